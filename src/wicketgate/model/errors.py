@@ -1,0 +1,22 @@
+"""Our few errors: each has a message for the client and a detail for the journal, which can't be mixed up."""
+
+
+class GatewayError(Exception):
+    """public: may be shown to anyone. detail: for the journal and the operator's log; never a secret."""
+
+    def __init__(self, public: str, detail: str = "") -> None:
+        super().__init__(public)
+        self.public = public
+        self.detail = detail
+
+
+class PolicyError(GatewayError):
+    """A policy or settings file that must not be loaded. public says file, line and what is wrong."""
+
+
+class JournalFailed(GatewayError):
+    """The record could not be written: nothing may pass."""
+
+
+class UpstreamFailed(GatewayError):
+    """The target could not be reached or did not let us in."""

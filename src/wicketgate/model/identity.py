@@ -1,0 +1,58 @@
+"""Who asks: what a client claims at sign-in, and the proven actor that a claim becomes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from wicketgate.model.secret import Secret
+
+
+class IdentityKind(Enum):
+    HUMAN = "human"
+    SERVICE = "service"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A proven actor.
+
+    name: the local name (`crew-bot`); unique among identities.
+    subject, issuer: who proved it and under which subject there (`local` for service accounts).
+    how: the means of proof (`token`, later `oidc`, `saml`, `mtls`).
+    credential_id: the id (never the value) of the token that was used, so that revoking it ends sessions.
+    valid_until: wall clock, ns since the epoch, after which the proof no longer holds; None if it does not end.
+    claimed: what the client said of itself without proof (application_name …): recorded, never trusted.
+    """
+
+    name: str
+    subject: str
+    issuer: str
+    kind: IdentityKind
+    how: str
+    groups: frozenset[str] = frozenset()
+    credential_id: str | None = None
+    valid_until: int | None = None
+    behalf: str | None = None
+    agent: str | None = None
+    task: str | None = None
+    claimed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a client presents when it signs in: unproven, whole.
+
+    account: the account it names (`name~account`), or None.
+    resource, database: from the protocol's own address field; database None means the resource's first.
+    secret: the credential as presented.
+    source: the client's network address, without a port.
+    """
+
+    identity: str
+    resource: str
+    secret: Secret
+    source: str
+    account: str | None = None
+    database: str | None = None
+    claimed: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,59 @@
+"""What is protected: resources, their accounts, and how a connection to them is secured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class TlsMode(Enum):
+    """How the upstream link is secured; names as in libpq's sslmode, without its opportunistic ones."""
+
+    DISABLE = "disable"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialReference:
+    """Where an account's credential lies, never the credential itself.
+
+    source: `env`, `file`, `inline` (encrypted under the local key file) or `none` (the target trusts us).
+    locator: the variable's name, the path, or the ciphertext (base64url).
+    """
+
+    source: str
+    locator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The login on a resource that the gateway uses. version changes whenever anything in it does."""
+
+    name: str
+    username: str
+    credential: CredentialReference
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A thing protected.
+
+    sensitive: database -> qualified column (`schema.table.column`) -> data class.
+    settings: the protocol's own options, already validated by the protocol's schema.
+    ca_file: PEM bundle for verify-ca and verify-full; None means the system's.
+    """
+
+    name: str
+    protocol: str
+    host: str
+    port: int
+    databases: tuple[str, ...]
+    tls: TlsMode
+    accounts: Mapping[str, Account]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sensitive: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    ca_file: str | None = None

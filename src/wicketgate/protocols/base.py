@@ -1,0 +1,286 @@
+"""The seam between the protocol-blind worker and a protocol: what each side gives the other.
+Nothing here may name a protocol, and nothing here does I/O.
+
+A connection passes four stages. The worker does the I/O in each, the protocol says what the bytes mean:
+
+1. `preamble(peeked)`: before TLS. Says whether to reply, start TLS, or begin.
+2. `greet(greeting) -> Greeter`: the client signs in; ends in SignedIn, CancelAsked or GreetingFailed.
+3. `dial(call) -> Caller`: we sign in to the target; ends in Connected or DialFailed.
+4. `converse(setting) -> Conversation`: statements and answers, until one side ends.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from wicketgate.model.decision import Denial
+from wicketgate.model.identity import Claim
+from wicketgate.model.resource import Account, Resource, TlsMode
+from wicketgate.model.secret import Secret
+from wicketgate.model.session import Admission, Clearance, Outcome
+from wicketgate.model.statement import Statement
+
+
+# -- 1. before TLS -----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Preamble:
+    """What to do with the bytes peeked so far (nothing is consumed but `consume`).
+
+    step: `more` (peek again), `reply` (consume, send reply, peek again), `tls` (consume, send reply, then the
+        TLS handshake; the worker refuses the connection if bytes are already buffered behind `consume`),
+        `direct-tls` (handshake at once, nothing consumed; `alpn` is then required), `begin` (go to greet in
+        plain text), `refuse` (send reply, close).
+    """
+
+    step: str
+    consume: int = 0
+    reply: bytes = b""
+    alpn: str | None = None
+
+
+# -- 2. the client signs in --------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """secure: inside TLS. plain_allowed: the operator allows plain text and the client is on loopback.
+    source: the client's address without port. certificate: the verified client certificate's subject."""
+
+    secure: bool
+    plain_allowed: bool
+    source: str
+    certificate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """startup: what the protocol keeps for stage 3 and 4 (opaque to the worker)."""
+
+    claim: Claim
+    startup: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """Another connection asks to cancel a statement. number: routes to node and worker; proof: the secret."""
+
+    number: int
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GreetingFailed:
+    """The bytes made no sign-in; what the client may see has been put into bytes_to_send already."""
+
+    reason: str
+
+
+class Greeter(Protocol):
+    """The client's sign-in, sans I/O. After SignedIn the worker asks the gate, then calls `refuse` or goes on."""
+
+    outcome: SignedIn | CancelAsked | GreetingFailed | None
+
+    def receive(self, data: bytes) -> None: ...
+    def bytes_to_send(self) -> bytes: ...
+    def refuse(self, denial: Denial) -> bytes:
+        """The protocol's own error for a sign-in that is not let in."""
+        ...
+
+    def rest(self) -> bytes:
+        """Bytes received behind the sign-in, to be handed to the conversation."""
+        ...
+
+
+# -- 3. we sign in to the target ---------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Call:
+    """keys: a dictionary that lives as long as the account's version, for what makes later dials fast."""
+
+    resource: Resource
+    account: Account
+    database: str
+    read_only: bool
+    startup: Any
+    keys: dict[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """session: what the protocol learned at sign-in and needs to converse (opaque to the worker)."""
+
+    session: Any
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed:
+    """code: the target's own error code, if it gave one. detail: for the operator, holding no secret."""
+
+    detail: str
+    code: str | None = None
+
+
+class Caller(Protocol):
+    """Our sign-in to the target, sans I/O.
+
+    The worker: sends `tls_request()` if not None and hands the one answer to `tls_answer`, which says whether
+    TLS starts; calls `begin(binding)` with the tls-server-end-point hash (RFC 5929) or None; then carries
+    bytes until `outcome`. When `needs_secret` turns True it fetches the secret and calls `provide`.
+    """
+
+    outcome: Connected | DialFailed | None
+    needs_secret: bool
+
+    def tls_request(self) -> bytes | None: ...
+    def tls_answer(self, data: bytes) -> bool: ...
+    def begin(self, binding: bytes | None) -> None: ...
+    def receive(self, data: bytes) -> None: ...
+    def provide(self, secret: Secret) -> None: ...
+    def bytes_to_send(self) -> bytes: ...
+    def rest(self) -> bytes: ...
+
+
+# -- 4. statements and answers -----------------------------------------------------------------------------
+class Desk(Protocol):
+    """The gate, seen from one session."""
+
+    def submit(
+        self, statement: Statement, resume: "Callable[[Clearance | Denial], None]"
+    ) -> "Clearance | Denial | None":
+        """Decide, discharge, record. None: it waits, and `resume` is called with the answer later."""
+        ...
+
+    def weigh(self, statement: Statement) -> Denial | None:
+        """Whether a statement could be permitted at all, without recording a thing (a Parse)."""
+        ...
+
+    def more(self, clearance: Clearance, resume: "Callable[[Denial | None], None]") -> None:
+        """The allowance is used up: lease more rows. `resume(None)` when there are some, or with the Denial."""
+        ...
+
+    def settle(self, clearance: Clearance, outcome: Outcome) -> None:
+        """The statement ended. Recorded before the answer's last bytes leave."""
+        ...
+
+
+class Host(Protocol):
+    """The worker, seen from one conversation."""
+
+    def wake(self) -> None:
+        """There is something to send that no receive() call brought about."""
+        ...
+
+    def cancel_upstream(self) -> None:
+        """Send the target a request to cancel what runs (over a connection of its own)."""
+        ...
+
+    def stale(self) -> None:
+        """The target's catalog changed through us: read it again."""
+        ...
+
+    def catalog(self) -> Any:
+        """The newest catalog of the session's database as `load_catalog` gave it, or None while there is none."""
+        ...
+
+    def on_catalog(self, resume: Callable[[], None]) -> None:
+        """Call `resume` once, when a catalog whose reading began after now has arrived."""
+        ...
+
+    def monotonic(self) -> int:
+        """Nanoseconds of a clock that never steps back."""
+        ...
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter of the metrics."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """key: (number, proof) to hand to the client so that it can ask to cancel. kept: bytes of an answer that
+    the journal keeps. buffer: bytes that may be held for the client or the target before reading pauses."""
+
+    admission: Admission
+    desk: Desk
+    host: Host
+    startup: Any
+    session: Any
+    key: tuple[int, bytes]
+    kept: int = 65536
+    buffer: int = 1 << 20
+
+
+class Conversation(Protocol):
+    """One session's statements and answers, sans I/O.
+
+    After each receive (or wake) the worker takes `to_client` and `to_upstream`, writes the journal, sends them.
+    pause_client, pause_upstream: while True, the worker reads no more from that side.
+    over: the reason (one of CLOSE_REASONS) once the conversation has ended; None before.
+    """
+
+    pause_client: bool
+    pause_upstream: bool
+    over: str | None
+
+    def receive_client(self, data: bytes) -> None: ...
+    def receive_upstream(self, data: bytes) -> None: ...
+    def to_client(self) -> bytes: ...
+    def to_upstream(self) -> bytes: ...
+    def client_gone(self) -> None:
+        """The client vanished: settle what is open, say goodbye upstream."""
+        ...
+
+    def upstream_gone(self, detail: str) -> None:
+        """The target vanished: settle what is open, tell the client in its protocol."""
+        ...
+
+    def end(self, denial: Denial, reason: str) -> None:
+        """End from our side (revoked, shutdown …): the protocol's own error, then over = reason."""
+        ...
+
+    def cancel(self) -> bool:
+        """The client asked to cancel. True: the target must be asked; False: a wait was withdrawn, or nothing ran."""
+        ...
+
+    def cancel_request(self) -> bytes:
+        """What to send to the target, on a connection of its own, to cancel what runs."""
+        ...
+
+    def idle(self) -> bool:
+        """Nothing is in flight and no transaction is open: a drain may close now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogAccess:
+    """What a protocol's catalog reader gets: the one place where a protocol may do I/O (law 9)."""
+
+    resource: Resource
+    account: Account
+    database: str
+    secret: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolSpec:
+    """A protocol, as the registry knows it.
+
+    validate: the protocol's own resource settings -> checked settings; raises ValueError((key, message)).
+    check_column: whether a `sensitive` key is well-formed (`schema.table.column`); raises ValueError.
+    read_catalog: reads the target's catalog, as bytes that travel to workers (None: it has none).
+    load_catalog: those bytes -> what conversations use.
+    probe: for `wicket check`: warnings about an account.
+    """
+
+    name: str
+    default_port: int
+    preamble: Callable[[bytes], Preamble]
+    greet: Callable[[Greeting], Greeter]
+    dial: Callable[[Call], Caller]
+    converse: Callable[[Setting], Conversation]
+    validate: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    check_column: Callable[[str], None]
+    alpn: tuple[str, ...] = ()
+    tls_modes: frozenset[TlsMode] = frozenset(TlsMode)
+    read_catalog: Callable[[CatalogAccess], Awaitable[bytes]] | None = None
+    catalog_changed: Callable[[CatalogAccess, bytes], Awaitable[bool]] | None = None
+    load_catalog: Callable[[bytes, Resource, str], Any] | None = None
+    probe: Callable[[CatalogAccess], Awaitable[list[str]]] | None = None
+    transforms: frozenset[str] = field(default_factory=lambda: frozenset({"redact", "null"}))
