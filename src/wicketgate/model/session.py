@@ -59,7 +59,7 @@ class Clearance:
 class Outcome:
     """How a statement ended.
 
-    rows: that reached the client. bytes: of answer that reached the client.
+    rows: that reached the client. size: bytes of answer that reached the client.
     masked: data class -> number of cells masked.
     code: the protocol's error code (SQLSTATE), None on success. tag: the protocol's completion tag.
     kept: the answer's bytes as the client saw them up to the recording limit; length and sha256 (hex) are of
@@ -67,7 +67,7 @@ class Outcome:
     """
 
     rows: int = 0
-    bytes: int = 0
+    size: int = 0
     masked: dict[str, int] = field(default_factory=dict)
     code: str | None = None
     tag: str | None = None
