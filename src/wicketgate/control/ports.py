@@ -1,0 +1,241 @@
+"""What the control process needs of others (ports that app.py fills), and the face it shows to the API thread.
+No adapter lives here: only Protocols, and the frozen data that cross them.
+"""
+
+import concurrent.futures
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from wicketgate.control.messages import Sealed
+from wicketgate.model.decision import Denial
+from wicketgate.model.resource import Resource
+from wicketgate.model.secret import Secret
+from wicketgate.protocols.base import ProtocolSpec
+
+
+# -- what app.py gives -------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A policy that was validated whole.
+
+    text, file: what workers load again. resources: by name. digest: recorded with each decision.
+    replicate: further entries (section, key, value) that workers need with this policy.
+    """
+
+    text: str
+    file: str
+    digest: str
+    resources: Mapping[str, Resource]
+    warnings: tuple[str, ...] = ()
+    replicate: tuple[tuple[str, str, Any], ...] = ()
+
+
+class PolicyPort(Protocol):
+    """Where the policy comes from, and what it says of one session."""
+
+    async def load(self) -> LoadedPolicy:
+        """Read and validate the policy, off the loop. Raises PolicyError; nothing has changed then."""
+        ...
+
+    def adopt(self, policy: LoadedPolicy) -> None:
+        """This is the policy now (called on the main loop, after the put)."""
+        ...
+
+    async def may_open(
+        self, identity: str, credential: str | None, resource: str, database: str, account: str
+    ) -> Denial | None:
+        """Decide again, before a secret leaves: whether this identity, by this credential, may open this."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a limit counts: one identity under one rule, `what` (`rows`, `statements`), in one window.
+
+    window: start of the window, seconds since the epoch (UTC). until: its end.
+    """
+
+    identity: str
+    rule: str
+    what: str
+    window: int
+    until: int
+
+
+class StorePort(Protocol):
+    """What lasts. Every method raises GatewayError where the store is away."""
+
+    async def node_number(self, node: str) -> int:
+        """The small number (0…127) that stands for this node in cancel keys."""
+        ...
+
+    async def reserve(self, counted: Counted, want: int, amount: int) -> int:
+        """Atomically add up to `want` to what was spent, never above `amount`; how many were added."""
+        ...
+
+    async def give_back(self, counted: Counted, unspent: int) -> None:
+        """Take `unspent` off again."""
+        ...
+
+    async def keep_checkpoint(self, number: int, node: str, checkpoint: bytes) -> None: ...
+
+    async def last_checkpoint(self, node: str) -> tuple[int, bytes] | None: ...
+
+    async def replicated(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
+        """Entries (section, key, value) of `tokens`, `identities` and `revoked` as workers need them."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises GatewayError where the store is away."""
+        ...
+
+
+class ControlJournal(Protocol):
+    """The control process's own journal (journal.writer.Writer has these)."""
+
+    failed: bool
+
+    def line(self, kind: str, session: None, head: bytes, body: bytes | None) -> int: ...
+    def flush(self) -> None: ...
+    def seal(self) -> Any: ...
+
+
+class CheckpointPort(Protocol):
+    """Makes checkpoints (journal.checkpoint behind it); holds the signing key."""
+
+    def sign(self, number: int, previous: bytes | None, seals: Mapping[str, Sealed]) -> bytes:
+        """The signed checkpoint, as the JSON object of the `checkpoint` line, over writer -> newest seal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPorts:
+    """Everything that the control process is given.
+
+    journal: opened control journal. clock: wall ns. boot: monotonic ns. token: n random bytes.
+    decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
+    """
+
+    policy: PolicyPort
+    store: StorePort
+    journal: ControlJournal
+    checkpoints: CheckpointPort
+    protocols: Mapping[str, ProtocolSpec]
+    decrypt: Callable[[str], Secret]
+    clock: Callable[[], int]
+    boot: Callable[[], int]
+    token: Callable[[int], bytes]
+    log: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One port. hosts: addresses to bind (IPv4 and IPv6). plain: plain text is let in from loopback."""
+
+    protocol: str
+    port: int
+    hosts: tuple[str, ...] = ("127.0.0.1", "::1")
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Paths (PEM) of what workers terminate TLS with. client_ca None: no client certificates are asked for."""
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """What never hot-reloads. Times in seconds, sizes in bytes.
+
+    command: what a worker is executed as. node: this node's random id. journal: the folder of all writers.
+    worker: further settings for workers, any JSON (they come back in Welcome.settings).
+    renew: called daily; the TLS files to use from then on (the local CA renews its certificate), or None.
+    sessions_per_identity: over all workers of this node.
+    """
+
+    node: str
+    listen: tuple[Listen, ...]
+    workers: int
+    command: tuple[str, ...]
+    journal: Path
+    tls: TlsFiles
+    worker: Mapping[str, Any] = field(default_factory=dict)
+    renew: Callable[[], TlsFiles | None] | None = None
+    drain: float = 30.0
+    sessions_per_identity: int = 1000
+    store_grace: float = 60.0
+    checkpoint_every: float = 5.0
+    catalog_every: float = 5.0
+
+
+# -- what the API thread sees ------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One open session. opened: wall ns. worker: the worker's small number."""
+
+    session: str
+    identity: str
+    resource: str
+    database: str
+    account: str
+    source: str
+    worker: int
+    opened: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the node stands. catalogs: `resource/database` -> why it is closed, or None where it was read.
+
+    live: workers that are ready. pids: by worker number. counters: summed over workers, living and dead.
+    """
+
+    live: int
+    wanted: int
+    pids: Mapping[int, int]
+    policy: str
+    policy_error: str | None
+    store_away: bool
+    draining: bool
+    catalogs: Mapping[str, str | None]
+    counters: Mapping[str, int]
+
+
+class ControlPort(Protocol):
+    """The control process, seen from any other thread. Reads are snapshots; writes are posted to the main loop.
+
+    A Future ends when the thing was done on the main loop and committed to workers; its exception is a
+    GatewayError (or PolicyError). On an asyncio loop: `await asyncio.wrap_future(port.end_session(…))`.
+    """
+
+    def sessions(self) -> list[SessionRow]: ...
+
+    def standing(self) -> Standing: ...
+
+    def policy(self) -> LoadedPolicy | None: ...
+
+    def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
+        """False: no such session."""
+        ...
+
+    def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]": ...
+
+    def put(
+        self, section: str, key: str, value: Mapping[str, Any] | None
+    ) -> "concurrent.futures.Future[None]":
+        """Replicate an entry of `tokens`, `identities` or `revoked` (None: remove it). Other sections raise."""
+        ...
+
+    def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":
+        """An `admin` line in the control process's journal, flushed."""
+        ...
+
+    def call(self, thing: "Callable[[], Awaitable[Any]]") -> "concurrent.futures.Future[Any]":
+        """Run a coroutine on the main loop."""
+        ...

@@ -1,0 +1,116 @@
+"""What a worker's shell needs of others (ports that app.py fills): the gate, the journal, the protocols.
+No adapter lives here: only Protocols, and the frozen data that cross them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wicketgate.control.messages import Answer, Welcome
+from wicketgate.model.decision import Denial
+from wicketgate.model.identity import Claim
+from wicketgate.model.resource import Resource
+from wicketgate.model.session import Admission, Refused
+from wicketgate.protocols.base import Desk, ProtocolSpec
+
+
+class GatePort(Protocol):
+    """The policy enforcement point (gate.gate.Gate)."""
+
+    async def admit(self, claim: Claim) -> tuple[Admission, Desk] | Refused:
+        """Authenticate, decide, record `open`. Takes a like time whatever the reason of a refusal."""
+        ...
+
+    def readmit(self) -> list[tuple[str, Denial]]:
+        """After a commit that changed policy, tokens, identities or revoked: sessions that must end, and why."""
+        ...
+
+    def close(self, admission: Admission, reason: str) -> None:
+        """Record `close`. Called once per admission."""
+        ...
+
+
+class JournalPort(Protocol):
+    """One writer's journal (journal.writer.Writer)."""
+
+    failed: bool
+
+    def flush(self) -> None:
+        """One write (and one fsync with `synced`). Raises JournalFailed, and then ever after."""
+        ...
+
+    def seal(self) -> Any:
+        """Close the block if it is due: a Seal (segment, block, last, root, size), or None."""
+        ...
+
+
+class ReplicaPort(Protocol):
+    """The replicated dictionary, as of the last commit (control.link.Replica)."""
+
+    number: int
+
+    def get(self, section: str, key: str) -> Any:
+        """The value (JSON), or None."""
+        ...
+
+    def blob(self, section: str, key: str) -> bytes | None: ...
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """All of a section: key -> value. Not to be changed."""
+        ...
+
+    def on_commit(self, resume: Callable[[frozenset[str]], None]) -> None:
+        """Call `resume` with the sections that changed, after each commit that changed any."""
+        ...
+
+
+class AskPort(Protocol):
+    """What the control process answers. All raise LinkClosed (a GatewayError) where the link is gone."""
+
+    async def ask(self, what: str, body: Mapping[str, Any]) -> Answer:
+        """`lease`: {identity, rule, what, per, amount, want} -> {lease, granted, until (wall ns)}.
+        `attempt`: {source, identity, outcome: begin|failed|good} -> {allowed, wait (seconds)}.
+        `review`: always denied in this version."""
+        ...
+
+    def spent(self, lease: int, used: int) -> None:
+        """A lease is over: `used` of it were used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateNeeds:
+    """What the gate is built from. clock: wall ns. boot: monotonic ns. token: n random bytes.
+
+    touch: the gate recorded something outside a turn: flush soon.
+    """
+
+    welcome: Welcome
+    replica: ReplicaPort
+    journal: Any
+    asks: AskPort
+    count: Callable[[str, int], None]
+    touch: Callable[[], None]
+    clock: Callable[[], int]
+    boot: Callable[[], int]
+    token: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPorts:
+    """Everything that a worker is given.
+
+    build_journal: opens the writer named in the Welcome; raises JournalFailed or OSError.
+    build_gate: called once, after the first commit; it must subscribe to the replica itself, before the
+        worker does, so that `readmit` sees the new state.
+    resource: the resource of this name in the policy that holds now, or None (asked after commits).
+    """
+
+    protocols: Mapping[str, ProtocolSpec]
+    build_journal: Callable[[Welcome], Any]
+    build_gate: Callable[[GateNeeds], GatePort]
+    resource: Callable[[GatePort, str], Resource | None]
+    clock: Callable[[], int]
+    boot: Callable[[], int]
+    token: Callable[[int], bytes]
+    log: Callable[[str], None]
