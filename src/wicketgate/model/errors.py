@@ -20,3 +20,7 @@ class JournalFailed(GatewayError):
 
 class UpstreamFailed(GatewayError):
     """The target could not be reached or did not let us in."""
+
+
+class StoreFailed(GatewayError):
+    """What must last could not be read or written: nothing new may start on the strength of it."""

@@ -1,0 +1,93 @@
+"""What is kept of identities that sign in with tokens, and of the tokens themselves.
+A token's text must never stand in here: what is kept is its SHA-256."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from wicketgate.model.identity import IdentityKind
+
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,61}[A-Za-z0-9])?")
+
+
+def check_name(name: str) -> str:
+    """The name, if it may name an identity: up to 63 letters, digits and `._@-`, no separator of a URL.
+
+    Raises ValueError."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} can't name an identity: up to 63 letters, digits and ._@- only")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """What is kept of a token. All times are wall clock, ns since the epoch.
+
+    hash: SHA-256 of the token's text, 64 hex digits. id: 16 hex digits, may be shown and logged.
+    expires: None if it does not end by itself. resources: it is good for these only; empty means all.
+    last_used: None until first used; exact to the minute. revoked: when it was, None while it holds.
+    """
+
+    hash: str = field(repr=False)
+    id: str
+    identity: str
+    created: int
+    expires: int | None = None
+    resources: frozenset[str] = frozenset()
+    note: str = ""
+    last_used: int | None = None
+    revoked: int | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{64}", self.hash):
+            raise ValueError("a token's hash is 64 hex digits")
+        if not re.fullmatch(r"[0-9a-f]{16}", self.id):
+            raise ValueError("a token's id is 16 hex digits")
+        check_name(self.identity)
+        if self.expires is not None and self.expires <= self.created:
+            raise ValueError("a token can't expire before it is made")
+
+    def holds(self, now: int) -> bool:
+        """Whether it is neither revoked nor expired at `now` (ns)."""
+        return self.revoked is None and (self.expires is None or now < self.expires)
+
+    def replicated(self) -> dict[str, Any]:
+        """What workers get of it, as JSON values: enough to authenticate, nothing else."""
+        return {
+            "id": self.id,
+            "identity": self.identity,
+            "created": self.created,
+            "expires": self.expires,
+            "resources": sorted(self.resources),
+            "revoked": self.revoked,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """An identity that signs in with tokens.
+
+    origin: `file` (the configuration names it) or `store` (made by a command or through the API).
+    disabled: wall clock ns since when it may not sign in; None while it may.
+    """
+
+    name: str
+    kind: IdentityKind = IdentityKind.SERVICE
+    groups: frozenset[str] = frozenset()
+    origin: str = "store"
+    disabled: int | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if self.origin not in ("file", "store"):
+            raise ValueError("an account comes from the file or the store")
+
+    def replicated(self) -> dict[str, Any]:
+        """What workers get of it, as JSON values."""
+        return {
+            "kind": self.kind.value,
+            "groups": sorted(self.groups),
+            "subject": self.name,
+            "issuer": "local",
+            "disabled": self.disabled,
+        }

@@ -1,0 +1,80 @@
+"""The store's tables. All times are wall clock, ns since the epoch. No table holds a secret in clear.
+Whatever changes here must have a migration beside it; a test compares the two."""
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+IDENTITIES = Table(
+    "identities",
+    METADATA,
+    Column("name", String(63), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("disabled", BigInteger),
+)
+
+MEMBERSHIPS = Table(
+    "memberships",
+    METADATA,
+    Column(
+        "identity",
+        String(63),
+        ForeignKey(IDENTITIES.c.name, ondelete="CASCADE"),
+        primary_key=True,
+        nullable=False,
+    ),
+    Column("group_name", String(200), primary_key=True, nullable=False),
+)
+
+# identity is no foreign key: a token may belong to an identity that the configuration file names
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("identity", String(63), nullable=False, index=True),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+    Column("resources", JSON, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("last_used", BigInteger),
+    Column("revoked", BigInteger),
+)
+
+# spent counts what was leased and has not come back: a slice that is lost stays spent
+LIMITS = Table(
+    "limits",
+    METADATA,
+    Column("identity", String(63), primary_key=True),
+    Column("rule", String(200), primary_key=True),
+    Column("what", String(32), primary_key=True),
+    Column("window", BigInteger, primary_key=True, autoincrement=False),
+    Column("spent", BigInteger, nullable=False),
+)
+Index("ix_limits_window", LIMITS.c.window)
+
+CHECKPOINTS = Table(
+    "checkpoints",
+    METADATA,
+    Column("node", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("created", BigInteger, nullable=False),
+    Column("line", Text, nullable=False),
+)
+
+NODES = Table(
+    "nodes",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("node", String(64), nullable=False, unique=True),
+    Column("created", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+)
