@@ -248,6 +248,65 @@ class Conversation(Protocol):
         ...
 
 
+# -- what init and replay ask of a protocol ----------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A working address, taken apart. secret None: the target asks for none. ca_file: for verify-*, or None."""
+
+    host: str
+    port: int
+    username: str
+    secret: Secret | None
+    database: str
+    tls: TlsMode
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What the target seems to hold. sensitive: `schema.table.column` -> data class, from names alone, so it is
+    a proposal. relations: how many were looked at. truncated: there were more than are looked at."""
+
+    sensitive: Mapping[str, str]
+    relations: int
+    columns: int
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTable:
+    """One result of an answer. columns may be empty where the client did not ask for their names."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An answer's recorded bytes, made readable. notes: errors and notices, in order.
+    complete: False where the bytes end inside a message."""
+
+    tables: tuple[ShownTable, ...]
+    notes: tuple[str, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """How a newcomer's address becomes a resource, and what the client is to use instead.
+
+    schemes: of addresses that `read` takes. read: raises ValueError, whose text never repeats the address.
+    discover: looks at column names over an account.
+    write: (identity, token text, host, port, resource, path of the CA) -> the client's new address.
+    """
+
+    schemes: tuple[str, ...]
+    read: Callable[[str], Address]
+    discover: "Callable[[CatalogAccess], Awaitable[Discovery]]"
+    write: Callable[[str, str, str, int, str, str], str]
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogAccess:
     """What a protocol's catalog reader gets: the one place where a protocol may do I/O (law 9)."""
@@ -267,6 +326,7 @@ class ProtocolSpec:
     read_catalog: reads the target's catalog, as bytes that travel to workers (None: it has none).
     load_catalog: those bytes -> what conversations use.
     probe: for `wicket check`: warnings about an account.
+    introduction: for `wicket init`. show: for replays: an answer's bytes as recorded -> what people can read.
     """
 
     name: str
@@ -283,4 +343,6 @@ class ProtocolSpec:
     catalog_changed: Callable[[CatalogAccess, bytes], Awaitable[bool]] | None = None
     load_catalog: Callable[[bytes, Resource, str], Any] | None = None
     probe: Callable[[CatalogAccess], Awaitable[list[str]]] | None = None
+    introduction: Introduction | None = None
+    show: Callable[[bytes], Shown] | None = None
     transforms: frozenset[str] = field(default_factory=lambda: frozenset({"redact", "null"}))

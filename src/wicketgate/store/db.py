@@ -23,7 +23,7 @@ from wicketgate.store.migrate import upgrade
 from wicketgate.store.tables import CHECKPOINTS, IDENTITIES, LIMITS, MEMBERSHIPS, NODES, TOKENS
 
 MINUTE: Final = 60_000_000_000
-NODES_MOST: Final = 255
+NODES_MOST: Final = 127
 """Node numbers are small: they travel in 64-bit cancel keys."""
 
 
