@@ -1,0 +1,136 @@
+"""What a masked value turns into, whole columns at a time (compiled).
+It must never show a value that it could not read: what is not UTF-8, or too short or too long, is redacted.
+"""
+
+from typing import Final
+
+TRANSFORMS: Final = frozenset({"redact", "null", "last4", "partial", "truncate"})
+"""Names that a policy may use. `apply` also takes the two that follow, for values that must stay JSON."""
+
+REDACT_JSON: Final = "redact-json"
+"""Redact, as a JSON string."""
+
+REDACT_JSON_VERSIONED: Final = "redact-json-1"
+"""Redact, as a JSON string behind a version byte of 1, as binary formats of JSON have it."""
+
+LAST4_LEAST: Final = 8
+"""Letters and digits that a value needs before its last four say less than half of it."""
+
+PARTIAL_LEAST: Final = 6
+TRUNCATE_LEAST: Final = 6
+"""Characters that a value needs before its ends say less than half of it."""
+
+LONGEST: Final = 128
+"""Characters beyond which a value is prose, not one datum: then a part of it may be anything."""
+
+ELLIPSIS: Final = "…".encode()
+
+_ALPHANUMERIC: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_STARRED: Final = bytes.maketrans(_ALPHANUMERIC, b"*" * len(_ALPHANUMERIC))
+_SEPARATORS: Final = bytes(code for code in range(256) if code not in _ALPHANUMERIC)
+
+
+def apply(name: str, values: list[bytes | None], data_class: str) -> list[bytes | None]:
+    """The values of one column, masked; None (NULL) stays None.
+
+    name: one of TRANSFORMS, REDACT_JSON, REDACT_JSON_VERSIONED; any other name redacts.
+    values: UTF-8 text, as the wire carries it. data_class: `*` where it is not known.
+    """
+    if name == "null":
+        nothing: list[bytes | None] = [None] * len(values)
+        return nothing
+    marker = redacted(data_class)
+    if name == "last4":
+        return [None if value is None else last4(value, marker) for value in values]
+    if name == "partial":
+        return [None if value is None else partial(value, marker) for value in values]
+    if name == "truncate":
+        return [None if value is None else truncate(value, marker) for value in values]
+    if name == REDACT_JSON:
+        marker = b'"' + marker + b'"'
+    elif name == REDACT_JSON_VERSIONED:
+        marker = b'\x01"' + marker + b'"'
+    return [None if value is None else marker for value in values]
+
+
+def redacted(data_class: str) -> bytes:
+    """The text in a value's place: `[redacted:email]`, or `[redacted]` where the class is not known.
+
+    It needs no quoting in JSON, CSV or SQL, whatever the class is called.
+    """
+    if data_class == "*" or not 0 < len(data_class) <= 40:
+        return b"[redacted]"
+    for character in data_class:
+        if not (character.isascii() and (character.isalnum() or character in "-_")):
+            return b"[redacted]"
+    return b"[redacted:" + data_class.encode() + b"]"
+
+
+def last4(value: bytes, marker: bytes) -> bytes:
+    """The last four letters or digits; stars for the others, separators and width as they were."""
+    if len(value) > LONGEST * 4:
+        return marker
+    if value.isascii():
+        if len(value) > LONGEST or len(value.translate(None, _SEPARATORS)) < LAST4_LEAST:
+            return marker
+        cut = len(value)
+        left = 4
+        while left > 0:
+            cut -= 1
+            if value[cut] in _ALPHANUMERIC:
+                left -= 1
+        return value[:cut].translate(_STARRED) + value[cut:]
+    text = decoded(value)
+    if text is None or len(text) > LONGEST:
+        return marker
+    count = 0
+    for character in text:
+        if character.isalnum():
+            count += 1
+    if count < LAST4_LEAST:
+        return marker
+    hidden = count - 4
+    out: list[str] = []
+    for character in text:
+        if hidden > 0 and character.isalnum():
+            out.append("*")
+            hidden -= 1
+        elif hidden > 0 and not character.isascii():
+            # a combining mark, an emoji: it may say which letter it stood on
+            out.append("*")
+        else:
+            out.append(character)
+    return "".join(out).encode()
+
+
+def partial(value: bytes, marker: bytes) -> bytes:
+    """Of an email address the first character and the domain; else the first and the last character."""
+    text = decoded(value)
+    if text is None or len(text) > LONGEST:
+        return marker
+    local, at, domain = text.partition("@")
+    if at and local and "@" not in domain and "." in domain.strip("."):
+        shown = local[0] if len(local) > 1 else ""
+        return (shown + "***@" + domain).encode()
+    if len(text) < PARTIAL_LEAST:
+        return marker
+    return (text[0] + "***" + text[-1]).encode()
+
+
+def truncate(value: bytes, marker: bytes) -> bytes:
+    """The first three characters and an ellipsis."""
+    text = decoded(value)
+    if text is None or not TRUNCATE_LEAST <= len(text) <= LONGEST:
+        return marker
+    return text[:3].encode() + ELLIPSIS
+
+
+def decoded(value: bytes) -> str | None:
+    """The value as text, or None where it is not UTF-8."""
+    if len(value) > LONGEST * 4:
+        # no character has more than four bytes: too long whatever it says
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None

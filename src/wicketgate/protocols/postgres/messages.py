@@ -1,0 +1,128 @@
+"""Errors in PostgreSQL's own form: a denial as the client sees it, fields read from a server's report.
+A denial's cause must never stand in one: it goes to the journal only.
+Source: PostgreSQL manual, "Error and Notice Message Fields", "PostgreSQL Error Codes".
+"""
+
+from typing import Final
+
+from wicketgate.model.decision import Denial
+from wicketgate.protocols.postgres.frames import FrameError, frame, text_end
+
+CODES: Final = {
+    "policy": "42501",
+    "mask": "42501",
+    "review": "42501",
+    "limit": "53400",
+    "syntax": "42601",
+    "unsupported": "0A000",
+    "sign-in": "28P01",
+    "unavailable": "57P03",
+    "shutdown": "57P01",
+    "revoked": "28000",
+    "cancelled": "57014",
+    "too-large": "54000",
+    "no-statement": "26000",
+    "no-portal": "34000",
+}
+"""Kind of a denial -> SQLSTATE."""
+
+SIGN_IN_CODES: Final = CODES | {"limit": "53300"}
+"""The same while a client signs in: there a limit is one of sessions or attempts."""
+
+SIGN_IN_MESSAGE: Final = "sign-in refused"
+SIGN_IN_HINT: Final = (
+    "Check user (an identity, or identity~account), dbname (a resource, or resource/database) "
+    "and password (a token)."
+)
+"""One text for unknown identity, wrong token, unknown resource and not allowed: they must look alike."""
+
+LONGEST: Final = 4000
+"""Characters of one field that a client gets: messages may quote what an operator or a client wrote."""
+
+FIELDS_LIMIT: Final = 64
+"""Fields of one report: a security limit. PostgreSQL has 18 kinds, each at most once."""
+
+
+def report(
+    severity: str, code: str, message: str, hint: str | None = None, detail: str | None = None
+) -> bytes:
+    """The body of an ErrorResponse or NoticeResponse."""
+    fields: list[tuple[bytes, str]] = [(b"S", severity), (b"V", severity), (b"C", code), (b"M", message)]
+    if detail:
+        fields.append((b"D", detail))
+    if hint:
+        fields.append((b"H", hint))
+    return b"".join(kind + _text(value) + b"\0" for kind, value in fields) + b"\0"
+
+
+def error(
+    severity: str, code: str, message: str, hint: str | None = None, detail: str | None = None
+) -> bytes:
+    """An ErrorResponse, whole."""
+    return frame(b"E", report(severity, code, message, hint, detail))
+
+
+def fatal_frame(code: str, message: str, hint: str | None = None) -> bytes:
+    """An ErrorResponse that ends the session, whole."""
+    return error("FATAL", code, message, hint)
+
+
+def error_frame(denial: Denial, severity: str = "ERROR") -> bytes:
+    """A denial as an ErrorResponse, whole: its kind as SQLSTATE, its message and hint, the rules' names."""
+    return _denied(denial, severity, CODES)
+
+
+def sign_in_error(denial: Denial) -> bytes:
+    """A denial of a sign-in as a FATAL ErrorResponse, whole."""
+    return _denied(denial, "FATAL", SIGN_IN_CODES)
+
+
+def rewrite_error(denial: Denial, body: bytes) -> bytes:
+    """What a client gets, whole, for the server's ErrorResponse to what we put in a denied statement's place.
+
+    body: of that ErrorResponse. A FATAL one is not about that text: the session ends, and the client
+    learns that, in our words.
+    """
+    fields = fields_of(body)
+    severity = fields.get("V") or fields.get("S") or "ERROR"
+    if severity in ("FATAL", "PANIC"):
+        return error("FATAL", sqlstate(fields.get("C")), "the target ended the session")
+    return error_frame(denial)
+
+
+def fields_of(body: bytes) -> dict[str, str]:
+    """The fields of an ErrorResponse or NoticeResponse body, the first of each kind; never raises.
+
+    Bytes that are no report give what could be read up to there; bytes that are no UTF-8 are replaced.
+    """
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(body) and body[at] != 0 and len(found) < FIELDS_LIMIT:
+        try:
+            end = text_end(body, at + 1, len(body))
+        except FrameError:
+            break
+        found.setdefault(chr(body[at]), body[at + 1 : end].decode("utf-8", "replace"))
+        at = end + 1
+    return found
+
+
+def sqlstate(code: str | None) -> str:
+    """A server's SQLSTATE if it has the form of one, else XX000."""
+    if code is not None and len(code) == 5 and code.isascii() and code.isalnum() and code == code.upper():
+        return code
+    return "XX000"
+
+
+def _denied(denial: Denial, severity: str, codes: dict[str, str]) -> bytes:
+    code = codes.get(denial.kind, "42501")
+    if denial.kind == "sign-in":
+        return error(severity, code, SIGN_IN_MESSAGE, SIGN_IN_HINT)
+    rules = ", ".join(denial.rules)
+    detail = f"Rule: {rules}" if len(denial.rules) == 1 else f"Rules: {rules}"
+    return error(severity, code, denial.message, denial.hint, detail if denial.rules else None)
+
+
+def _text(value: str) -> bytes:
+    kept = value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+    return kept.replace("\0", "").encode("utf-8", "replace")
