@@ -36,16 +36,20 @@ def frame_end(data: bytes, at: int, limit: int) -> int:
     return at + 1 + length
 
 
-def run(data: bytes, at: int, limit: int, most: int) -> tuple[int, int]:
-    """Walk whole DataRow frames from `at`: (end of the last one, how many), at most `most` of them."""
+def run(data: bytes, at: int, kind: int, limit: int, most: int) -> tuple[int, int]:
+    """Walk whole frames of one type (DataRow, CopyData) from `at`: (end of the last one, how many of them).
+
+    limit: bytes of the largest frame taken; most: how many frames at most.
+    """
     size: i64 = len(data)
     here: i64 = at
     rows: i64 = 0
     bound: i64 = most
+    wanted: i64 = kind
     longest: i64 = limit
-    while rows < bound and here + 5 <= size and data[here] == 68:
+    while rows < bound and here + 5 <= size and data[here] == wanted:
         length: i64 = i64(read_i32_be(data, here + 1))
-        if length < 6 or length > longest:
+        if length < 4 or length > longest:
             raise FrameError("row length is out of bounds")
         end = here + 1 + length
         if end > size:
@@ -66,7 +70,7 @@ def gather(data: bytes, at: int, end: int, width: int, columns: list[int]) -> li
     wanted = len(columns)
     while here < last:
         stop = here + 1 + i64(read_i32_be(data, here + 1))
-        if read_i16_be(data, here + 5) != width:
+        if stop < here + 7 or read_i16_be(data, here + 5) != width:
             raise FrameError("row has another number of columns than announced")
         cell: i64 = here + 7
         position: i64 = 0
