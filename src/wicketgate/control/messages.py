@@ -255,9 +255,7 @@ def _decode(whole: bytes, kinds: dict[int, type]) -> Any:
     if not isinstance(has_tail, bool) or (not has_tail and end != len(whole)):
         raise LinkBroken(f"bytes behind a {kind.__name__}")
     tail = whole[end:] if has_tail else None
-    if kind is Put:
-        return Put(*values, blob=tail)
-    return Answer(*values, secret=None if tail is None else Secret(tail))
+    return kind(*values, Secret(tail) if kind is Answer and tail is not None else tail)
 
 
 class Parser:

@@ -1,4 +1,4 @@
-"""What the control process needs of others (ports that app.py fills), and the face it shows to the API thread.
+"""What the control process needs of others (ports that app.py fills), and its face to the API thread.
 No adapter lives here: only Protocols, and the frozen data that cross them.
 """
 
@@ -68,7 +68,7 @@ class StorePort(Protocol):
     """What lasts. Every method raises GatewayError where the store is away."""
 
     async def node_number(self, node: str) -> int:
-        """The small number (0…127) that stands for this node in cancel keys."""
+        """The small number (0…255) that stands for this node in cancel keys."""
         ...
 
     async def reserve(self, counted: Counted, want: int, amount: int) -> int:
@@ -142,7 +142,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Paths (PEM) of what workers terminate TLS with. client_ca None: no client certificates are asked for."""
+    """Paths (PEM) of what workers terminate TLS with. client_ca None: no client certificates are wanted."""
 
     certificate: str
     key: str
@@ -208,7 +208,7 @@ class Standing:
 
 
 class ControlPort(Protocol):
-    """The control process, seen from any other thread. Reads are snapshots; writes are posted to the main loop.
+    """The control process, seen from another thread. Reads are snapshots; writes are posted to the main loop.
 
     A Future ends when the thing was done on the main loop and committed to workers; its exception is a
     GatewayError (or PolicyError). On an asyncio loop: `await asyncio.wrap_future(port.end_session(…))`.
@@ -229,7 +229,7 @@ class ControlPort(Protocol):
     def put(
         self, section: str, key: str, value: Mapping[str, Any] | None
     ) -> "concurrent.futures.Future[None]":
-        """Replicate an entry of `tokens`, `identities` or `revoked` (None: remove it). Other sections raise."""
+        """Replicate an entry of `tokens`, `identities` or `revoked` (None: removed), nothing else."""
         ...
 
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":

@@ -22,7 +22,7 @@ class GatePort(Protocol):
         ...
 
     def readmit(self) -> list[tuple[str, Denial]]:
-        """After a commit that changed policy, tokens, identities or revoked: sessions that must end, and why."""
+        """After a commit that changed policy, tokens or identities: sessions that must end, and why."""
         ...
 
     def close(self, admission: Admission, reason: str) -> None:

@@ -1,0 +1,97 @@
+"""One turn of the loop: what all touched sessions recorded is written first, then what they forward is sent.
+It must never send a byte of a turn whose journal lines could not be written.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from wicketgate.model.errors import JournalFailed
+from wicketgate.worker.ports import JournalPort
+
+
+class Touched(Protocol):
+    """A session as the turn sees it. `touched` is set while it stands in the turn's batch."""
+
+    touched: bool
+
+    def take(self) -> None:
+        """Take from the conversation what is to be sent; record what ends with it."""
+        ...
+
+    def send(self) -> None:
+        """The journal has it: write."""
+        ...
+
+    def drop(self) -> None:
+        """The journal failed: forget what was taken."""
+        ...
+
+
+class Turn:
+    """Collects the sessions that something happened to and handles them once in the loop's turn.
+
+    failed: called once, with the error, when the journal can't take it.
+    """
+
+    __slots__ = ("_batch", "_failed", "_journal", "_loop", "_scheduled", "broken")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, journal: JournalPort, failed: Callable[[JournalFailed], None]
+    ) -> None:
+        self._loop = loop
+        self._journal = journal
+        self._failed = failed
+        self._batch: list[Touched] = []
+        self._scheduled = False
+        self.broken = False
+
+    def touch(self, session: Touched) -> None:
+        """Handle this session at the end of this turn."""
+        if not session.touched:
+            session.touched = True
+            self._batch.append(session)
+            if not self._scheduled:
+                self._scheduled = True
+                self._loop.call_soon(self._run)
+
+    def soon(self) -> None:
+        """Something was recorded outside any session's turn: flush at the end of this turn."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._run)
+
+    def record(self) -> None:
+        """Write what stands recorded, now. Raises JournalFailed."""
+        try:
+            self._journal.flush()
+        except JournalFailed as error:
+            self.fail(error)
+            raise
+
+    def fail(self, error: JournalFailed) -> None:
+        """The journal can't take it: what was not sent never is; turns from here on only tell so."""
+        if not self.broken:
+            self.broken = True
+            for session in self._batch:
+                session.take()
+                session.drop()
+            self._failed(error)
+
+    def _run(self) -> None:
+        self._scheduled = False
+        batch = self._batch
+        self._batch = []
+        for session in batch:
+            session.touched = False
+            session.take()
+        if not self.broken:
+            try:
+                self._journal.flush()
+            except JournalFailed as error:
+                for session in batch:
+                    session.drop()
+                self.fail(error)
+                return
+        for session in batch:
+            session.send()
