@@ -1,4 +1,4 @@
-"""Compiles the modules that pyproject.toml lists under [tool.wicketgate] with mypyc, where a C compiler is present.
+"""Compiles the modules that pyproject.toml lists in [tool.wicketgate] with mypyc, given a C compiler.
 
 The same files run uncompiled with the same results. A type error in a listed module fails the build: plain
 Python is the answer to a missing compiler alone, never to a mistake.
@@ -47,7 +47,7 @@ def extensions() -> list:
 
     return mypycify(
         ["--config-file=", "--strict", "--ignore-missing-imports", "--follow-imports=silent", *listed],
-        opt_level="3",
+        opt_level=os.environ.get("MYPYC_OPT_LEVEL", "3"),
     )
 
 

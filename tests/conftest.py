@@ -1,13 +1,22 @@
 """What every test may use: a test CA, and real servers, started once for each test process that asks."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from servers import binaries
 from servers.certificates import Authority
 from servers.postgres import Postgres
+
+# the machine is shared, so no property test has a deadline; `make fuzz` looks longer
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("default", deadline=None, suppress_health_check=_SLOW)
+settings.register_profile("short", parent=settings.get_profile("default"), max_examples=20)
+settings.register_profile("fuzz", parent=settings.get_profile("default"), max_examples=20_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(scope="session")

