@@ -22,7 +22,6 @@ NOT_PURE = {
     "time",
     "random",
     "secrets",
-    "threading",
     "selectors",
     "uvloop",
     "subprocess",
@@ -34,7 +33,7 @@ LONG: dict[str, int] = {}
 ONE_MODULE = {"postgast": "sql/parse.py", "cel_expr_python": None}
 """A package -> the only module that may import it (None: any one, but only one)."""
 
-OTHER_MEANING = re.compile(r"(?i)postgresql|asyncpg")
+OTHER_MEANING = re.compile(r"(?i)postgres(?:ql)?|asyncpg")
 """In these places it is the name of the gateway's own store, or of the SQL dialect, not of the protocol."""
 OTHER_MEANING_FILES = ("store/", "settings.py", "app.py", "control/", "sql/")
 

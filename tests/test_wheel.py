@@ -1,4 +1,4 @@
-"""What pip builds from the sources: a wheel that installs, compiled where it can be, with the same results."""
+"""What pip builds from the sources: a wheel that installs, compiled if it can be, same results."""
 
 import os
 import shutil
