@@ -549,4 +549,4 @@ def syntax_denial(fault: SyntaxRefused) -> Denial:
 
 def missing_portal(name: bytes) -> Denial:
     """What the server says of a portal that is not there."""
-    return Denial("no-cursor", f'portal "{name.decode("utf-8", "replace")}" does not exist', "unknown name")
+    return Denial("no-portal", f'portal "{name.decode("utf-8", "replace")}" does not exist', "unknown name")

@@ -1,0 +1,59 @@
+"""What the gate needs of others: app.py fills these in.
+No adapter lives here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wicketgate.model.identity import Claim, Identity
+from wicketgate.policy.engine import Engine
+
+
+class SessionLines(Protocol):
+    """One session's lines in the journal. q: the number of the last one."""
+
+    q: int
+
+    def line(self, kind: str, head: bytes = b"", body: bytes | None = None) -> int:
+        """Append to the turn's buffer; the session's line number. Raises JournalFailed."""
+        ...
+
+
+class Journal(Protocol):
+    """This worker's writer."""
+
+    failed: bool
+
+    def session(self, session: str) -> SessionLines: ...
+    def line(self, kind: str, session: None, head: bytes, body: bytes | None) -> int: ...
+
+
+class Reply(Protocol):
+    """What the control process answered."""
+
+    body: dict[str, Any]
+    denial: list[str] | None
+
+
+class Asks(Protocol):
+    """The control process's answers. `ask` raises GatewayError where the link is gone."""
+
+    async def ask(self, what: str, body: Mapping[str, Any]) -> Reply: ...
+
+    def spent(self, lease: int, used: int) -> None: ...
+
+
+class Authenticates(Protocol):
+    """Proves who a claim is."""
+
+    def authenticate(self, claim: Claim, now: int) -> Identity | None: ...
+
+    def still_holds(self, identity: Identity, resource: str, now: int) -> Identity | None: ...
+
+
+@dataclass(slots=True)
+class PolicyInForce:
+    """The policy that holds now. Replaced whole, never changed in place."""
+
+    engine: Engine
+    digest: str
