@@ -16,7 +16,7 @@ SLICE = 1000
 class Bucket:
     """What is left of one leased slice. until: wall ns when the lease's window ends; None: it does not."""
 
-    __slots__ = ("left", "lease", "limit", "until", "used", "waiting")
+    __slots__ = ("lease", "left", "limit", "until", "used", "waiting")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
@@ -40,7 +40,7 @@ class Bucket:
 
 
 class Leases:
-    """The buckets of this worker, shared by its sessions; a session's own limits have buckets of their own."""
+    """The buckets of this worker, shared by its sessions; limits per session have buckets of their own."""
 
     def __init__(self, asks: Asks, clock: Callable[[], int]) -> None:
         self._asks = asks
@@ -65,7 +65,7 @@ class Leases:
         return found
 
     def refill(self, identity: str, bucket: Bucket, resume: Callable[[Denial | None], None]) -> None:
-        """Lease another slice: resume(None) when there is something left, resume(Denial) when there is not."""
+        """Lease another slice: resume(None) when something is left, resume(Denial) when nothing is."""
         limit = bucket.limit
         if limit.per == "session":
             resume(exhausted(limit))

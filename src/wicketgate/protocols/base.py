@@ -151,6 +151,14 @@ class Desk(Protocol):
         """Whether a statement could be permitted at all, without recording a thing (a Parse)."""
         ...
 
+    def note(self, statement: Statement) -> None:
+        """A statement's text goes upstream to be prepared, unbound: recorded before it does."""
+        ...
+
+    def refused(self, statement: Statement, denial: Denial) -> None:
+        """A statement is not forwarded (weigh said so, or the protocol itself): recorded with its cause."""
+        ...
+
     def more(self, clearance: Clearance, resume: "Callable[[Denial | None], None]") -> None:
         """The allowance is used up: lease more rows. `resume(None)` when there are some, or with the Denial."""
         ...
@@ -251,7 +259,7 @@ class Conversation(Protocol):
 # -- what init and replay ask of a protocol ----------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A working address, taken apart. secret None: the target asks for none. ca_file: for verify-*, or None."""
+    """A working address, taken apart. secret None: the target asks for none. ca_file: for verify-*."""
 
     host: str
     port: int
@@ -264,8 +272,8 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What the target seems to hold. sensitive: `schema.table.column` -> data class, from names alone, so it is
-    a proposal. relations: how many were looked at. truncated: there were more than are looked at."""
+    """What the target seems to hold. sensitive: `schema.table.column` -> data class, from names alone: a
+    proposal. relations, columns: how many were looked at. truncated: there were more than are looked at."""
 
     sensitive: Mapping[str, str]
     relations: int

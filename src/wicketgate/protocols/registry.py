@@ -5,6 +5,6 @@ from wicketgate.protocols.base import ProtocolSpec
 
 def protocols() -> dict[str, ProtocolSpec]:
     """Name -> protocol. Imported when asked for, so that a tool that needs none pays for none."""
-    from wicketgate.protocols.postgres import POSTGRES
+    from wicketgate.protocols.postgres.spec import POSTGRES
 
     return {spec.name: spec for spec in (POSTGRES,)}

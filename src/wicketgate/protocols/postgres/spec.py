@@ -1,0 +1,79 @@
+"""PostgreSQL, as the registry knows it: the four stages, its settings, its catalog.
+The only module of this folder that others import."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wicketgate.masking.transforms import TRANSFORMS
+from wicketgate.model.resource import Resource
+from wicketgate.protocols.base import Conversation, ProtocolSpec, Setting
+from wicketgate.protocols.postgres.call import dial
+from wicketgate.protocols.postgres.catalog import catalog_changed, probe, read_catalog
+from wicketgate.protocols.postgres.conversation import PostgresConversation
+from wicketgate.protocols.postgres.discover import INTRODUCTION
+from wicketgate.protocols.postgres.greet import greet
+from wicketgate.protocols.postgres.login import ALPN, ServerSession, Startup, cancel_packet, preamble, welcome
+from wicketgate.protocols.postgres.names import Names
+from wicketgate.protocols.postgres.show import render
+from wicketgate.sql.catalog import Catalog, load
+
+SETTINGS = frozenset({"functions"})
+"""A resource's own options: `functions` lists, qualified, those of the operator's that are pure."""
+
+
+def validate(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A resource's own options, checked. Raises ValueError((key, message))."""
+    for key, value in settings.items():
+        if key not in SETTINGS:
+            raise ValueError((key, f"unknown setting {key!r}"))
+        if not isinstance(value, list | tuple) or not all(
+            isinstance(name, str) and len(name.split(".")) == 2 for name in value
+        ):
+            raise ValueError((key, "a list of qualified function names (schema.function)"))
+    return {key: tuple(value) for key, value in settings.items()}
+
+
+def check_column(key: str) -> None:
+    """Whether a key of `sensitive` is `schema.table.column`. Raises ValueError."""
+    parts = key.split(".")
+    if len(parts) != 3 or not all(parts):
+        raise ValueError("a sensitive column is written schema.table.column")
+
+
+def load_catalog(raw: bytes, resource: Resource, database: str) -> Catalog:
+    """The catalog of one database, with the resource's sensitive columns bound to it."""
+    return load(raw, resource.sensitive.get(database, {}), resource.settings)
+
+
+def converse(setting: Setting) -> Conversation:
+    """The conversation of a session that both sides have signed in to."""
+    server: ServerSession = setting.session
+    startup: Startup = setting.startup
+    names = Names(setting.host.catalog(), server.user, server.database, setting.admission.read_only)
+    return PostgresConversation(
+        setting,
+        names,
+        cancel_packet(server.pid, server.key),
+        welcome(server, setting.key, startup.minor),
+        server.parameters.get("search_path"),
+    )
+
+
+POSTGRES = ProtocolSpec(
+    name="postgres",
+    default_port=15432,
+    preamble=preamble,
+    greet=greet,
+    dial=dial,
+    converse=converse,
+    validate=validate,
+    check_column=check_column,
+    alpn=(ALPN,),
+    read_catalog=read_catalog,
+    catalog_changed=catalog_changed,
+    load_catalog=load_catalog,
+    probe=probe,
+    introduction=INTRODUCTION,
+    show=render,
+    transforms=TRANSFORMS,
+)
