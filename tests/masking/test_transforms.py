@@ -1,0 +1,119 @@
+"""What each transform makes of values; what none may ever show."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wicketgate.masking.transforms import REDACT_JSON, REDACT_JSON_VERSIONED, TRANSFORMS, apply, redacted
+
+MARKER = "[redacted:email]"
+
+
+def one(name: str, value: str | bytes | None) -> str | None:
+    data = value.encode() if isinstance(value, str) else value
+    [masked] = apply(name, [data], "email")
+    return None if masked is None else masked.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "masked"),
+    [
+        ("redact", "alice@example.com", MARKER),
+        ("redact", "", MARKER),
+        ("redact", b"\xff", MARKER),
+        ("null", "alice@example.com", None),
+        ("last4", "521-44-9031", "***-**-9031"),
+        ("last4", "4111 1111 1111 1234", "**** **** **** 1234"),
+        ("last4", "4111111111111234", "************1234"),
+        ("last4", "521-44-90-31-", "***-**-90-31-"),
+        ("last4", "12345678", "****5678"),
+        ("last4", "1234567", MARKER),
+        ("last4", "1-2-3-4-5-6-7", MARKER),
+        ("last4", "", MARKER),
+        ("last4", "x" * 129, MARKER),
+        ("last4", "Größe 12345", "***** *2345"),
+        ("last4", "ä–bcdefgh", "*****efgh"),
+        ("last4", "abcdefgé", "****efgé"),
+        ("last4", "a\u0308b\u0308cdefgh", "******efgh"),
+        ("last4", b"12345678\xff", MARKER),
+        ("partial", "alice@example.com", "a***@example.com"),
+        ("partial", "a@example.com", "***@example.com"),
+        ("partial", "élodie@exämple.fr", "é***@exämple.fr"),
+        ("partial", "a@b@example.com", "a***m"),
+        ("partial", "alice@localhost", "a***t"),
+        ("partial", "@example.com", "@***m"),
+        ("partial", "a@.", MARKER),
+        ("partial", "521-44-9031", "5***1"),
+        ("partial", "secre", MARKER),
+        ("partial", "x" * 129, MARKER),
+        ("partial", b"abcdef\xff", MARKER),
+        ("truncate", "1984-03-12", "198…"),
+        ("truncate", "ünïcode", "ünï…"),
+        ("truncate", "short", MARKER),
+        ("truncate", "x" * 129, MARKER),
+        ("truncate", b"abcdef\xff", MARKER),
+        ("unheard-of", "alice@example.com", MARKER),
+        ("reveal", "alice@example.com", MARKER),
+    ],
+)
+def test_apply(name: str, value: str | bytes, masked: str | None) -> None:
+    assert one(name, value) == masked
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMS | {REDACT_JSON, REDACT_JSON_VERSIONED}))
+def test_null_stays_null_and_columns_keep_their_length(name: str) -> None:
+    masked = apply(name, [None, b"alice@example.com", None], "email")
+    assert len(masked) == 3
+    assert masked[0] is None
+    assert masked[2] is None
+    assert apply(name, [], "email") == []
+
+
+def test_json() -> None:
+    assert json.loads(one(REDACT_JSON, '{"a": 1}') or "") == MARKER
+    [versioned] = apply(REDACT_JSON_VERSIONED, [b"\x01{}"], "email")
+    assert versioned is not None
+    assert versioned[0] == 1
+    assert json.loads(versioned[1:]) == MARKER
+
+
+@pytest.mark.parametrize(
+    ("data_class", "marker"),
+    [
+        ("payment-card", b"[redacted:payment-card]"),
+        ("*", b"[redacted]"),
+        ("", b"[redacted]"),
+        ('a"b', b"[redacted]"),
+        ("a]b", b"[redacted]"),
+        ("é", b"[redacted]"),
+        ("x" * 41, b"[redacted]"),
+    ],
+)
+def test_redacted(data_class: str, marker: bytes) -> None:
+    assert redacted(data_class) == marker
+    assert len(marker) < 64
+
+
+@given(st.text(max_size=150), st.sampled_from(["last4", "partial", "truncate"]))
+def test_little_of_a_value_is_left(value: str, name: str) -> None:
+    masked = one(name, value)
+    assert masked is not None
+    if masked == MARKER:
+        return
+    assert masked != value
+    if name == "last4":
+        assert len(masked) == len(value)
+        shown = [b for a, b in zip(value, masked, strict=True) if a == b and a.isalnum()]
+        assert len(shown) == 4
+    elif name == "truncate":
+        assert masked == value[:3] + "…"
+    elif "@" not in value:
+        assert masked == value[0] + "***" + value[-1]
+
+
+@given(st.binary(max_size=60), st.sampled_from(["last4", "partial", "truncate"]))
+def test_any_bytes_give_text(value: bytes, name: str) -> None:
+    masked = one(name, value)
+    assert masked is not None
