@@ -1,0 +1,409 @@
+"""One writer's journal, walked from its first line to its last: every digest computed again.
+It must go on after a fault, and blame the smallest place that the fault can be shown to lie in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from wicketgate.journal.blocks import START, leaf, root, tail
+from wicketgate.journal.checkpoint import Position
+from wicketgate.journal.lines import render_seal, render_stamp
+from wicketgate.journal.parse import Line, LineMalformed, parse
+from wicketgate.journal.report import Fault, Finding, Report, Tail
+from wicketgate.journal.segments import RawLine, WriterFiles, read_lines
+from wicketgate.journal.witness import Witnesses
+
+_ROOTS = 4096
+"""Blocks whose roots are remembered, to check one that stands in the wrong place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """line: None where the bytes make no line of this writer."""
+
+    raw: bytes
+    line: Line | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seal:
+    n: int
+    block: int
+    first: int
+    last: int
+    prev: bytes
+    root: bytes
+    head: bytes
+
+
+def _read_seal(line: Line) -> _Seal | None:
+    match line.members:
+        case {
+            "block": int(block),
+            "first": int(first),
+            "last": int(last),
+            "prev": str(prev),
+            "root": str(digest),
+        }:
+            try:
+                return _Seal(
+                    line.n, block, first, last, bytes.fromhex(prev), bytes.fromhex(digest), line.head
+                )
+            except ValueError:
+                return None
+    return None
+
+
+def block_root(prev: bytes, lines: Iterable[Line]) -> bytes:
+    """The root that these lines give, behind a block of root `prev`."""
+    heads: dict[str, list[bytes]] = {}
+    for line in lines:
+        heads.setdefault(line.session, []).append(line.head)
+    return root(prev, [leaf(session.encode(), own) for session, own in heads.items()])
+
+
+def spell(numbers: Iterable[int]) -> str:
+    """Line numbers for an operator: `4`, `4 to 9`, `4, 7, 9 …`."""
+    found = sorted(numbers)
+    if len(found) > 1 and found[-1] - found[0] == len(found) - 1:
+        return f"{found[0]} to {found[-1]}"
+    return ", ".join(map(str, found[:5])) + (" …" if len(found) > 5 else "")
+
+
+class Walk:
+    """The state of one walk; `run` adds to the report."""
+
+    def __init__(self, files: WriterFiles, witnesses: Witnesses, report: Report) -> None:
+        self._files = files
+        self._witnesses = witnesses
+        self._report = report
+        self._positions: dict[int, tuple[int, Position]] = dict(
+            witnesses.positions.get((files.node, files.writer), {})
+        )
+        self._segment = 0
+        self._entries: list[_Entry] = []
+        self._block = 1
+        self._first = 1
+        self._prev = START
+        self._suspect: tuple[_Seal, bytes] | None = None  # a seal whose root isn't the computed one
+        self._roots: dict[int, bytes] = {0: START}
+        self._gaps: set[int] = set()
+        self._sessions: dict[str, int] = {}
+        self._wall = self._boot = 0
+        self._last = self._sealed = self._witnessed = 0
+        self._behind_lines = self._behind_size = 0
+        self._witnessed_block = 0
+        self._unmet = False
+
+    def run(self) -> None:
+        """Walk all segments. Raises OSError."""
+        present = self._files.segments
+        wanted = max([*present, *(at.segment for _, at in self._positions.values())], default=0)
+        absent = set(range(1, wanted + 1)) - set(present)
+        if absent:
+            self._note(Fault.SEGMENT_MISSING, f"segment {spell(absent)} is missing", segment=min(absent))
+        self._report.writers += 1
+        torn = b""
+        for number in sorted(present):
+            if self._entries or torn:
+                detail = "the segment ends without a seal, and there is a later one"
+                self._note(Fault.TAIL_CUT, detail, line=self._last)
+                self._entries.clear()
+            self._segment = number
+            self._report.segments += 1
+            torn = b""
+            for at, raw in enumerate(read_lines(present[number])):
+                self._behind_size += len(raw.data) + (not raw.torn)
+                if raw.torn:
+                    torn = raw.data
+                else:
+                    self._line(raw, at == 0)
+        self._finish(torn, absent)
+
+    def _note(
+        self,
+        fault: Fault,
+        detail: str,
+        block: int | None = None,
+        line: int | None = None,
+        through: int | None = None,
+        session: str | None = None,
+        segment: int | None = None,
+    ) -> None:
+        self._report.findings.append(
+            Finding(
+                fault,
+                detail,
+                self._files.node,
+                self._files.writer,
+                segment or self._segment or None,
+                block,
+                line,
+                through,
+                session,
+            )
+        )
+
+    # -- lines ----------------------------------------------------------------------------------------------
+    def _line(self, raw: RawLine, opens: bool) -> None:
+        self._report.lines += 1
+        self._behind_lines += 1
+        try:
+            line: Line | None = parse(raw.data)
+        except LineMalformed:
+            line = None
+        if line is None or line.writer != self._files.writer:
+            self._entries.append(_Entry(raw.data, None))
+            return
+        self._last = max(self._last, line.n)
+        if opens:
+            self._check_begin(line)
+        if line.wall < self._wall:
+            detail = f"the wall clock went back by {(self._wall - line.wall) / 1e9:.3f} s"
+            self._note(Fault.CLOCK_BACK, detail, line=line.n)
+        if line.boot < self._boot:
+            detail = f"the boot clock went back by {(self._boot - line.boot) / 1e9:.3f} s"
+            self._note(Fault.CLOCK_BACK, detail, line=line.n)
+        self._wall, self._boot = line.wall, line.boot
+        if line.kind == "seal" and (seal := _read_seal(line)) is not None:
+            self._seal(seal)
+            return
+        self._entries.append(_Entry(raw.data, line))
+        self._check_body(line)
+        if line.session:
+            self._check_session(line)
+
+    def _check_begin(self, line: Line) -> None:
+        says = (line.kind, line.members.get("node"), line.members.get("segment"))
+        if says != ("begin", self._files.node, self._segment):
+            detail = "the segment's first line isn't the `begin` of this place"
+            self._note(Fault.SEGMENT_MISPLACED, detail, line=line.n)
+        elif line.members.get("prev") != self._prev.hex() and not self._gaps:
+            detail = "the segment doesn't continue the one before it"
+            self._note(Fault.CHAIN_BROKEN, detail, line=line.n)
+
+    def _check_body(self, line: Line) -> None:
+        if line.body is None:
+            if line.digest is None:
+                return
+            if self._witnesses.allows(line):
+                self._report.erased += 1
+                return
+            detail = f"line {line.n} has lost its BODY, and nothing that is witnessed allows it"
+            self._note(Fault.BODY_MISSING, detail, line=line.n, session=line.session or None)
+        elif line.digest is None or sha256(line.body).hexdigest() != line.digest:
+            detail = f"the BODY of line {line.n} isn't the one that was written"
+            self._note(Fault.BODY_CHANGED, detail, line=line.n, session=line.session or None)
+
+    def _check_session(self, line: Line) -> None:
+        before = self._sessions.get(line.session, 0)
+        if line.q != before + 1:
+            detail = f"the session's line {line.q} follows on its line {before}"
+            self._note(Fault.SESSION_GAP, detail, line=line.n, session=line.session)
+        if line.kind == "close":
+            self._sessions.pop(line.session, None)
+            self._report.sessions_closed += 1
+        else:
+            self._sessions[line.session] = line.q
+
+    # -- blocks ---------------------------------------------------------------------------------------------
+    def _seal(self, seal: _Seal) -> None:
+        self._report.blocks += 1
+        entries, self._entries = self._entries, []
+        if seal.block > self._block:
+            entries = self._skip(seal, entries)
+        elif seal.block < self._block:
+            known = seal.block not in self._gaps
+            self._gaps.discard(seal.block)
+            fault = Fault.BLOCKS_DUPLICATED if known else Fault.BLOCKS_REORDERED
+            detail = f"block {seal.block} stands behind block {self._block - 1}"
+            self._note(fault, detail, block=seal.block, line=seal.first, through=seal.last)
+        computed = self._block_lines(seal, entries)
+        self._check_chain(seal)
+        if computed is not None and computed != seal.root:
+            self._judge(seal, computed)
+        self._check_position(seal, computed)
+        self._roots[seal.block] = seal.root
+        self._roots.pop(seal.block - _ROOTS, None)
+        if seal.block >= self._block:
+            self._prev = seal.root
+            self._block = seal.block + 1
+            self._first = seal.n + 1
+            self._sealed = max(self._sealed, seal.n)
+
+    def _skip(self, seal: _Seal, entries: list[_Entry]) -> list[_Entry]:
+        """Blocks are missing before this one, or their seals can't be read."""
+        cut = next(
+            (at for at, entry in enumerate(entries) if entry.line is not None and entry.line.n >= seal.first),
+            len(entries),
+        )
+        early = [entry.line for entry in entries[:cut] if entry.line is not None]
+        missing = range(self._block, seal.block)
+        if not early:
+            detail = f"block {spell(missing)} is missing"
+            self._note(
+                Fault.BLOCKS_MISSING, detail, block=self._block, line=self._first, through=seal.first - 1
+            )
+            self._gaps.update(missing)
+        elif len(missing) == 1 and block_root(self._prev, early) == seal.prev:
+            detail = f"the seal of block {self._block} is changed or missing; its lines are whole"
+            self._note(Fault.SEAL_CHANGED, detail, block=self._block, line=seal.first - 1)
+        else:
+            detail = f"the lines and seals of block {spell(missing)} are changed"
+            self._note(
+                Fault.HEAD_CHANGED, detail, block=self._block, line=self._first, through=seal.first - 1
+            )
+        self._roots[seal.block - 1] = seal.prev
+        return entries[cut:]
+
+    def _block_lines(self, seal: _Seal, entries: list[_Entry]) -> bytes | None:
+        """Whether the block's lines are all there, once, in order. Their root; None if it says nothing."""
+        wanted = range(seal.first, seal.last + 1)
+        numbers = [entry.line.n if entry.line is not None else 0 for entry in entries]
+        place = (seal.block, seal.first, seal.last)
+        if numbers != list(wanted):
+            present = set(numbers)
+            if len(numbers) == len(wanted) and all(
+                number == want or number not in wanted for number, want in zip(numbers, wanted, strict=True)
+            ):
+                at = spell(want for number, want in zip(numbers, wanted, strict=True) if number != want)
+                self._note(Fault.HEAD_CHANGED, f"line {at} of block {seal.block} is changed", *place)
+                return None
+            missing = set(wanted) - present if len(wanted) < 1 << 20 else set()
+            inside = [number for number in numbers if number in wanted]
+            if missing:
+                detail = f"line {spell(missing)} of block {seal.block} is missing"
+                self._note(Fault.LINES_MISSING, detail, seal.block, min(missing), max(missing))
+            if len(inside) < len(numbers):
+                detail = f"block {seal.block} holds {len(numbers) - len(inside)} lines that aren't its own"
+                self._note(Fault.LINES_STRANGE, detail, *place)
+            if len(set(inside)) < len(inside):
+                twice = {number for number in inside if inside.count(number) > 1}
+                detail = f"line {spell(twice)} of block {seal.block} stands there more than once"
+                self._note(Fault.LINES_DUPLICATED, detail, seal.block, min(twice), max(twice))
+            elif inside != sorted(inside):
+                detail = f"the lines of block {seal.block} are out of order"
+                self._note(Fault.LINES_REORDERED, detail, *place)
+            if missing or not inside:
+                return None
+        lines = {entry.line.n: entry.line for entry in entries if entry.line and entry.line.n in wanted}
+        ordered = [lines[n] for n in sorted(lines)]
+        computed = block_root(seal.prev, ordered)
+        last = ordered[-1]
+        stamp = render_stamp(last.wall, last.boot)
+        writer = self._files.writer.encode()
+        if seal.head != render_seal(
+            writer, seal.last + 1, stamp, seal.block, seal.first, seal.last, seal.prev, seal.root
+        ):
+            detail = f"the seal of block {seal.block} isn't what its block makes it"
+            self._note(Fault.SEAL_CHANGED, detail, seal.block, seal.n)
+        return computed
+
+    def _check_chain(self, seal: _Seal) -> None:
+        before = self._roots.get(seal.block - 1)
+        suspect, self._suspect = self._suspect, None
+        if suspect is not None:
+            told, computed = suspect
+            if told.block == seal.block - 1 and seal.prev == computed:
+                self._blame_seal(told)
+                return
+            self._blame_head(told)
+        if before is not None and seal.prev != before:
+            detail = f"block {seal.block} doesn't continue block {seal.block - 1}"
+            self._note(Fault.CHAIN_BROKEN, detail, seal.block, seal.first, seal.last)
+
+    def _judge(self, seal: _Seal, computed: bytes) -> None:
+        """Seal and HEADs disagree: the next block's `prev`, or a checkpoint, tells which was changed."""
+        witness = self._positions.get(seal.last)
+        if witness is None:
+            self._suspect = seal, computed
+        elif witness[1].root == computed.hex():
+            self._blame_seal(seal)
+        else:
+            self._blame_head(seal)
+
+    def _blame_seal(self, seal: _Seal) -> None:
+        detail = f"the seal of block {seal.block} names another root than its lines give"
+        self._note(Fault.SEAL_CHANGED, detail, seal.block, seal.n)
+
+    def _blame_head(self, seal: _Seal) -> None:
+        detail = f"a HEAD in block {seal.block} (lines {seal.first} to {seal.last}) is changed"
+        self._note(Fault.HEAD_CHANGED, detail, seal.block, seal.first, seal.last)
+
+    def _check_position(self, seal: _Seal, computed: bytes | None) -> None:
+        witness = self._positions.pop(seal.last, None)
+        if witness is None:
+            return
+        number, position = witness
+        digests = {seal.root.hex(), computed.hex() if computed is not None else ""}
+        if position.root in digests and position.segment == self._segment:
+            self._witnessed = max(self._witnessed, seal.last)
+            self._witnessed_block = max(self._witnessed_block, seal.block)
+            self._behind_lines = self._behind_size = 0
+        elif not self._unmet:
+            self._unmet = True
+            begin = self._witnessed_block + 1
+            detail = (
+                f"checkpoint {number} signed another history of block {spell(range(begin, seal.block + 1))}"
+            )
+            self._note(Fault.CHECKPOINT_UNMET, detail, begin, self._witnessed + 1, seal.last)
+
+    # -- the end --------------------------------------------------------------------------------------------
+    def _finish(self, torn: bytes, absent: set[int]) -> None:
+        if self._suspect is not None:
+            self._blame_head(self._suspect[0])
+        self._check_tail(torn)
+        unmet = [one for one in self._positions.values() if one[1].segment not in absent]
+        beyond = [one for one in unmet if one[1].n > self._sealed]
+        if beyond:
+            number, position = max(beyond, key=lambda one: one[1].n)
+            detail = f"checkpoint {number} signed lines up to {position.n}; sealed ones end at {self._sealed}"
+            self._note(Fault.TAIL_CUT, detail, line=self._sealed + 1, through=position.n)
+        elif unmet and not self._unmet:
+            number, position = min(unmet, key=lambda one: one[1].n)
+            detail = f"no block ends at line {position.n}, where checkpoint {number} says that one does"
+            self._note(Fault.CHECKPOINT_UNMET, detail, line=position.n)
+        for session, q in self._sessions.items():
+            self._report.sessions_open += 1
+            detail = f"the session has no `close`; its last line is {q}"
+            self._note(Fault.SESSION_OPEN, detail, session=session)
+        self._report.tails.append(
+            Tail(
+                self._files.node,
+                self._files.writer,
+                self._last,
+                self._sealed,
+                self._witnessed,
+                self._behind_lines,
+                self._behind_size,
+            )
+        )
+
+    def _check_tail(self, torn: bytes) -> None:
+        """The lines behind the last seal."""
+        numbers = [entry.line.n if entry.line is not None else 0 for entry in self._entries]
+        wanted = list(range(self._first, self._first + len(numbers)))
+        if numbers != wanted:
+            bad = [want for number, want in zip(numbers, wanted, strict=True) if number != want]
+            inside = sorted(number for number in numbers if number)
+            if inside == wanted:
+                fault, detail = Fault.LINES_REORDERED, "lines behind the last seal are out of order"
+            elif len(set(inside)) < len(inside):
+                fault, detail = Fault.LINES_DUPLICATED, "a line behind the last seal stands there twice"
+            elif len(inside) < len(numbers):
+                fault, detail = Fault.LINES_STRANGE, f"line {bad[0]}, behind the last seal, is no line"
+            else:
+                fault, detail = Fault.LINES_MISSING, f"line {bad[0]}, behind the last seal, is missing"
+            self._note(fault, detail, line=bad[0])
+        if torn:
+            detail = f"the last line is torn: {len(torn)} bytes without an end"
+            self._note(Fault.TORN, detail, line=self._last + 1)
+        heads = [entry.raw.partition(b"\t")[0] for entry in self._entries]
+        for orphan in self._witnesses.orphans.get(self._files.writer, []):
+            same = orphan.segment == self._segment and orphan.digest == tail(heads, torn).hex()
+            if same:
+                detail = f"the writer died and left {orphan.lines} unsealed lines"
+                self._note(Fault.ORPHAN, detail, line=self._first)
+            else:
+                detail = "what the writer left behind its last seal isn't what was recorded of it"
+                self._note(Fault.TAIL_CHANGED, detail, line=self._first)
