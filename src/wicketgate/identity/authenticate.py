@@ -69,6 +69,14 @@ class Authenticator:
             now,
         )
 
+    def bearer(self, secret: Secret, source: str, now: int) -> Identity | None:
+        """The identity that a token proves by itself, where nobody claims a name (the API). The resources
+        that the token is scoped to are not asked for here: the caller must."""
+        token = self._tokens.get(hash_of(secret))
+        name = "" if token is None else str(token.get("identity", ""))
+        resources = [] if token is None else token.get("resources") or []
+        return self.authenticate(Claim(name, resources[0] if resources else "", secret, source), now)
+
     def still_holds(self, identity: Identity, resource: str, now: int) -> Identity | None:
         """The identity as it is now, for a session that is open: None once its token or account no longer
         holds (revoked, expired, disabled, gone, out of scope), and with new groups if these changed."""

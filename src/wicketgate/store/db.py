@@ -185,6 +185,11 @@ class Store:
             row = (await connection.execute(sa.select(TOKENS).where(TOKENS.c.id == token_id))).first()
         return None if row is None else _token(row)
 
+    async def token_by_hash(self, token_hash: str) -> TokenRecord | None:
+        async with self._transaction() as connection:
+            row = (await connection.execute(sa.select(TOKENS).where(TOKENS.c.hash == token_hash))).first()
+        return None if row is None else _token(row)
+
     async def revoke_token(self, token_id: str, now: int) -> TokenRecord | None:
         """Revoke it, for good; the first revocation's time stays. None: there is no such token."""
         async with self._transaction() as connection:

@@ -1,0 +1,147 @@
+"""The verbs on tokens and on what one may know of oneself. Each starts with authorize()."""
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from wicketgate.admin.authorize import Action, Actor, Thing, authorize
+from wicketgate.admin.ports import Office, Standing
+from wicketgate.model.errors import GatewayError
+from wicketgate.model.resource import Resource
+from wicketgate.model.secret import Secret
+from wicketgate.model.token import ServiceAccount, TokenRecord
+
+
+class NotFound(GatewayError):
+    """There is no such thing (or it is not the actor's to know)."""
+
+
+class Refused(GatewayError):
+    """What was asked can't be done as it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token. secret is shown once and kept nowhere. created_identity: the account was made with it."""
+
+    secret: Secret
+    record: TokenRecord
+    created_identity: bool
+
+
+def admin_line(actor: Actor, action: Action, thing: Thing, **more: Any) -> bytes:
+    """BODY members of an `admin` line (JSON without braces): who did what to what."""
+    members = {
+        "by": actor.name,
+        "how": actor.how,
+        "credential": actor.credential_id,
+        "do": action.value,
+        "kind": thing.kind,
+        "name": thing.name,
+        **more,
+    }
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1].encode("utf-8")
+
+
+async def issue_token(
+    office: Office,
+    actor: Actor,
+    account: ServiceAccount,
+    *,
+    expires: int | None = None,
+    resources: frozenset[str] = frozenset(),
+    note: str = "",
+    create: bool = False,
+) -> Issued:
+    """A token for a service account. create: make the account if there is none (kind and groups as given).
+
+    Recorded, stored, replicated; in that order, so that a token that works is one that was recorded.
+    Raises NotFound where there is no such account and create is False, Refused where it is disabled, where
+    the resource is unknown or where the account stands in the configuration file with other groups.
+    """
+    thing = Thing("identity", account.name, account.name)
+    authorize(actor, Action.ISSUE_TOKEN, thing)
+    known = office.unite(await office.store.identities())
+    found = known.get(account.name)
+    if found is None and not create:
+        raise NotFound(f"no identity is named {account.name}; create it by naming its groups")
+    if found is not None and found.disabled is not None:
+        raise Refused(f"{account.name} is disabled")
+    if found is not None and account.groups and account.groups != found.groups:
+        raise Refused(
+            f"{account.name} exists already, in the groups {', '.join(sorted(found.groups)) or 'none'}"
+        )
+    policy = office.control.policy()
+    if policy is not None and (unknown := resources - set(policy.resources)):
+        raise Refused(f"no resource is named {', '.join(sorted(unknown))}")
+    now = office.clock()
+    try:
+        secret, record = office.issue(
+            account.name, now, office.random, expires=expires, resources=resources, note=note
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    line = admin_line(
+        actor, Action.ISSUE_TOKEN, thing, token=record.id, expires=expires, created=found is None
+    )
+    await asyncio.wrap_future(office.control.record(b"", line))
+    if found is None:
+        made = replace(account, origin="store", disabled=None)
+        await office.store.put_identity(made, now)
+        await asyncio.wrap_future(office.control.put("identities", made.name, made.replicated()))
+    await office.store.add_token(record)
+    await asyncio.wrap_future(office.control.put("tokens", record.hash, record.replicated()))
+    return Issued(secret, record, found is None)
+
+
+async def list_tokens(office: Office, actor: Actor, identity: str | None = None) -> list[TokenRecord]:
+    """All tokens, or one identity's; no token's text is known to anybody."""
+    authorize(actor, Action.LIST_TOKENS, Thing("tokens", identity or "", identity))
+    return await office.store.tokens(identity)
+
+
+async def revoke_token(office: Office, actor: Actor, token_id: str) -> TokenRecord:
+    """Revoke a token, and by that end its sessions. Raises NotFound; NotAllowed, not saying which exist.
+
+    Done before it is recorded: a journal that fails must not keep a leaked token alive.
+    """
+    found = await office.store.token(token_id)
+    thing = Thing("token", token_id, None if found is None else found.identity)
+    authorize(actor, Action.REVOKE_TOKEN, thing)
+    revoked = await office.store.revoke_token(token_id, office.clock())
+    if revoked is None:
+        raise NotFound(f"no token has the id {token_id}")
+    await asyncio.wrap_future(office.control.put("revoked", revoked.id, {"at": revoked.revoked}))
+    await asyncio.wrap_future(office.control.put("tokens", revoked.hash, None))
+    line = admin_line(actor, Action.REVOKE_TOKEN, thing, identity=revoked.identity)
+    await asyncio.wrap_future(office.control.record(b"", line))
+    return revoked
+
+
+async def see_self(office: Office, actor: Actor) -> Actor:
+    """Who the API takes you for."""
+    authorize(actor, Action.SEE_SELF, Thing("identity", actor.name, actor.name))
+    return actor
+
+
+async def see_standing(office: Office, actor: Actor, action: Action = Action.SEE_STANDING) -> Standing:
+    """How the node stands: workers, policy, catalogs, counters."""
+    authorize(actor, action, Thing("node"))
+    return office.control.standing()
+
+
+async def list_resources(office: Office, actor: Actor) -> list[Resource]:
+    """The resources of the policy that holds, by name. Credential references are not for showing."""
+    authorize(actor, Action.LIST_RESOURCES, Thing("resources"))
+    policy = office.control.policy()
+    return [] if policy is None else [policy.resources[name] for name in sorted(policy.resources)]
+
+
+async def reload_policy(office: Office, actor: Actor) -> str:
+    """Read the policy file anew, whole or not at all; the digest that holds then. Raises PolicyError."""
+    thing = Thing("policy")
+    authorize(actor, Action.RELOAD_POLICY, thing)
+    await asyncio.wrap_future(office.control.record(b"", admin_line(actor, Action.RELOAD_POLICY, thing)))
+    loaded = await asyncio.wrap_future(office.control.reload_policy())
+    return str(loaded.digest)

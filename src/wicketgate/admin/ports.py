@@ -1,0 +1,155 @@
+"""What the verbs need of others. No adapter lives here: only Protocols, and the data that cross them."""
+
+import concurrent.futures
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wicketgate.model.resource import Resource
+from wicketgate.model.secret import Secret
+from wicketgate.model.token import ServiceAccount, TokenRecord
+
+
+class TokenStore(Protocol):
+    """The store, as far as identities and tokens go. Raises StoreFailed (store/db.Store)."""
+
+    async def put_identity(self, account: ServiceAccount, now: int) -> None: ...
+    async def identities(self) -> list[ServiceAccount]: ...
+    async def add_token(self, record: TokenRecord) -> None: ...
+    async def tokens(self, identity: str | None = None) -> list[TokenRecord]: ...
+    async def token(self, token_id: str) -> TokenRecord | None: ...
+    async def token_by_hash(self, token_hash: str) -> TokenRecord | None: ...
+    async def revoke_token(self, token_id: str, now: int) -> TokenRecord | None: ...
+    async def used_token(self, token_id: str, now: int) -> None: ...
+    async def ready(self) -> None: ...
+
+
+class OpenSession(Protocol):
+    """An open session (control/ports.SessionRow). opened: wall clock ns."""
+
+    @property
+    def session(self) -> str: ...
+    @property
+    def identity(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def account(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def worker(self) -> int: ...
+    @property
+    def opened(self) -> int: ...
+
+
+class Standing(Protocol):
+    """How the node stands (control/ports.Standing)."""
+
+    @property
+    def live(self) -> int: ...
+    @property
+    def wanted(self) -> int: ...
+    @property
+    def pids(self) -> Mapping[int, int]: ...
+    @property
+    def policy(self) -> str: ...
+    @property
+    def policy_error(self) -> str | None: ...
+    @property
+    def store_away(self) -> bool: ...
+    @property
+    def draining(self) -> bool: ...
+    @property
+    def catalogs(self) -> Mapping[str, str | None]: ...
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+
+
+class LoadedPolicy(Protocol):
+    """The policy that holds (control/ports.LoadedPolicy)."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def resources(self) -> Mapping[str, Resource]: ...
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+class Control(Protocol):
+    """The control process, from any thread (control/ports.ControlPort)."""
+
+    def sessions(self) -> Sequence[OpenSession]: ...
+    def standing(self) -> Standing: ...
+    def policy(self) -> LoadedPolicy | None: ...
+    def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]": ...
+    def reload_policy(self) -> "concurrent.futures.Future[Any]": ...
+    def put(
+        self, section: str, key: str, value: Mapping[str, Any] | None
+    ) -> "concurrent.futures.Future[None]": ...
+    def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]": ...
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One line of a session. head: HEAD as JSON; body: BODY as JSON, or None where it is gone or was none."""
+
+    head: Mapping[str, Any]
+    body: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSession:
+    """A session as the journal's index knows it. Times: wall clock ns; closed None: no close was recorded."""
+
+    session: str
+    identity: str
+    resource: str
+    opened: int
+    closed: int | None
+    reason: str | None
+    statements: int
+
+
+class Recordings(Protocol):
+    """Reads the journal's files. Blocking: verbs call it on a thread of its own."""
+
+    def sessions(self) -> Sequence[RecordedSession]:
+        """All of them, oldest first."""
+        ...
+
+    def lines(self, session: str) -> Sequence[JournalLine]:
+        """One session's lines in order; empty if there is none."""
+        ...
+
+    def export(self, session: str) -> bytes | None:
+        """One session with its proof, as a file's bytes; None if there is none."""
+        ...
+
+    def verify(self) -> Mapping[str, Any]:
+        """{"ok": bool, "findings": [text], …} of the whole journal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Everything that verbs are given.
+
+    unite: stored accounts -> all by name. issue: identity.tokens.issue. clock: wall ns. random: n -> bytes.
+    show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
+    """
+
+    store: TokenStore
+    control: Control
+    recordings: Recordings
+    unite: Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
+    issue: Callable[..., tuple[Secret, TokenRecord]]
+    show: Callable[[str, bytes], Any]
+    admin_groups: frozenset[str]
+    clock: Callable[[], int]
+    random: Callable[[int], bytes]

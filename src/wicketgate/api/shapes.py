@@ -1,0 +1,190 @@
+"""What the API takes and gives, as JSON. Times are wall clock, ns since the epoch, as in the journal."""
+
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wicketgate.admin.replay import Replay
+from wicketgate.model.resource import Resource
+from wicketgate.model.token import TokenRecord
+
+
+class Strict(BaseModel):
+    """A request: an unknown key is an error, nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class TokenWanted(Strict):
+    """A new token. create: make the identity if there is none. lifetime: seconds; null: it does not end."""
+
+    identity: str = Field(min_length=1, max_length=63)
+    kind: str = Field("service", pattern="^(human|service|agent)$")
+    groups: list[str] = Field(default_factory=list, max_length=64)
+    resources: list[str] = Field(default_factory=list, max_length=256)
+    lifetime: int | None = Field(None, ge=1, le=10 * 366 * 86400)
+    note: str = Field("", max_length=500)
+    create: bool = False
+
+
+class TokenShown(BaseModel):
+    """A token, without its text."""
+
+    id: str
+    identity: str
+    created: int
+    expires: int | None
+    resources: list[str]
+    note: str
+    last_used: int | None
+    revoked: int | None
+    holds: bool
+
+    @classmethod
+    def of(cls, record: TokenRecord, now: int) -> "TokenShown":
+        return cls(
+            id=record.id,
+            identity=record.identity,
+            created=record.created,
+            expires=record.expires,
+            resources=sorted(record.resources),
+            note=record.note,
+            last_used=record.last_used,
+            revoked=record.revoked,
+            holds=record.holds(now),
+        )
+
+
+class TokenIssued(TokenShown):
+    """A new token. token: its text, shown this once."""
+
+    token: str
+    created_identity: bool
+
+
+class SelfShown(BaseModel):
+    name: str
+    how: str
+    groups: list[str]
+    administrator: bool
+    credential_id: str | None
+
+
+class ResourceShown(BaseModel):
+    """A resource; of its accounts only the names, of its sensitive columns only the number."""
+
+    name: str
+    protocol: str
+    address: str
+    databases: list[str]
+    tls: str
+    labels: dict[str, str]
+    accounts: list[str]
+    sensitive_columns: int
+
+    @classmethod
+    def of(cls, resource: Resource) -> "ResourceShown":
+        return cls(
+            name=resource.name,
+            protocol=resource.protocol,
+            address=f"{resource.host}:{resource.port}",
+            databases=list(resource.databases),
+            tls=resource.tls.value,
+            labels=dict(resource.labels),
+            accounts=sorted(resource.accounts),
+            sensitive_columns=sum(len(columns) for columns in resource.sensitive.values()),
+        )
+
+
+class SessionShown(BaseModel):
+    session: str
+    state: str
+    identity: str
+    resource: str
+    opened: int
+    closed: int | None
+    reason: str | None
+    statements: int | None
+    database: str | None
+    account: str | None
+    source: str | None
+
+
+class TableShown(BaseModel):
+    columns: list[str]
+    rows: list[list[str | None]]
+    tag: str | None
+
+
+class EventShown(BaseModel):
+    """One event of a replay; a statement (`ask`) carries its answer."""
+
+    q: int
+    at: int
+    kind: str
+    text: str | None
+    parameters: list[str | None] | None
+    decision: str | None
+    rules: list[str]
+    effects: list[str]
+    relations: list[str]
+    message: str | None
+    cause: str | None
+    rows: int | None
+    masked: dict[str, int]
+    code: str | None
+    tag: str | None
+    duration: int | None
+    tables: list[TableShown]
+    notes: list[str]
+    answered: bool
+    truncated: bool
+    length: int | None
+    erased: bool
+
+
+class ReplayShown(BaseModel):
+    session: str
+    identity: str
+    groups: list[str]
+    resource: str
+    database: str
+    account: str
+    source: str
+    opened: int
+    closed: int | None
+    reason: str | None
+    whole: bool
+    events: list[EventShown]
+
+    @classmethod
+    def of(cls, replay: Replay) -> "ReplayShown":
+        return cls.model_validate(asdict(replay))
+
+
+class StandingShown(BaseModel):
+    """How the node stands."""
+
+    ready: bool
+    workers: int
+    workers_wanted: int
+    pids: dict[int, int]
+    policy: str
+    policy_error: str | None
+    store_away: bool
+    draining: bool
+    catalogs: dict[str, str | None]
+    sessions: int
+
+
+class Verified(BaseModel):
+    """ok: every file, block and checkpoint agrees. findings: what does not, and how long the tail is."""
+
+    ok: bool
+    findings: list[str]
+    facts: dict[str, Any]
+
+
+class Health(BaseModel):
+    status: str
