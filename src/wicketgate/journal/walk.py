@@ -263,8 +263,9 @@ class Walk:
         place = (seal.block, seal.first, seal.last)
         if numbers != list(wanted):
             present = set(numbers)
+            # A number that is nowhere, where another stands in its place: that line's HEAD was changed.
             if len(numbers) == len(wanted) and all(
-                number == want or number not in wanted for number, want in zip(numbers, wanted, strict=True)
+                number == want or want not in present for number, want in zip(numbers, wanted, strict=True)
             ):
                 at = spell(want for number, want in zip(numbers, wanted, strict=True) if number != want)
                 self._note(Fault.HEAD_CHANGED, f"line {at} of block {seal.block} is changed", *place)
