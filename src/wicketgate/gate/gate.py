@@ -144,7 +144,7 @@ class Gate:
 
     # -- keep up to date ----------------------------------------------------------------------------------
     def readmit(self) -> list[tuple[str, Denial]]:
-        """Policy, tokens or identities changed: which open sessions must end, and why. The rest are renewed."""
+        """Policy, tokens or identities changed: the sessions that must end, and why; the rest are renewed."""
         ended: list[tuple[str, Denial]] = []
         for session, each in self._open.items():
             cause = self._readmitted(each)

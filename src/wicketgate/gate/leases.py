@@ -40,7 +40,7 @@ class Bucket:
 
 
 class Leases:
-    """The buckets of this worker, shared by its sessions; limits per session have buckets of their own."""
+    """The buckets of this worker, shared by its sessions; a limit per session has its own."""
 
     def __init__(self, asks: Asks, clock: Callable[[], int]) -> None:
         self._asks = asks

@@ -33,10 +33,12 @@ from wicketgate.protocols.postgres.ledger import (
     State,
     Step,
 )
-from wicketgate.protocols.postgres.messages import error_frame, parameter_status_allowed, soften
-from wicketgate.protocols.postgres.path import read_path
+from wicketgate.protocols.postgres.messages import error_frame
 from wicketgate.protocols.postgres.plan import plan_for
+from wicketgate.protocols.postgres.settings import parameter_status_allowed
+from wicketgate.protocols.postgres.softening import soften
 from wicketgate.protocols.postgres.units import BARRIER, PATH, UNIT, Units
+from wicketgate.sql.path import read_path
 
 LARGEST: Final = 1 << 30
 """Bytes of the largest frame that PostgreSQL sends."""
@@ -222,10 +224,7 @@ class Answers:
         stop, count = run(data, at, data[at], LARGEST, allowance.left)
         allowance.left -= count
         execution.rows += count
-        if plan is None:
-            chunk = data[at:stop]
-        else:
-            chunk = plan.mask(data, at, stop, execution.masked)
+        chunk = data[at:stop] if plan is None else plan.mask(data, at, stop, execution.masked)
         state.down.append(chunk)
         execution.record(chunk, state.setting.kept)
         return stop
@@ -464,8 +463,9 @@ class Answers:
         name = data[at + 5 : stop].decode("latin-1")
         if name == "search_path":
             names = self.state.names
-            names.reported = read_path(data[stop + 1 : text_end(data, stop + 1, end)], names.user)
-        if parameter_status_allowed(name):
+            value = data[stop + 1 : text_end(data, stop + 1, end)]
+            names.reported = read_path(value.decode("utf-8", "replace"))
+        if parameter_status_allowed(name, self.state.sensitive):
             self.state.down.append(data[at:end])
 
     def probed(self, data: bytes, at: int, end: int) -> int:
@@ -475,7 +475,7 @@ class Answers:
             return at
         value = first_cell(data, at, end)
         names = self.state.names
-        path = read_path(value, names.user) if value is not None else None
+        path = read_path(value.decode("utf-8", "replace")) if value is not None else None
         if path is not None:
             names.path(path)
         return end

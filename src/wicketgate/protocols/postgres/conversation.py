@@ -8,8 +8,8 @@ from wicketgate.protocols.postgres.frames import TERMINATE
 from wicketgate.protocols.postgres.ledger import State
 from wicketgate.protocols.postgres.messages import error_frame
 from wicketgate.protocols.postgres.names import Names
-from wicketgate.protocols.postgres.path import read_path
 from wicketgate.protocols.postgres.units import VERDICT, Units
+from wicketgate.sql.path import read_path
 
 
 class PostgresConversation:
@@ -25,7 +25,7 @@ class PostgresConversation:
         self.state.down.append(welcome)
         self.buffer = setting.buffer
         if search_path is not None:
-            names.reported = read_path(search_path.encode(), names.user)
+            names.reported = read_path(search_path)
             if names.reported is not None:
                 names.path(names.reported)
 

@@ -3,10 +3,28 @@ A denial's cause must never stand in one: it goes to the journal only.
 Source: PostgreSQL manual, "Error and Notice Message Fields", "PostgreSQL Error Codes".
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from wicketgate.model.decision import Denial
 from wicketgate.protocols.postgres.frames import FrameError, frame, text_end
+from wicketgate.protocols.postgres.settings import parameter_status_allowed
+from wicketgate.protocols.postgres.sqlstates import CONDITIONS
+from wicketgate.protocols.postgres.templates import Known, passes
+from wicketgate.protocols.postgres.tokens import tokens_of
+
+__all__ = [
+    "error",
+    "error_frame",
+    "fatal_frame",
+    "fields_of",
+    "parameter_status_allowed",
+    "report",
+    "rewrite_error",
+    "sign_in_error",
+    "soften",
+    "sqlstate",
+]
 
 CODES: Final = {
     "policy": "42501",
@@ -38,6 +56,10 @@ SIGN_IN_HINT: Final = (
 
 LONGEST: Final = 4000
 """Characters of one field that a client gets: messages may quote what an operator or a client wrote."""
+
+SEVERITIES: Final = frozenset({"ERROR", "FATAL", "PANIC", "WARNING", "NOTICE", "DEBUG", "INFO", "LOG"})
+
+WITHHELD_HINT: Final = "The server's own text is withheld: the statement touches sensitive columns."
 
 FIELDS_LIMIT: Final = 64
 """Fields of one report: a security limit. PostgreSQL has 18 kinds, each at most once."""
@@ -88,6 +110,39 @@ def rewrite_error(denial: Denial, body: bytes) -> bytes:
     if severity in ("FATAL", "PANIC"):
         return error("FATAL", sqlstate(fields.get("C")), "the target ended the session")
     return error_frame(denial)
+
+
+def soften(body: bytes, statement: bytes | None, catalog_names: Callable[[str], bool]) -> bytes:
+    """What may pass of an ErrorResponse or NoticeResponse body of a statement that touches sensitive columns.
+
+    statement: the client's own text, None where there is none. catalog_names: whether the catalog has a
+    relation, column, constraint, function, type or index of that name.
+
+    Severity and SQLSTATE stay (if they are PostgreSQL's), so does the position; the message if it is a known
+    one whose variables are names of the catalog or whole tokens of the statement, else the SQLSTATE's meaning
+    stands there; names of schema, table, column, type and constraint if they are the catalog's. All else (detail,
+    hint, context, internal query, source file) is gone. Never raises.
+    """
+    fields = fields_of(body)
+    text = statement or b""
+    severity = next((fields[key] for key in "VS" if fields.get(key) in SEVERITIES), "ERROR")
+    code = fields.get("C", "")
+    if code not in CONDITIONS:
+        code = "XX000"
+    kept = [("S", severity), ("V", severity), ("C", code)]
+    message = fields.get("M", "")
+    if passes(code, message, Known(text, tokens_of(text), catalog_names)):
+        kept.append(("M", message))
+    else:
+        kept += [("M", CONDITIONS[code]), ("H", WITHHELD_HINT)]
+    position = fields.get("P", "")
+    if position.isascii() and position.isdecimal() and len(position) < 9 and int(position) <= len(text):
+        kept.append(("P", position))
+    for key in "stcdn":
+        name = fields.get(key)
+        if name and catalog_names(name):
+            kept.append((key, name))
+    return b"".join(key.encode() + _text(value) + b"\0" for key, value in kept) + b"\0"
 
 
 def fields_of(body: bytes) -> dict[str, str]:

@@ -14,7 +14,7 @@ from wicketgate.protocols.postgres.discover import INTRODUCTION
 from wicketgate.protocols.postgres.greet import greet
 from wicketgate.protocols.postgres.login import ALPN, ServerSession, Startup, cancel_packet, preamble, welcome
 from wicketgate.protocols.postgres.names import Names
-from wicketgate.protocols.postgres.show import render
+from wicketgate.protocols.postgres.show import show
 from wicketgate.sql.catalog import Catalog, load
 
 SETTINGS = frozenset({"functions"})
@@ -74,6 +74,6 @@ POSTGRES = ProtocolSpec(
     load_catalog=load_catalog,
     probe=probe,
     introduction=INTRODUCTION,
-    show=render,
+    show=show,
     transforms=TRANSFORMS,
 )

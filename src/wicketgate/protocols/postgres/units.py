@@ -43,8 +43,9 @@ from wicketgate.protocols.postgres.names import Portal, Prepared, Undo
 from wicketgate.protocols.postgres.parameters import recorded
 from wicketgate.protocols.postgres.plan import masks
 from wicketgate.protocols.postgres.queries import KEEPS, QueryUnit
+from wicketgate.sql.changes import NOTHING
 from wicketgate.sql.errors import SyntaxRefused
-from wicketgate.sql.parse import NOTHING_CHANGES, Member, parse
+from wicketgate.sql.parse import Member, parse
 from wicketgate.sql.resolve import Analysis, unite
 
 LARGEST: Final = 64 << 20
@@ -497,7 +498,7 @@ class Units:
         """What a statement that goes upstream does to the session's names, as if it succeeded."""
         state = self.state
         undo = state.names.follow(member, analysis, text)
-        if member.changes is not NOTHING_CHANGES and state.names.apply(member.changes):
+        if member.changes is not NOTHING and state.names.apply(member.changes):
             self.touched = True
         if not KEEPS.isdisjoint(analysis.facts.effects):
             state.wrote = True
