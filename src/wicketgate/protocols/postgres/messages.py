@@ -11,7 +11,6 @@ from wicketgate.protocols.postgres.frames import FrameError, frame, text_end
 from wicketgate.protocols.postgres.settings import parameter_status_allowed
 from wicketgate.protocols.postgres.sqlstates import CONDITIONS
 from wicketgate.protocols.postgres.templates import Known, passes
-from wicketgate.protocols.postgres.tokens import tokens_of
 
 __all__ = [
     "error",
@@ -120,8 +119,8 @@ def soften(body: bytes, statement: bytes | None, catalog_names: Callable[[str], 
 
     Severity and SQLSTATE stay (if they are PostgreSQL's), so does the position; the message if it is a known
     one whose variables are names of the catalog or whole tokens of the statement, else the SQLSTATE's meaning
-    stands there; names of schema, table, column, type and constraint if they are the catalog's. All else (detail,
-    hint, context, internal query, source file) is gone. Never raises.
+    stands there; names of schema, table, column, type and constraint if they are the catalog's. All else
+    (detail, hint, context, internal query, source file) is gone. Never raises.
     """
     fields = fields_of(body)
     text = statement or b""
@@ -131,7 +130,7 @@ def soften(body: bytes, statement: bytes | None, catalog_names: Callable[[str], 
         code = "XX000"
     kept = [("S", severity), ("V", severity), ("C", code)]
     message = fields.get("M", "")
-    if passes(code, message, Known(text, tokens_of(text), catalog_names)):
+    if passes(code, message, Known(text, catalog_names)):
         kept.append(("M", message))
     else:
         kept += [("M", CONDITIONS[code]), ("H", WITHHELD_HINT)]

@@ -32,16 +32,21 @@ class Prepared:
 class Portal:
     """A bound statement, or a cursor. execution: what the gate cleared, None for a cursor's own DECLARE.
 
-    analysis: what its names meant when it was bound, by the catalog of then; unit: the unit that bound it.
+    analysis: what its names meant when it was bound, in the environment of then; unit: the unit that bound it.
     """
 
     def __init__(
-        self, member: Member, analysis: Analysis, execution: object | None, catalog: Catalog, unit: int
+        self,
+        member: Member,
+        analysis: Analysis,
+        execution: object | None,
+        environment: Environment,
+        unit: int,
     ) -> None:
         self.member = member
         self.analysis = analysis
         self.execution = execution
-        self.catalog = catalog
+        self.environment = environment
         self.unit = unit
 
 
@@ -177,6 +182,13 @@ class Names:
         """One member's facts in one environment; EXECUTE and FETCH bring those of what they name."""
         return resolve(member, environment, self.named(member))
 
+    def unknown(self) -> None:
+        """Something runs that can't be told: it may change the path, and what names mean."""
+        self.path(None)
+        self.provisional = True
+        self.unsure = True
+        self.defined = self.defined or self.environment.catalog.sensitive
+
     def named(self, member: Member) -> Analysis | None:
         """The analysis of the prepared statement or cursor that a member names, None where there is none."""
         named = member
@@ -246,7 +258,7 @@ class Names:
         if kind == "declare" and member.name is not None:
             inner = member.inner if member.inner is not None else member
             name = member.name.encode()
-            return self.put_portal(name, Portal(inner, analysis, None, self.environment.catalog, 0))
+            return self.put_portal(name, Portal(inner, analysis, None, self.environment, 0))
         if kind == "deallocate" and member.name is not None:
             return self.drop_statement(member.name.encode())
         if kind == "close" and member.name is not None:

@@ -6,11 +6,12 @@ Rule 3. What the server would skip, or ignore, we drop.
 Rule 4. A unit waits only while an unanswered earlier one may change names or settings.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.session import UNLIMITED, Clearance
-from wicketgate.model.statement import UNKNOWN_FACTS, Statement
+from wicketgate.model.statement import UNKNOWN_FACTS, Effect, Facts, Statement
 from wicketgate.protocols.postgres.frames import (
     FLUSH,
     POISON_PARSE,
@@ -58,6 +59,7 @@ BARRIER: Final = 4
 PATH: Final = 5
 """Why the client's frames wait."""
 
+UNREAD_SECRET: Final = replace(UNKNOWN_FACTS, redact_text=True)
 NO_STATEMENT: Final = Statement(UNKNOWN_FACTS, b"", b"", None)
 UNUSABLE_NAME: Final = Denial(
     "unsupported", "This name can't be used here.", "a reserved name, or too many names"
@@ -234,6 +236,7 @@ class Units:
             and barrier.execution.member.kind != "copy_in"
             and state.transaction == b"I"
             and not state.wrote
+            and all(step.kind not in (SYNC_STEP, QUERY) for step in state.steps)
         )
 
     def ready(self) -> bool:
@@ -250,7 +253,11 @@ class Units:
             state.host.stale()
             return False
         catalog = state.host.catalog()
-        if catalog is not None and catalog is not names.environment.catalog:
+        if catalog is None:
+            self.waiting = CATALOG
+            state.host.on_catalog(self.resume_catalog)
+            return False
+        if catalog is not names.environment.catalog:
             names.catalog(catalog)
         self.fresh = False
         return True
@@ -262,7 +269,7 @@ class Units:
         stop = text_end(data, at + 5, end)
         name = data[at + 5 : stop]
         text = data[stop + 1 : text_end(data, stop + 1, end)]
-        unread = Statement(UNKNOWN_FACTS, text, text, None)
+        unread = Statement(unread_facts(text), text, text, None)
         if name.startswith(RESERVED) or state.names.full():
             return self.refuse(UNUSABLE_NAME, unread)
         try:
@@ -360,7 +367,7 @@ class Units:
         step = Step(BIND)
         step.execution = execution
         step.undo = state.names.put_portal(
-            portal_name, Portal(member, analysis, execution, state.names.environment.catalog, state.unit)
+            portal_name, Portal(member, analysis, execution, state.names.environment, state.unit)
         )
         step.text = statement.text
         step.sensitive = execution.masks
@@ -397,7 +404,10 @@ class Units:
         if not isinstance(execution, Execution):
             return self.refuse(CURSOR_BY_EXECUTE, NO_STATEMENT)
         denial = state.desk.weigh(execution.statement)
-        if denial is None and portal.catalog is not state.names.environment.catalog:
+        member = execution.member
+        if denial is None and (
+            portal.environment is not state.names.environment or state.names.named(member) is not None
+        ):
             denial = self.renew(portal, execution)
         if denial is not None:
             return self.refuse(denial, execution.statement)
@@ -408,7 +418,6 @@ class Units:
             state.steps.append(own)
             state.up.append(describe_portal_frame(name))
             execution.described = True
-        member = execution.member
         step = Step(EXECUTE)
         step.execution = execution
         step.undo = self.forwarded(member, execution.analysis, execution.statement.text)
@@ -437,9 +446,14 @@ class Units:
         return True
 
     def renew(self, portal: Portal, execution: Execution) -> Denial | None:
-        """A newer catalog came after Bind: what it says counts too, before anything more is shown."""
+        """Names mean something else than at Bind: utility statements look theirs up only now, and a newer
+        catalog counts too, so both meanings are united."""
         names = self.state.names
-        analysis = unite([execution.analysis, names.resolve(execution.member, names.environment)])
+        found = names.resolve(execution.member, names.environment)
+        if found is execution.analysis:
+            portal.environment = names.environment
+            return None
+        analysis = unite([execution.analysis, found])
         statement = Statement(
             analysis.facts,
             execution.statement.text,
@@ -453,7 +467,7 @@ class Units:
             execution.masks = masks(analysis, execution.clearance.decision)
             execution.described = False
             execution.plan = None
-            portal.catalog = names.environment.catalog
+            portal.environment = names.environment
         return denial
 
     # -- simple query -------------------------------------------------------------------------------------
@@ -465,7 +479,7 @@ class Units:
             script = parse(text)
         except SyntaxRefused as fault:
             denial = syntax_denial(fault)
-            state.desk.refused(Statement(UNKNOWN_FACTS, text, text, None), denial)
+            state.desk.refused(Statement(unread_facts(text), text, text, None), denial)
             self.poison_query(denial)
             return True
         for member in script.members:
@@ -500,8 +514,12 @@ class Units:
         undo = state.names.follow(member, analysis, text)
         if member.changes is not NOTHING and state.names.apply(member.changes):
             self.touched = True
-        if not KEEPS.isdisjoint(analysis.facts.effects):
+        effects = analysis.facts.effects
+        if not KEEPS.isdisjoint(effects):
             state.wrote = True
+            if Effect.UNKNOWN in effects:
+                state.names.unknown()
+                self.touched = True
         if analysis.sensitive:
             state.sensitive = True
         return undo
@@ -541,6 +559,11 @@ class Units:
         self.state.steps.append(step)
         self.state.up.append(POISON_PARSE)
         self.state.skipping = True
+
+
+def unread_facts(text: bytes) -> Facts:
+    """What is known of a text that does not parse: nothing; one that speaks of a password is not recorded."""
+    return UNREAD_SECRET if b"password" in text.lower() else UNKNOWN_FACTS
 
 
 def syntax_denial(fault: SyntaxRefused) -> Denial:
