@@ -1,0 +1,107 @@
+"""Plays a corpus case against an address, directly or through the gateway, and keeps all that the client saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from corpus.cases import Batch, Case
+from e2e.wire import Address, Frame, Wire, WireClosed
+
+CHATTER = frozenset({b"K"})
+"""Frames that differ from session to session by their nature."""
+
+
+@dataclass(slots=True)
+class Played:
+    """What a client saw. signed_in: frames up to the first ReadyForQuery. answers: frames of each step with a batch.
+    refused: the sign-in was turned away. lost: the connection ended before the case did."""
+
+    signed_in: list[Frame] = field(default_factory=list)
+    answers: list[list[Frame]] = field(default_factory=list)
+    refused: bool = False
+    lost: bool = False
+    goes_on: bool = False
+
+    @property
+    def frames(self) -> list[Frame]:
+        """Every frame, that of the sign-in too."""
+        return [*self.signed_in, *(frame for answer in self.answers for frame in answer)]
+
+    @property
+    def bytes(self) -> bytes:
+        """What to search for planted values. A frame's end can't run into the next one's begin."""
+        return b"\xff\xfe".join(frame.type + frame.body for frame in self.frames if frame.type not in CHATTER)
+
+    @property
+    def codes(self) -> list[str]:
+        """SQLSTATE of every error after the sign-in."""
+        return [frame.fields.get("C", "") for answer in self.answers for frame in answer if frame.type == b"E"]
+
+    def seen(self) -> list[list[tuple[bytes, bytes]]]:
+        """The answers as they compare between two runs."""
+        return [[(frame.type, frame.body) for frame in answer if frame.type not in CHATTER] for answer in self.answers]
+
+
+def play(case: Case, address: Address, beside: Callable[[str], object]) -> Played:
+    """Run a case. beside: runs SQL as an administrator, for steps that ask for it."""
+    played = Played()
+    where = replace(address, parameters={**address.parameters, **case.login})
+    wires: dict[int, Wire] = {}
+    try:
+        for step in case.steps:
+            if step.beside is not None:
+                beside(step.beside)
+                continue
+            assert step.batch is not None
+            if step.connection not in wires:
+                wires[step.connection] = Wire.dial(where)
+                refused = wires[step.connection].sign_in(where)
+                played.signed_in += wires[step.connection].frames
+                if refused is not None:
+                    played.refused = True
+                    return played
+            before = len(wires[step.connection].frames)
+            try:
+                exchange(wires[step.connection], step.batch)
+            except WireClosed:
+                played.lost = True
+                return played
+            finally:
+                played.answers.append(wires[step.connection].frames[before:])
+        played.goes_on = all(_goes_on(wire) for wire in wires.values())
+        return played
+    finally:
+        for wire in wires.values():
+            wire.close()
+
+
+def exchange(wire: Wire, batch: Batch) -> list[Frame]:
+    """Send a batch, take its answers. Raises WireClosed when the connection ends before."""
+    before = len(wire.frames)
+    wire.send(batch.sent)
+    for _ in range(batch.answers):
+        wire.ready()
+    if batch.until is not None:
+        wire.until(batch.until, b"E")
+    return wire.frames[before:]
+
+
+def _goes_on(wire: Wire) -> bool:
+    """Whether the connection is still good for work, after what the case left open is ended."""
+    try:
+        wire.run([])
+        if wire.status != b"I":
+            wire.ask("ROLLBACK")
+        return [frame.type for frame in wire.ask("SELECT 1")] == [b"T", b"D", b"C", b"Z"]
+    except WireClosed:
+        return False
+
+
+def told_apart(first: Iterable[list[tuple[bytes, bytes]]], second: Iterable[list[tuple[bytes, bytes]]]) -> bool:
+    """Whether two worlds' answers differ in more than the worlds' names."""
+    return _named(first) != _named(second)
+
+
+def _named(answers: Iterable[list[tuple[bytes, bytes]]]) -> list[list[tuple[bytes, bytes]]]:
+    return [[(kind, body.replace(b"bravo", b"alpha")) for kind, body in answer] for answer in answers]
