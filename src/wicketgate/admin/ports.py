@@ -1,10 +1,11 @@
 """What the verbs need of others. No adapter lives here: only Protocols, and the data that cross them."""
 
 import concurrent.futures
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from wicketgate.model.identity import Identity
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
@@ -18,9 +19,7 @@ class TokenStore(Protocol):
     async def add_token(self, record: TokenRecord) -> None: ...
     async def tokens(self, identity: str | None = None) -> list[TokenRecord]: ...
     async def token(self, token_id: str) -> TokenRecord | None: ...
-    async def token_by_hash(self, token_hash: str) -> TokenRecord | None: ...
     async def revoke_token(self, token_id: str, now: int) -> TokenRecord | None: ...
-    async def used_token(self, token_id: str, now: int) -> None: ...
     async def ready(self) -> None: ...
 
 
@@ -141,6 +140,7 @@ class Office:
     """Everything that verbs are given.
 
     unite: stored accounts -> all by name. issue: identity.tokens.issue. clock: wall ns. random: n -> bytes.
+    prove: a token as presented and its source -> the identity that it proves now, and its record; or None.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     """
 
@@ -149,6 +149,7 @@ class Office:
     recordings: Recordings
     unite: Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
     issue: Callable[..., tuple[Secret, TokenRecord]]
+    prove: Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord] | None]]
     show: Callable[[str, bytes], Any]
     admin_groups: frozenset[str]
     clock: Callable[[], int]

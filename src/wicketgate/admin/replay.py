@@ -85,17 +85,21 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _answer(body: Mapping[str, Any], encoding: object) -> bytes:
-    kept = body.get("answer")
-    if not isinstance(kept, str):
+def _decoded(value: object) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True) if isinstance(value, str) else b""
+    except (binascii.Error, ValueError):
         return b""
-    if encoding in ("base64", None):
-        try:
-            return base64.b64decode(kept, validate=True)
-        except binascii.Error:
-            if encoding is not None:
-                return b""
-    return kept.encode("utf-8", "surrogateescape")
+
+
+def _statement(body: Mapping[str, Any]) -> str | None:
+    """The text as it was asked. One that carries a secret was recorded without it."""
+    if "redacted" in body:
+        return "(recorded without its text: it carries a secret)"
+    raw = body.get("text_base64", body.get("bytes"))
+    if raw is not None:
+        return _decoded(raw).decode("utf-8", "backslashreplace")
+    return _text(body.get("text"))
 
 
 class _Teller:
@@ -120,7 +124,8 @@ class _Teller:
             self._open(head, body, told)
         elif kind == "close":
             self.replay.closed = told.at
-            self.replay.reason = _text(head.get("reason")) or _text(body.get("reason"))
+            outcome = _mapping(head.get("o"))
+            self.replay.reason = _text(outcome.get("reason")) or _text(outcome.get("tag"))
         elif kind == "answer" and (asked := self.asked.get(_whole(head.get("r")) or 0)) is not None:
             self._settle(asked, head, body, told)
         else:
@@ -134,11 +139,12 @@ class _Teller:
         replay.groups = _texts(identity.get("groups"))
         replay.account = _text(head.get("a")) or ""
         for name in ("resource", "database", "source"):
-            setattr(replay, name, _text(head.get(name)) or _text(body.get(name)) or "")
+            found = (_text(each.get(name)) for each in (head, identity, body))
+            setattr(replay, name, next((text for text in found if text), ""))
 
     def _event(self, told: Told, head: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         first = _whole(head.get("x"))
-        text = _text(body.get("text"))
+        text = _statement(body)
         if text is not None:
             self.texts[told.q] = text
         elif first is not None:
@@ -150,7 +156,9 @@ class _Teller:
             told.parameters = tuple(None if each is None else str(each) for each in parameters)
         told.decision, told.rules = _text(head.get("d")), _texts(head.get("u"))
         told.effects, told.relations = _texts(head.get("e")), _texts(head.get("l"))
-        told.message, told.cause = _text(body.get("message")), _text(body.get("cause"))
+        denial = _mapping(body.get("denial")) or body
+        told.message, told.cause = _text(denial.get("message")), _text(denial.get("cause"))
+        told.tag = _text(_mapping(head.get("o")).get("tag"))
         if told.kind == "deny" and told.decision is None:
             told.decision = "deny"
         self.replay.events.append(told)
@@ -168,7 +176,7 @@ class _Teller:
         asked.length = _whole(kept.get("len"))
         asked.truncated = (_whole(kept.get("kept")) or 0) < (asked.length or 0)
         asked.erased = asked.erased or told.erased
-        answer = _answer(body, kept.get("enc"))
+        answer = _decoded(body.get("bytes"))
         if answer:
             shown = self.show(self.protocols.get(self.replay.resource, ""), answer)
             asked.tables = tuple(Table(each.columns, each.rows, each.tag) for each in shown.tables)

@@ -8,8 +8,6 @@ from fastapi import Request
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
 from wicketgate.api.problems import SignInNeeded
-from wicketgate.identity.authenticate import Authenticator
-from wicketgate.identity.tokens import hash_of
 from wicketgate.model.secret import Secret
 
 LOCAL: Final = "wicketgate.local"
@@ -25,22 +23,15 @@ async def actor_of(request: Request) -> Actor:
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     secret = Secret(text.strip().encode("utf-8", "replace") if scheme.lower() == "bearer" else b"")
     source = request.client.host if request.client is not None else ""
-    found = await office.store.token_by_hash(hash_of(secret))
-    accounts = office.unite(await office.store.identities())
-    authenticator = Authenticator(
-        {} if found is None else {found.hash: found.replicated()},
-        {name: account.replicated() for name, account in accounts.items()},
-    )
-    now = office.clock()
-    identity = authenticator.bearer(secret, source, now)
-    if identity is None or found is None:
+    proven = await office.prove(secret, source)
+    if proven is None:
         raise SignInNeeded("A valid token is needed: Authorization: Bearer wkt_…")
-    await office.store.used_token(found.id, now)
+    identity, token = proven
     return Actor(
         identity.name,
         "token",
         identity.groups,
         # a token that is scoped to resources was made for these: it does not administrate
-        administrator=bool(identity.groups & office.admin_groups) and not found.resources,
-        credential_id=found.id,
+        administrator=bool(identity.groups & office.admin_groups) and not token.resources,
+        credential_id=token.id,
     )

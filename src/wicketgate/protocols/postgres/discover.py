@@ -3,12 +3,13 @@ It must never repeat an address in an error: there is a password in it."""
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from wicketgate.model.resource import TlsMode
 from wicketgate.model.secret import Secret
 from wicketgate.protocols.base import Address, CatalogAccess, Discovery, Introduction
+from wicketgate.protocols.postgres.catalog import fetch_rows
 
 COLUMNS_MOST: Final = 200_000
 """Columns that are looked at; a database with more is told to be so."""
@@ -185,13 +186,7 @@ async def discover(access: CatalogAccess) -> Discovery:
 
     Raises UpstreamFailed (no secret in it) where the target can't be reached or does not let us in.
     """
-    from wicketgate.protocols.postgres.catalog import connect
-
-    connection: Any = await connect(access)
-    try:
-        rows = await connection.fetch(_QUERY, COLUMNS_MOST + 1)
-    finally:
-        await connection.close()
+    rows = await fetch_rows(access, _QUERY, COLUMNS_MOST + 1)
     columns = [(row[0], row[1], row[2], row[3]) for row in rows[:COLUMNS_MOST]]
     return Discovery(
         sensitive=propose(columns),
