@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from wicketgate.control.messages import Sealed
+from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.decision import Denial
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
@@ -95,33 +95,29 @@ class StorePort(Protocol):
 class ControlJournal(Protocol):
     """The control process's own journal (journal.writer.Writer has these)."""
 
-    failed: bool
+    writer: str
 
+    @property
+    def failed(self) -> bool: ...
     def line(self, kind: str, session: None, head: bytes, body: bytes | None) -> int: ...
     def flush(self) -> None: ...
     def seal(self) -> Any: ...
-
-
-class CheckpointPort(Protocol):
-    """Makes checkpoints (journal.checkpoint behind it); holds the signing key."""
-
-    def sign(self, number: int, previous: bytes | None, seals: Mapping[str, Sealed]) -> bytes:
-        """The signed checkpoint, as the JSON object of the `checkpoint` line, over writer -> newest seal."""
-        ...
+    def close(self) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ControlPorts:
     """Everything that the control process is given.
 
-    journal: opened control journal. clock: wall ns. boot: monotonic ns. token: n random bytes.
+    journal: opened control journal. signing: the key of checkpoints.
+    clock: wall ns. boot: monotonic ns. token: n random bytes.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     """
 
     policy: PolicyPort
     store: StorePort
     journal: ControlJournal
-    checkpoints: CheckpointPort
+    signing: SigningKey
     protocols: Mapping[str, ProtocolSpec]
     decrypt: Callable[[str], Secret]
     clock: Callable[[], int]
@@ -193,9 +189,11 @@ class SessionRow:
 class Standing:
     """How the node stands. catalogs: `resource/database` -> why it is closed, or None where it was read.
 
-    live: workers that are ready. pids: by worker number. counters: summed over workers, living and dead.
+    addresses: (protocol, host, port) that listen. live: workers that are ready. pids: by worker number.
+    counters: summed over workers, living and dead.
     """
 
+    addresses: tuple[tuple[str, str, int], ...]
     live: int
     wanted: int
     pids: Mapping[int, int]

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 from cryptography import x509
 
@@ -98,10 +98,10 @@ class Door(asyncio.Protocol):
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
         try:
-            self.greeter = self._greet(transport)
+            self.greeter = self._greet(self.transport)
         except Exception as error:
             self._fail(error)
 

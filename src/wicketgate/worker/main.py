@@ -37,7 +37,7 @@ from wicketgate.protocols.base import CancelAsked, ProtocolSpec
 from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.dial import Dialer
 from wicketgate.worker.listen import Guest, HandshakeLimits, Listener, Porch, server_context
-from wicketgate.worker.opening import Opener, OpeningLimits
+from wicketgate.worker.opening import UNAVAILABLE, Opener, OpeningLimits
 from wicketgate.worker.ports import GateNeeds, WorkerPorts
 from wicketgate.worker.session import LINGER, Session
 from wicketgate.worker.sessions import Sessions
@@ -329,6 +329,8 @@ class Worker:
             return UNRECORDED
         if self.draining:
             return SHUTDOWN
+        if self._replica.get("standing", "closed") is not None:
+            return UNAVAILABLE
         return None if self._watch.standing() == "live" else LOST
 
     async def _ask_secret(self, admission: Admission) -> Secret:

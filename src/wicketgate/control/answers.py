@@ -1,0 +1,94 @@
+"""Answers what workers ask: a secret, a lease, whether an attempt may be made.
+It must never hand out a secret on a worker's word alone: the policy decides again first.
+"""
+
+from typing import Any
+
+from wicketgate.control.attempts import Attempts
+from wicketgate.control.credentials import Credentials
+from wicketgate.control.leases import Leases
+from wicketgate.control.messages import Answer, Ask
+from wicketgate.control.ports import LoadedPolicy, PolicyPort
+from wicketgate.model.errors import GatewayError
+
+
+class Answers:
+    """policy_now: the policy that holds, or None."""
+
+    def __init__(
+        self, policy: PolicyPort, credentials: Credentials, leases: Leases, attempts: Attempts
+    ) -> None:
+        self._policy = policy
+        self._credentials = credentials
+        self._leases = leases
+        self._attempts = attempts
+        self.policy_now: LoadedPolicy | None = None
+
+    async def answer(self, worker: int, ask: Ask) -> Answer:
+        """Never raises: whatever goes wrong is a denial."""
+        try:
+            match ask.what:
+                case "secret":
+                    return await self._secret(ask.id, ask.body)
+                case "lease":
+                    return await self._lease(worker, ask.id, ask.body)
+                case "attempt":
+                    return self._attempt(ask.id, ask.body)
+                case "review":
+                    return _deny(ask.id, "review", "Reviews are not available yet.", "no reviews")
+                case _:
+                    return _deny(ask.id, "unavailable", "The gateway can't decide now.", "unknown question")
+        except GatewayError as error:
+            return _deny(ask.id, "unavailable", error.public, error.detail)
+        except Exception as error:
+            return _deny(
+                ask.id, "unavailable", "The gateway can't decide now.", f"{ask.what}: {type(error).__name__}"
+            )
+
+    async def _secret(self, number: int, body: dict[str, Any]) -> Answer:
+        policy = self.policy_now
+        resource = policy.resources.get(body["resource"]) if policy is not None else None
+        account = resource.accounts.get(body["account"]) if resource is not None else None
+        if account is None or account.version != body["version"]:
+            return _deny(number, "policy", "Access is not allowed.", "the policy changed while it was opened")
+        denial = await self._policy.may_open(
+            body["identity"], body["credential"], body["resource"], body["database"], body["account"]
+        )
+        if denial is not None:
+            return _deny(number, denial.kind, denial.message, denial.cause)
+        secret = self._credentials.fetch(account.credential)
+        if secret is None:
+            return _deny(
+                number, "unavailable", "The target can't be reached.", "it asks, but there is no secret"
+            )
+        return Answer(number, {}, None, secret)
+
+    async def _lease(self, worker: int, number: int, body: dict[str, Any]) -> Answer:
+        lease = await self._leases.lease(
+            worker,
+            str(body["identity"]),
+            str(body["rule"]),
+            str(body["what"]),
+            str(body["per"]),
+            int(body["amount"]),
+            int(body["want"]),
+        )
+        return Answer(number, {"lease": lease.number, "granted": lease.granted, "until": lease.until})
+
+    def _attempt(self, number: int, body: dict[str, Any]) -> Answer:
+        source, identity = str(body["source"]), str(body["identity"])
+        match body["outcome"]:
+            case "failed":
+                self._attempts.failed(source, identity)
+            case "good":
+                self._attempts.good(source, identity)
+            case "begin":
+                pass
+            case _:
+                raise ValueError("an attempt's outcome")
+        wait = self._attempts.wait(source, identity)
+        return Answer(number, {"allowed": not wait, "wait": wait})
+
+
+def _deny(number: int, kind: str, message: str, cause: str) -> Answer:
+    return Answer(number, {}, [kind, message, cause])

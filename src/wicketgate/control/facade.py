@@ -1,0 +1,89 @@
+"""The control process's face to other threads (control.ports.ControlPort).
+It must never touch the main loop's state from another thread but to copy it.
+"""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
+from wicketgate.model.session import CLOSE_REASONS
+
+if TYPE_CHECKING:
+    from wicketgate.control.main import Control
+
+MESSAGES = {
+    "terminated": "An operator ended this session.",
+    "revoked": "Your access was revoked.",
+    "policy": "The policy no longer allows this session.",
+}
+"""What a client is told, by reason."""
+
+
+class Facade:
+    """See control.ports.ControlPort."""
+
+    def __init__(self, control: "Control") -> None:
+        self._control = control
+
+    def sessions(self) -> list[SessionRow]:
+        return list(self._control.rows.values())
+
+    def policy(self) -> LoadedPolicy | None:
+        return self._control.policy
+
+    def standing(self) -> Standing:
+        control = self._control
+        living = dict(control.children.living)
+        return Standing(
+            addresses=tuple(
+                (protocol, *listening.getsockname()[:2]) for listening, protocol, _ in list(control.sockets)
+            ),
+            live=sum(child.ready for child in living.values()),
+            wanted=control.settings.workers,
+            pids={number: child.pid for number, child in living.items()},
+            policy=control.policy.digest if control.policy is not None else "",
+            policy_error=control.policy_error,
+            store_away=control.store_away,
+            draining=control.draining,
+            catalogs=control.catalogs.closed(),
+            counters=dict(control.counters),
+        )
+
+    def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
+        if reason not in CLOSE_REASONS:
+            raise ValueError(f"not a reason: {reason}")
+        message = MESSAGES.get(reason, "This session was ended.")
+
+        async def end() -> bool:
+            return self._control.end_session(session, reason, message)
+
+        return self.call(end)
+
+    def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]":
+        return self.call(self._control.reload)
+
+    def put(
+        self, section: str, key: str, value: Mapping[str, Any] | None
+    ) -> "concurrent.futures.Future[None]":
+        if section not in ("tokens", "identities", "revoked"):
+            raise ValueError(f"not a section for others to put into: {section}")
+
+        async def put() -> None:
+            self._control.state.put(section, key, None if value is None else dict(value))
+            self._control.state.commit()
+
+        return self.call(put)
+
+    def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":
+        async def record() -> None:
+            self._control.notary.record("admin", head, body)
+
+        return self.call(record)
+
+    def call(self, thing: Callable[[], Awaitable[Any]]) -> "concurrent.futures.Future[Any]":
+        async def run() -> Any:
+            return await thing()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._control.loop)

@@ -1,0 +1,375 @@
+"""The control process: owns ports, workers, policy, limits, catalogs and checkpoints; carries no traffic.
+Its loop must never be held: three seconds without a commit hold all work.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvloop
+
+from wicketgate.control.answers import Answers
+from wicketgate.control.attempts import Attempts
+from wicketgate.control.catalogs import Catalogs
+from wicketgate.control.children import Child, Children
+from wicketgate.control.credentials import Credentials
+from wicketgate.control.facade import Facade
+from wicketgate.control.leases import Leases
+from wicketgate.control.link import COMMIT_EVERY
+from wicketgate.control.messages import (
+    Ask,
+    Cancel,
+    Closed,
+    Counters,
+    Drain,
+    End,
+    Message,
+    Opened,
+    Ready,
+    Sealed,
+    Spent,
+    Stale,
+    Welcome,
+    encode,
+)
+from wicketgate.control.notary import Notary
+from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy, SessionRow
+from wicketgate.control.state import State, bind
+from wicketgate.model.errors import GatewayError
+
+REPLICATED = ("tokens", "identities", "revoked")
+"""Sections that the store fills."""
+STORE_EVERY = 2.0
+"""Seconds between looks whether the store is there."""
+RESYNC_EVERY = 15
+"""Looks at the store between two readings of what it replicates (other nodes may have changed it)."""
+RENEW_EVERY = 43_200.0
+"""Seconds between looks whether a certificate is to be renewed."""
+
+
+class Control:
+    """See DESIGN §5. Made by `run`; everything here runs on the main loop."""
+
+    def __init__(self, settings: ControlSettings, ports: ControlPorts) -> None:
+        self.settings = settings
+        self.ports = ports
+        self.loop = asyncio.get_running_loop()
+        self.sockets: list[tuple[socket.socket, str, bool]] = []
+        self.rows: dict[str, SessionRow] = {}
+        self.counters: dict[str, int] = {}
+        self.policy: LoadedPolicy | None = None
+        self.policy_error: str | None = None
+        self.store_away = False
+        self.draining = False
+        self._node_number = 0
+        self._tls = settings.tls
+        self._identities: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stop = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self.credentials = Credentials(ports.decrypt)
+        self.leases = Leases(ports.store, ports.clock)
+        self.answers = Answers(ports.policy, self.credentials, self.leases, Attempts(ports.boot))
+        self.children = Children(
+            settings.command,
+            settings.workers,
+            lambda: [listening.fileno() for listening, _, _ in self.sockets],
+            self._welcome,
+            lambda link: self.state.bring(link),
+            self._received,
+            self._dead,
+            ports.token,
+            ports.boot,
+            ports.log,
+        )
+        self.state = State(self.children.send)
+        self.catalogs = Catalogs(
+            ports.protocols, self.credentials, self._put_soon, ports.boot, settings.catalog_every, ports.log
+        )
+        self.notary = Notary(
+            ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
+        )
+        self.facade: Facade = Facade(self)
+
+    # -- life -----------------------------------------------------------------------------------------------
+    async def serve(self, started: Callable[[ControlPort], None]) -> int:
+        """Start, serve until a signal, drain. Raises OSError, GatewayError where the start fails."""
+        for listen in self.settings.listen:
+            for listening in bind(listen, self.ports.log):
+                self.sockets.append((listening, listen.protocol, listen.plain))
+        try:
+            self._node_number = await self.ports.store.node_number(self.settings.node)
+            await self.notary.start()
+            await self.notary.dead_before()
+            await self._resync()
+            await self.reload()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self.loop.add_signal_handler(number, self.stop)
+            self.loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            self.children.start()
+            for work, name in (
+                (self._beat(), "commits"),
+                (self._checkpoints(), "checkpoints"),
+                (self._watch_store(), "store"),
+                (self._renew(), "certificates"),
+            ):
+                self.start(work, name)
+            started(self.facade)
+            await self._stop.wait()
+            await self._drain()
+        finally:
+            await self._end()
+        return 0
+
+    def stop(self) -> None:
+        """Drain and end. A second time: end without waiting."""
+        if self._stop.is_set():
+            self.ports.log("ending without waiting")
+            for child in list(self.children.living.values()):
+                child.link.close("done")
+        self._stop.set()
+
+    async def _drain(self) -> None:
+        self.draining = True
+        self.ports.log("draining")
+        self._close_sockets()
+        self.children.stop()
+        self.children.send(encode(Drain(self.settings.drain)))
+        await self.children.wait(self.settings.drain + 10.0)
+
+    async def _end(self) -> None:
+        self._close_sockets()
+        self.children.stop()
+        for child in list(self.children.living.values()):
+            child.link.close("done")
+        await self.children.wait(5.0)
+        for task in list(self._tasks):
+            if task.get_name() == "commits" or not task.get_name().startswith("dead"):
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.catalogs.stop()
+        await self.leases.stop()
+        with contextlib.suppress(GatewayError):
+            await self.notary.sign()
+            self.ports.journal.close()
+
+    def _close_sockets(self) -> None:
+        for listening, _, _ in self.sockets:
+            listening.close()
+        self.sockets.clear()
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run a coroutine that this process owns; a failure is told."""
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.ports.log(f"{task.get_name()}: {type(error).__name__}: {error}")
+
+    # -- what repeats ---------------------------------------------------------------------------------------
+    async def _beat(self) -> None:
+        while True:
+            self.state.commit()
+            await asyncio.sleep(COMMIT_EVERY)
+
+    async def _checkpoints(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.checkpoint_every)
+            await self.notary.sign()
+
+    async def _watch_store(self) -> None:
+        """Where the store is away, nothing new is let in; after a set time nothing goes on."""
+        away = 0
+        for looks in range(1, 1 << 62):
+            await asyncio.sleep(STORE_EVERY)
+            try:
+                await self.ports.store.ping()
+                if looks % RESYNC_EVERY == 0 or away:
+                    await self._resync()
+            except GatewayError as error:
+                if not away:
+                    away = self.ports.boot()
+                    self.ports.log(f"the store is away: {error.detail or error.public}")
+                self.store_away = True
+                self.state.put("standing", "closed", {"why": "the store is away"})
+                if self.ports.boot() - away > self.settings.store_grace * 1_000_000_000:
+                    for session in list(self.rows):
+                        self.end_session(session, "unavailable", "The gateway's store is away.")
+            else:
+                if away:
+                    self.ports.log("the store is back")
+                away, self.store_away = 0, False
+                self.state.put("standing", "closed", None)
+
+    async def _renew(self) -> None:
+        renew = self.settings.renew
+        while renew is not None:
+            await asyncio.sleep(RENEW_EVERY)
+            files = await asyncio.to_thread(renew)
+            if files is not None:
+                self._tls = files
+                self.state.put("tls", "files", self._tls_files() | {"renewed": self.ports.clock()})
+
+    async def _resync(self) -> None:
+        """Read from the store what workers replicate."""
+        sections: dict[str, dict[str, Any]] = {name: {} for name in REPLICATED}
+        for section, key, value in await self.ports.store.replicated():
+            sections[section][key] = dict(value)
+        for section, entries in sections.items():
+            self.state.replace(section, entries)
+
+    # -- policy ---------------------------------------------------------------------------------------------
+    def _hang_up(self) -> None:
+        self.start(self._reload_quietly(), "reload")
+
+    async def _reload_quietly(self) -> None:
+        with contextlib.suppress(GatewayError):
+            await self.reload()
+
+    async def reload(self) -> LoadedPolicy:
+        """Load the policy whole, or keep the one that holds and raise PolicyError."""
+        async with self._reloading:
+            try:
+                policy = await self.ports.policy.load()
+            except GatewayError as error:
+                self.policy_error = error.public
+                self.ports.log(f"the policy is not loaded: {error.public}")
+                raise
+            versions = {
+                f"{resource.name}/{account.name}": {"version": self.credentials.version(account)}
+                for resource in policy.resources.values()
+                for account in resource.accounts.values()
+            }
+            self.policy, self.policy_error = policy, None
+            self.answers.policy_now = policy
+            self.ports.policy.adopt(policy)
+            self.state.replace("account", versions)
+            for section, key, value in policy.replicate:
+                self.state.put(section, key, value)
+            self.state.put(
+                "policy", "text", {"text": policy.text, "file": policy.file, "digest": policy.digest}
+            )
+            self.state.commit()
+            self.catalogs.adopt(policy.resources)
+            for warning in policy.warnings:
+                self.ports.log(warning)
+            self.ports.log(f"policy {policy.digest[:12]} holds")
+            return policy
+
+    def _put_soon(self, section: str, key: str, value: Any, blob: bytes | None) -> None:
+        self.state.put(section, key, value, blob)
+        self.loop.call_soon(self.state.commit)
+
+    # -- workers --------------------------------------------------------------------------------------------
+    def _tls_files(self) -> dict[str, Any]:
+        return {
+            "certificate": self._tls.certificate,
+            "key": self._tls.key,
+            "client_ca": self._tls.client_ca,
+        }
+
+    def _welcome(self, worker: int, writer: str) -> Welcome:
+        return Welcome(
+            node=self.settings.node,
+            number=self._node_number,
+            worker=worker,
+            writer=writer,
+            journal=str(self.settings.journal),
+            ports=[[listening.fileno(), protocol, plain] for listening, protocol, plain in self.sockets],
+            tls=self._tls_files(),
+            settings={"sessions_per_identity": self.settings.sessions_per_identity, **self.settings.worker},
+        )
+
+    def _received(self, child: Child, message: Message) -> None:
+        match message:
+            case Ask():
+                self.start(self._answer(child, message), "answer")
+            case Sealed():
+                self.notary.sealed(child.writer, message)
+            case Opened():
+                self._opened(child, message)
+            case Closed():
+                self._closed(message.session)
+            case Spent():
+                self.leases.spent(child.number, message.lease, message.used)
+            case Counters():
+                for name, amount in message.added.items():
+                    self.counters[name] = self.counters.get(name, 0) + amount
+            case Stale():
+                self.catalogs.stale(message.resource, message.database)
+            case Cancel():
+                self._cancel(message)
+            case Ready():
+                child.ready = True
+                self.ports.log(f"worker {child.number} is ready (pid {child.pid})")
+            case _:
+                child.link.close("an unexpected message")
+
+    async def _answer(self, child: Child, ask: Ask) -> None:
+        child.link.send(await self.answers.answer(child.number, ask))
+
+    def _cancel(self, cancel: Cancel) -> None:
+        """To the worker that gave out the key; the bits are those of worker/sessions.py."""
+        owner = self.children.living.get(cancel.number >> 18 & 31)
+        if cancel.number >> 23 == self._node_number and owner is not None:
+            owner.link.send(cancel)
+
+    def _opened(self, child: Child, opened: Opened) -> None:
+        self.rows[opened.session] = SessionRow(
+            opened.session,
+            opened.identity,
+            opened.resource,
+            opened.database,
+            opened.account,
+            opened.source,
+            child.number,
+            opened.at,
+        )
+        count = self._identities[opened.identity] = self._identities.get(opened.identity, 0) + 1
+        if count > self.settings.sessions_per_identity:
+            # Each worker bounds its own; together they may be over.
+            self.end_session(opened.session, "limit", "Too many open sessions.")
+
+    def _closed(self, session: str) -> None:
+        row = self.rows.pop(session, None)
+        if row is not None:
+            self._identities[row.identity] -= 1
+            if not self._identities[row.identity]:
+                del self._identities[row.identity]
+
+    def _dead(self, child: Child) -> None:
+        """A worker's process has ended."""
+        self.leases.worker_gone(child.number)
+        for session in [row.session for row in self.rows.values() if row.worker == child.number]:
+            self._closed(session)
+        self.start(self.notary.dead(child.writer), "dead worker's journal")
+
+    def end_session(self, session: str, reason: str, message: str) -> bool:
+        """Tell the worker that has it. False: no such session."""
+        row = self.rows.get(session)
+        child = self.children.living.get(row.worker) if row is not None else None
+        if child is None:
+            return False
+        child.link.send(End(session, reason, message))
+        return True
+
+
+def run(
+    settings: ControlSettings, ports: ControlPorts, started: Callable[[ControlPort], None] = lambda port: None
+) -> int:
+    """The control process's whole life, on uvloop. started: called once on the main loop when it serves.
+
+    Raises OSError (a port is taken), GatewayError (store, policy) where the start fails. The exit code.
+    """
+
+    async def main() -> int:
+        return await Control(settings, ports).serve(started)
+
+    return uvloop.run(main())
