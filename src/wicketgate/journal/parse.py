@@ -35,6 +35,24 @@ class Line:
     digest: str | None
     members: Mapping[str, Any]
 
+    def all_members(self) -> Mapping[str, Any]:
+        """HEAD whole, as JSON gives it."""
+        found: dict[str, Any] = orjson.loads(self.head)
+        return found
+
+    def content(self) -> Mapping[str, Any] | None:
+        """BODY without its salt, as JSON gives it; None where there is none that HEAD knows of."""
+        if self.body is None or self.digest is None:
+            return None
+        try:
+            found = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(found, dict):
+            return None
+        found.pop("salt", None)
+        return found
+
     @property
     def erased(self) -> bool:
         """HEAD speaks of a BODY that isn't there."""

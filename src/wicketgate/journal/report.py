@@ -53,6 +53,8 @@ class Fault(Enum):
     """A node of which no checkpoint is known."""
     ERASING = "erasing"
     """An erasure that was interrupted: its unfinished copy lies beside the segment."""
+    ERASED = "erased"
+    """In an export: a BODY was gone already. Only the journal itself shows who allowed it."""
     SESSION_OPEN = "session-open"
     """A session without its `close`."""
 
@@ -64,6 +66,7 @@ NOTES = frozenset(
         Fault.CLOCK_BACK,
         Fault.UNWITNESSED,
         Fault.ERASING,
+        Fault.ERASED,
         Fault.SESSION_OPEN,
     }
 )

@@ -159,6 +159,19 @@ def _telling_lines(files: WriterFiles) -> Iterable[Line]:
                 yield line
 
 
+def read_checkpoints(files: Iterable[WriterFiles]) -> list[Checkpoint]:
+    """All well-formed checkpoints that lie in the files, unproven. Raises OSError."""
+    found: list[Checkpoint] = []
+    for writer in files:
+        for line in _telling_lines(writer):
+            if line.kind == "checkpoint":
+                try:
+                    found.append(read_checkpoint(line.members.get("checkpoint")))
+                except CheckpointForged:
+                    continue
+    return found
+
+
 def _believe(
     node: str, candidates: list[Checkpoint], keys: Iterable[bytes], found: Witnesses
 ) -> dict[str, Checkpoint]:

@@ -24,8 +24,10 @@ SEGMENT_AGE = 3600
 RESERVE = 1 << 20
 """Bytes: room to close about 4 000 sessions."""
 _SEAL_ROOM = 4096
+_CLOSE_ROOM = 256
+"""Bytes: more than a closing line has behind its writer's id."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_CLOSED_BY_JOURNAL = b',"o":{"reason":"journal"}'
+_CLOSED_BY_JOURNAL = b',"o":{"tag":"journal"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,15 +227,16 @@ class Writer:
     def _last_words(self) -> None:
         """On a full disk: give up the reserve, close every open session, seal."""
         lines = self._lines
-        self._drop_reserve()
+        # Its name stays until the block is sealed: it marks a writer that left an unsealed tail.
+        os.truncate(self._path / "reserve", 0)
         room = self._reserve - _SEAL_ROOM
         for session in list(lines.open.values()):
             if session.q == 0:
                 continue
-            session.line("close", _CLOSED_BY_JOURNAL)
-            room -= len(session.heads[-1]) + 1
+            room -= len(lines.start) + _CLOSE_ROOM
             if room < 0:
                 break
+            session.line("close", _CLOSED_BY_JOURNAL)
         block = lines.close_block()
         if block is None:
             return
@@ -249,6 +252,7 @@ class Writer:
             return
         self._size += len(data)
         self._sealed(block)
+        self._drop_reserve()
 
     def _sealed(self, block: Block) -> Seal:
         self._lines.taken()
