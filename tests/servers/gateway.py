@@ -56,6 +56,10 @@ class Gateway:
             raise RuntimeError(f"wicket serve did not start:\n{self.log()[-6000:]}") from None
 
     @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """Of the control process; raises RuntimeError when it does not run."""
         if self._process is None:

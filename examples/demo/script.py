@@ -1,0 +1,98 @@
+"""What the demo's agent asks, and why each question is in the demo."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """why: one line for the reader. values: parameters. refused: whether the gateway should say no."""
+
+    why: str
+    sql: str
+    values: tuple[object, ...] = ()
+    refused: bool = False
+
+
+SCRIPT = (
+    Question(
+        "An ordinary question: the answer passes as it is.",
+        "SELECT status, count(*) AS orders, sum(total) AS turnover FROM orders GROUP BY status ORDER BY 3 DESC",
+    ),
+    Question(
+        "Sensitive columns are masked on their way out, each by its class.",
+        "SELECT id, name, email, card, national_id, note FROM customers WHERE note IS NOT NULL LIMIT 4",
+    ),
+    Question(
+        "A view and an alias change nothing: the column behind them is known.",
+        "SELECT c.write_to AS totally_harmless FROM contacts c JOIN orders o ON o.customer_id = c.id WHERE o.id = %s",
+        (4711,),
+    ),
+    Question(
+        "A join that computes on what is not sensitive.",
+        "SELECT c.city, count(DISTINCT c.id) AS customers, round(avg(o.total), 2) AS average"
+        " FROM customers c JOIN orders o ON o.customer_id = c.id GROUP BY c.city ORDER BY 2 DESC LIMIT 3",
+    ),
+    Question(
+        "Guessing a masked value, one character at a time.",
+        "SELECT id FROM customers WHERE card LIKE '4539%'",
+        refused=True,
+    ),
+    Question(
+        "Reading it through a function.",
+        "SELECT reverse(national_id) FROM customers LIMIT 1",
+        refused=True,
+    ),
+    Question(
+        "Hiding it in another type: a whole row as JSON.",
+        "SELECT to_jsonb(c) FROM customers c LIMIT 1",
+        refused=True,
+    ),
+    Question(
+        "A write, where only reads are permitted.", "UPDATE orders SET total = 0 WHERE id = 7", refused=True
+    ),
+    Question(
+        "A write that looks like a read.",
+        "WITH gone AS (DELETE FROM orders RETURNING id) SELECT count(*) FROM gone",
+        refused=True,
+    ),
+    Question(
+        "The accident everybody fears; the refusal is in the operator's words.",
+        "DROP TABLE customers",
+        refused=True,
+    ),
+    Question("After all that, the same connection still works.", "SELECT count(*) FROM customers"),
+    Question("More rows than this agent may have in a session.", "SELECT * FROM orders", refused=True),
+)
+
+RULES = """\
+listen: {{host: 127.0.0.1, port: {port}}}
+data: {data}
+service_accounts:
+  crew-bot: {{groups: [crew-agents]}}
+resources:
+  sales:
+    protocol: postgres
+    address: localhost:{upstream}
+    databases: [sales]
+    tls: verify-full
+    ca_file: {ca}
+    accounts:
+      app: {{username: app, password: {{env: SALES_PASSWORD}}}}
+    sensitive:
+      public.customers.email: email
+      public.customers.card: payment-card
+      public.customers.national_id: national-id
+      public.customers.note: free-text
+rules:
+  - name: crews read sales
+    identities: {{groups: [crew-agents]}}
+    resources: [sales]
+    account: app
+    permit: [read]
+    mask: {{payment-card: last4, "*": redact}}
+    limits: {{rows: 20000 per session}}
+  - name: never drop
+    resources: [sales]
+    when: statement.does("drop") || statement.does("truncate")
+    deny: Dropping and truncating are not done through the gateway. Ask the database team.
+"""
