@@ -71,7 +71,7 @@ def write(text: str, compiled: Sequence[str], rounds: int, seconds: int) -> None
         f"""# What `make bench` found
 
 {today}, {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()},
-{rounds} interleaved rounds, {seconds} s for each pgbench run. PostgreSQL, pgbench and the peer share the cores.
+{rounds} interleaved rounds, {seconds} s for each pgbench run. PostgreSQL, pgbench and the peer share them.
 Wicketgate runs one worker with policy, masking and the journal on (`durability: written`); pgbouncer pools
 sessions; the relay does nothing (`bench/relay.py`: uvloop, the same structure). Plain text over loopback on
 both sides. Rates and CPU are medians over rounds; a ratio is the median of the rounds' own ratios, and runs

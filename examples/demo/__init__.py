@@ -1,1 +1,1 @@
-"""`make demo`: a real PostgreSQL with a sales database, the gateway before it, and an agent's session through it."""
+"""`make demo`: a real PostgreSQL with a sales database, the gateway, and an agent's session through it."""

@@ -144,8 +144,8 @@ def _session(console: Console, where: str) -> list[str]:
     leaked = secret.intersection(received)
     show.step(
         console,
-        f"The agent received {len(received):,} values; of the {len(secret):,} sensitive ones that the database "
-        f"holds, {len(leaked)} are among them.",
+        f"The agent received {len(received):,} values; of the {len(secret):,} sensitive ones in the database, "
+        f"{len(leaked)} are among them.",
     )
     return surprises + [f"leaked: {value}" for value in sorted(leaked)]
 

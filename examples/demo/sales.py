@@ -40,16 +40,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app;
 ANALYZE;
 """
 
-_FIRST = """Ada Amara Anton Beatriz Bruno Chiara Chen Dagmar Darius Elif Emeka Esther Fatima Felix Freya Gita Goran
-Hana Hugo Ines Ivan Jamal Jana Kofi Kaya Leila Luca Maja Marek Mei Nadia Nikos Noor Olga Omar Paula Petra Quentin
-Rania Ravi Rosa Samir Sofia Stefan Tamar Tomas Uma Vera Viktor Wanda Xenia Yara Yusuf Zoe""".split()
+_FIRST = """Ada Amara Anton Beatriz Bruno Chiara Chen Dagmar Darius Elif Emeka Esther Fatima Felix Freya Gita
+Goran Hana Hugo Ines Ivan Jamal Jana Kofi Kaya Leila Luca Maja Marek Mei Nadia Nikos Noor Olga Omar Paula Petra
+Quentin Rania Ravi Rosa Samir Sofia Stefan Tamar Tomas Uma Vera Viktor Wanda Xenia Yara Yusuf Zoe""".split()
 _LAST = """Abebe Adeyemi Almeida Bauer Bianchi Castro Cohen Dubois Eriksen Fischer Fofana Garcia Gruber Haddad
 Hansen Ito Ivanova Jensen Kaplan Keller Kim Kovacs Larsen Lopez Meyer Moreau Nakamura Novak Okafor Olsen Park
 Petrov Quist Rahman Rossi Santos Sato Schmidt Silva Singh Sokolov Tanaka Tran Usman Vargas Weber Wolf Yilmaz
 Zhang Zimmermann""".split()
-_CITIES = (
-    "Accra Bergen Bologna Cork Gdansk Ghent Graz Izmir Leipzig Lille Nantes Porto Tartu Turku Uppsala".split()
-)
+_CITIES = """Accra Bergen Bologna Cork Gdansk Ghent Graz Izmir Leipzig Lille Nantes Porto Tartu Turku
+Uppsala""".split()
 _THINGS = "desk lamp chair shelf kettle clock mirror basket stool rug vase tray blanket bench cabinet".split()
 _STYLES = "oak steel linen walnut ceramic wicker glass copper wool".split()
 _STATUS = ("paid", "paid", "paid", "shipped", "shipped", "returned", "open")

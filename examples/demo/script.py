@@ -16,7 +16,7 @@ class Question:
 SCRIPT = (
     Question(
         "An ordinary question: the answer passes as it is.",
-        "SELECT status, count(*) AS orders, sum(total) AS turnover FROM orders GROUP BY status ORDER BY 3 DESC",
+        "SELECT status, count(*), sum(total) AS turnover FROM orders GROUP BY status ORDER BY 3 DESC",
     ),
     Question(
         "Sensitive columns are masked on their way out, each by its class.",
@@ -24,7 +24,7 @@ SCRIPT = (
     ),
     Question(
         "A view and an alias change nothing: the column behind them is known.",
-        "SELECT c.write_to AS totally_harmless FROM contacts c JOIN orders o ON o.customer_id = c.id WHERE o.id = %s",
+        "SELECT c.write_to AS harmless FROM contacts c JOIN orders o ON o.customer_id = c.id WHERE o.id = %s",
         (4711,),
     ),
     Question(
