@@ -144,7 +144,7 @@ def _session(console: Console, where: str) -> list[str]:
     leaked = secret.intersection(received)
     show.step(
         console,
-        f"The agent received {len(received):,} values; of the {len(secret):,} sensitive ones in the database, "
+        f"The agent received {len(received):,} values; of the {len(secret):,} sensitive ones stored, "
         f"{len(leaked)} are among them.",
     )
     return surprises + [f"leaked: {value}" for value in sorted(leaked)]
