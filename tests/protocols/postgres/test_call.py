@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols.postgres.live import ask, sign_in
 from protocols.postgres.rehearsal import (
     SIZES,
     authentication,
@@ -472,56 +473,6 @@ def test_hostile_servers_never_raise(sent: list[bytes], size: int, secure: bool)
 
 
 # -- real servers -------------------------------------------------------------------------------------------
-def sign_in(
-    server: Postgres,
-    user: str,
-    tls: TlsMode,
-    keys: dict[object, object],
-    secret: str | None = None,
-    read_only: bool = False,
-    **parameters: str,
-) -> tuple[Caller, socket.socket]:
-    """What the worker does, with blocking sockets."""
-    caller = dial(call(tls, user, "sales", read_only, keys, **parameters))
-    link: socket.socket = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    binding = None
-    request = caller.tls_request()
-    if request is not None:
-        link.sendall(request)
-        assert caller.tls_answer(link.recv(1))
-        context = ssl.create_default_context(cafile=str(server.authority.root))
-        wrapped = context.wrap_socket(link, server_hostname="localhost")
-        certificate = wrapped.getpeercert(binary_form=True)
-        assert certificate is not None
-        binding = hashlib.sha256(certificate).digest()
-        link = wrapped
-    caller.begin(binding)
-    while True:
-        out = caller.bytes_to_send()
-        if out:
-            link.sendall(out)
-        if caller.outcome is not None:
-            return caller, link
-        if caller.needs_secret:
-            caller.provide(Secret((secret or password_of(user)).encode()))
-            continue
-        data = link.recv(7)
-        assert data
-        caller.receive(data)
-
-
-def ask(link: socket.socket, text: str) -> bytes:
-    """The first cell of the answer."""
-    link.sendall(frame(b"Q", text.encode() + b"\0"))
-    data = b""
-    while not data.endswith(b"Z\0\0\0\5I"):
-        got = link.recv(65536)
-        assert got
-        data += got
-    [row] = [body for kind, body in frames(data) if kind == "D"]
-    return row[6:]
-
-
 @pytest.mark.parametrize("tls", [TlsMode.DISABLE, TlsMode.VERIFY_FULL])
 @pytest.mark.parametrize("user", ["app_ro", "app_md5", "app_trust", "app_password"])
 def test_real_servers(postgres: Postgres, user: str, tls: TlsMode) -> None:

@@ -135,7 +135,9 @@ def soften(body: bytes, statement: bytes | None, catalog_names: Callable[[str], 
     else:
         kept += [("M", CONDITIONS[code]), ("H", WITHHELD_HINT)]
     position = fields.get("P", "")
-    if position.isascii() and position.isdecimal() and len(position) < 9 and int(position) <= len(text):
+    # the place behind the last character is one, too: "syntax error at end of input"
+    last = len(text) + 1 if text else 0
+    if position.isascii() and position.isdecimal() and len(position) < 9 and int(position) <= last:
         kept.append(("P", position))
     for key in "stcdn":
         name = fields.get(key)
