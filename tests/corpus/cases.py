@@ -48,6 +48,7 @@ class Case:
     code: the SQLSTATE of a denial. least, most: server versions. safe: why it shows nothing directly, if so.
     ends: the connection may end. rows: what must come back, as text, where the answer is exact.
     equality: an `=` on a sensitive value is allowed, so answers may tell which guess was right.
+    varies: the answer differs from run to run by itself.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Case:
     safe: str | None
     ends: bool
     equality: bool
+    varies: bool
     rows: tuple[tuple[str | None, ...], ...] | None
 
     @property
@@ -71,7 +73,7 @@ class Case:
 
 
 _KEYS = frozenset(
-    "name who want steps login effect code least most safe ends equality rows".split()
+    "name who want steps login effect code least most safe ends equality varies rows".split()
 )
 
 
@@ -105,6 +107,7 @@ def _read(path: Path) -> Iterator[Case]:
             safe=entry.get("safe"),
             ends=entry.get("ends", False),
             equality=entry.get("equality", False),
+            varies=entry.get("varies", False),
             rows=tuple(tuple(row) for row in entry["rows"]) if "rows" in entry else None,
         )
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import psycopg
 from servers import planted
 from servers.postgres import Postgres
 
@@ -27,6 +28,8 @@ _STATE = (
     + ", (SELECT last_value::text || is_called FROM s), (SELECT count(*) FROM pg_largeobject_metadata),"
     " (SELECT string_agg(concat(relname, relkind, relnatts), ',' ORDER BY oid) FROM pg_class"
     " WHERE oid > 16383 AND relpersistence <> 't' AND relkind <> 't'),"
+    " (SELECT string_agg(attname, ',' ORDER BY attrelid, attnum) FROM pg_attribute WHERE attrelid IN"
+    " (SELECT oid FROM pg_class WHERE oid > 16383 AND relpersistence <> 't')),"
     " (SELECT string_agg(proname, ',' ORDER BY oid) FROM pg_proc WHERE oid > 16383)))"
 )
 _BRAVO = (
@@ -65,8 +68,11 @@ def reset(server: Postgres, *chosen: str) -> None:
 
 
 def state(server: Postgres, world: str) -> str:
-    """A digest of what the corpus could change in a world: rows, names, sequences."""
-    (found,) = server.sql(_STATE, database=world)[0]
+    """A digest of what the corpus could change in a world: rows, names, sequences. Empty if tables are gone."""
+    try:
+        (found,) = server.sql(_STATE, database=world)[0]
+    except psycopg.Error:
+        return ""
     return str(found)
 
 
