@@ -113,6 +113,8 @@ class RecordedSession:
     closed: int | None
     reason: str | None
     statements: int
+    database: str = ""
+    account: str = ""
 
 
 class Recordings(Protocol):

@@ -46,6 +46,8 @@ async def _summaries(office: Office) -> dict[str, SessionSummary]:
             each.closed,
             each.reason,
             each.statements,
+            each.database or None,
+            each.account or None,
         )
     for session, row in live.items():
         before = found.get(session)

@@ -1,0 +1,5 @@
+"""`python -m wicketgate.cli`."""
+
+from wicketgate.cli.main import main
+
+main()

@@ -1,0 +1,256 @@
+"""`wicket sessions …`: list, show, replay, export, verify and terminate. With --journal, from files alone."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wicketgate.cli.ending import NEGATIVE, USAGE, end
+from wicketgate.cli.options import DEFAULT_CONFIG, Ca, Config, Journal, Json, TokenFile, Url, client
+from wicketgate.cli.output import clean, lasting, note, say, say_json, table, when
+
+app = typer.Typer(no_args_is_help=True, help="List, replay, export and verify sessions and their recordings.")
+
+Session = Annotated[
+    str, typer.Argument(metavar="SESSION", help="A session's id, as `list` shows it; 8 digits do.")
+]
+
+
+def _files(journal: Path) -> Any:
+    from wicketgate import office
+
+    if not journal.is_dir():
+        end(f"{journal} is no folder", USAGE)
+    return office.recordings(journal)
+
+
+def _whole_id(text: str, known: list[str]) -> str:
+    """The one session whose id begins so."""
+    if not re.fullmatch(r"[0-9a-f]{4,32}", text):
+        end("a session's id is 32 hex digits, as `wicket sessions list` shows it", USAGE)
+    if len(text) == 32:
+        return text
+    found = [each for each in known if each.startswith(text)]
+    if len(found) != 1:
+        end(
+            f"no session's id begins with {text}"
+            if not found
+            else f"{len(found)} sessions' ids begin with {text}"
+        )
+    return found[0]
+
+
+def _find(api: Any, text: str) -> str:
+    if len(text) == 32:
+        return _whole_id(text, [])
+    return _whole_id(text, [each["session"] for each in api.ask("GET", "/sessions", most=10_000)])
+
+
+@app.command("list")
+def list_sessions(
+    identity: Annotated[str | None, typer.Argument(help="Only this identity's.")] = None,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that are open.")] = False,
+    most: Annotated[
+        int, typer.Option("--most", "-n", min=1, max=10_000, help="How many, newest first.")
+    ] = 30,
+    journal: Journal = None,
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    as_json: Json = False,
+) -> None:
+    """List sessions, newest first.
+
+    Examples:
+
+      wicket sessions list --open
+
+      wicket sessions list crew-bot -n 5 --json
+    """
+    if journal is not None:
+        rows = _files(journal).listed(identity, most)
+    else:
+        api = client(config, url, token_file, ca)
+        query = {"identity": identity, "open": "true" if only_open else None, "most": most}
+        rows = api.ask("GET", "/sessions", None, **query)
+    if as_json:
+        say_json(rows)
+        return
+    table(
+        ("SESSION", "STATE", "IDENTITY", "RESOURCE", "OPENED", "LASTED", "STATEMENTS", "ENDED BY"),
+        [
+            (
+                each["session"],
+                each["state"],
+                each["identity"],
+                each["resource"],
+                when(each["opened"]),
+                lasting(None if each["closed"] is None else each["closed"] - each["opened"]),
+                "-" if each["statements"] is None else each["statements"],
+                each["reason"] or "-",
+            )
+            for each in rows
+        ],
+    )
+
+
+@app.command()
+def show(
+    session: Session,
+    journal: Journal = None,
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    as_json: Json = False,
+) -> None:
+    """Show one session: whose, where, since when, how it ended.
+
+    Example:  wicket sessions show 3f9c2a71
+    """
+    if journal is not None:
+        files = _files(journal)
+        rows = {each["session"]: each for each in files.listed(None, None)}
+        whole = _whole_id(session, list(rows))
+        found = rows.get(whole) or end(f"no session has the id {whole}")
+    else:
+        api = client(config, url, token_file, ca)
+        found = api.ask("GET", f"/sessions/{_find(api, session)}")
+    if as_json:
+        say_json(found)
+        return
+    for name, value in found.items():
+        if value is not None:
+            say(f"{name:11} {when(value) if name in ('opened', 'closed') else clean(value)}")
+
+
+@app.command()
+def replay(
+    session: Session,
+    rows: Annotated[int, typer.Option("--rows", min=0, help="Rows of each answer that are shown.")] = 20,
+    journal: Journal = None,
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    as_json: Json = False,
+) -> None:
+    """Replay a session: each statement, the decision and its rule, and the answer as its client saw it.
+
+    Examples:
+
+      wicket sessions replay 3f9c2a71
+
+      wicket sessions replay 3f9c2a71 --journal ./journal   (from files, no gateway needed)
+    """
+    if journal is not None:
+        files = _files(journal)
+        whole = _whole_id(session, [each["session"] for each in files.listed(None, None)])
+        found = files.replayed(whole) or end(f"no session has the id {whole}")
+    else:
+        api = client(config, url, token_file, ca)
+        found = api.ask("GET", f"/sessions/{_find(api, session)}/recording")
+    if as_json:
+        say_json(found)
+        return
+    from wicketgate.cli.replay import tell
+
+    tell(found, rows)
+
+
+@app.command()
+def export(
+    session: Session,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to; SESSION.wicket if not said.")
+    ] = None,
+    journal: Journal = None,
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    as_json: Json = False,
+) -> None:
+    """Export one session with its proof. Nobody else's lines are in the file.
+
+    Example:  wicket sessions export 3f9c2a71 -o evidence.wicket
+    """
+    if journal is not None:
+        files = _files(journal)
+        whole = _whole_id(session, [each["session"] for each in files.listed(None, None)])
+        content = files.export(whole) or end(f"no session has the id {whole}")
+    else:
+        api = client(config, url, token_file, ca)
+        whole = _find(api, session)
+        content = api.raw("GET", f"/sessions/{whole}/export")
+    path = output if output is not None else Path(f"{whole}.wicket")
+    from wicketgate.cli.files import write_new
+
+    write_new(path, content)
+    if as_json:
+        say_json({"session": whole, "file": str(path), "bytes": len(content)})
+    else:
+        say(str(path))
+
+
+@app.command()
+def verify(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[EXPORT]...", help="Exported sessions; else the whole journal."),
+    ] = None,
+    journal: Journal = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="The public key (PEM); else the configured one.")
+    ] = None,
+    expect: Annotated[
+        Path | None, typer.Option("--expect", help="A checkpoint that was kept elsewhere: it must be met.")
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Verify the journal, or exported sessions, from files, checkpoints and the public key alone.
+
+    Exit code 0: sound. 1: something was changed, is missing, or can't be proven.
+
+    Examples:
+
+      wicket sessions verify
+
+      wicket sessions verify evidence.wicket --key journal.pub
+
+      wicket sessions verify --journal /backup/journal --key journal.pub --expect checkpoint.json
+    """
+    from wicketgate import office
+
+    found = office.verify(config, journal, key, expect, files or [])
+    if as_json:
+        say_json(found)
+    else:
+        for each in found["findings"]:
+            say(clean(each))
+        for name, value in found["facts"].items():
+            say(f"{name.replace('_', ' '):20} {clean(value)}")
+        say("sound" if found["ok"] else "NOT SOUND")
+    if not found["ok"]:
+        raise typer.Exit(NEGATIVE)
+
+
+@app.command()
+def terminate(
+    session: Session,
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+) -> None:
+    """End an open session. Its client gets its protocol's own error.
+
+    Example:  wicket sessions terminate 3f9c2a71
+    """
+    api = client(config, url, token_file, ca)
+    whole = _find(api, session)
+    api.raw("DELETE", f"/sessions/{whole}")
+    note(f"session {whole} is ended")

@@ -1,0 +1,159 @@
+"""`wicket token …`: issue, list and revoke. A token's text is printed once, by `issue`, and nowhere else."""
+
+import asyncio
+import re
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wicketgate.cli.client import Unreachable
+from wicketgate.cli.ending import USAGE, end
+from wicketgate.cli.options import DEFAULT_CONFIG, Ca, Config, Json, TokenFile, Url, client
+from wicketgate.cli.output import note, say, say_json, table, when
+
+app = typer.Typer(no_args_is_help=True, help="Issue, list and revoke access tokens.")
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def lifetime(text: str | None) -> int | None:
+    """`30d`, `12h`, `90m` -> seconds; None for None and `never`. Ends the command if it is none of these."""
+    if text is None or text == "never":
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhdw])", text)
+    if found is None:
+        end("--expires takes a time such as 30d, 12h or 90m, or never", USAGE)
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _offline(config: Path, verb: str, *args: Any) -> Any:
+    """The same verb straight on the store, where no gateway runs: it will know when it starts."""
+    from wicketgate import office
+
+    answer = asyncio.run(office.on_store(config, verb, *args))
+    note("no gateway is running: this was done in its store")
+    return answer
+
+
+@app.command()
+def issue(
+    identity: Annotated[str, typer.Argument(help="The service account that the token is for.")],
+    group: Annotated[
+        list[str] | None, typer.Option("--group", "-g", help="Make the account, in this group. Repeatable.")
+    ] = None,
+    agent: Annotated[bool, typer.Option("--agent", help="The account, if made, is an AI agent's.")] = False,
+    resource: Annotated[
+        list[str] | None, typer.Option("--resource", "-r", help="Good for this resource only. Repeatable.")
+    ] = None,
+    expires: Annotated[
+        str, typer.Option("--expires", "-e", help="How long it holds: 30d, 12h, 90m, never.")
+    ] = "90d",
+    text: Annotated[str, typer.Option("--note", help="What it is for.")] = "",
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    as_json: Json = False,
+) -> None:
+    """Issue a token, and print it: this is the only time that it can be seen.
+
+    Examples:
+
+      wicket token issue crew-bot --group crew-agents --agent
+
+      wicket token issue crew-bot --resource sales --expires 8h --note "nightly report"
+    """
+    wanted = {
+        "identity": identity,
+        "kind": "agent" if agent else "service",
+        "groups": group or [],
+        "resources": resource or [],
+        "lifetime": lifetime(expires),
+        "note": text,
+        "create": bool(group) or agent,
+    }
+    api = client(config, url, token_file, ca)
+    try:
+        found = api.ask("POST", "/tokens", wanted)
+    except Unreachable:
+        if url is not None:
+            raise
+        found = _offline(config, "issue", wanted)
+    if as_json:
+        say_json(found)
+        return
+    say(found["token"])
+    scope = ", ".join(found["resources"]) or "all resources that the policy lets it open"
+    note(f"token {found['id']} for {found['identity']}: {scope}; until {when(found['expires'])}")
+
+
+@app.command("list")
+def list_tokens(
+    identity: Annotated[str | None, typer.Argument(help="Only this identity's.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    as_json: Json = False,
+) -> None:
+    """List tokens: whose, until when, when last used. Their text is kept nowhere.
+
+    Example:  wicket token list crew-bot --json
+    """
+    api = client(config, url, token_file, ca)
+    try:
+        found = api.ask("GET", "/tokens", identity=identity)
+    except Unreachable:
+        if url is not None:
+            raise
+        found = _offline(config, "list", identity)
+    if as_json:
+        say_json(found)
+        return
+    now = time.time_ns()
+    table(
+        ("ID", "IDENTITY", "STATE", "CREATED", "EXPIRES", "LAST USED", "RESOURCES", "NOTE"),
+        [
+            (
+                each["id"],
+                each["identity"],
+                "revoked" if each["revoked"] else "expired" if (each["expires"] or now) < now else "good",
+                when(each["created"]),
+                when(each["expires"]),
+                when(each["last_used"]),
+                ",".join(each["resources"]) or "all",
+                each["note"],
+            )
+            for each in found
+        ],
+    )
+
+
+@app.command()
+def revoke(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="The token's id, as `list` shows it.")],
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    as_json: Json = False,
+) -> None:
+    """Revoke a token. Sessions that were opened with it end at once.
+
+    Example:  wicket token revoke 5f1c0d6e8a9b7c3d
+    """
+    if not re.fullmatch(r"[0-9a-f]{16}", token_id):
+        end("a token's id is 16 hex digits, as `wicket token list` shows it", USAGE)
+    api = client(config, url, token_file, ca)
+    try:
+        found = api.ask("DELETE", f"/tokens/{token_id}")
+    except Unreachable:
+        if url is not None:
+            raise
+        found = _offline(config, "revoke", token_id)
+    if as_json:
+        say_json(found)
+    else:
+        say(f"token {found['id']} of {found['identity']} is revoked")

@@ -1,0 +1,183 @@
+"""A stage for the API: a real store and real sockets; the control process is played."""
+
+import concurrent.futures
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wicketgate.admin.ports import JournalLine, Office, RecordedSession
+from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
+from wicketgate.model.errors import JournalFailed
+from wicketgate.model.identity import IdentityKind
+from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
+from wicketgate.model.token import ServiceAccount
+from wicketgate.office import open_office
+
+NOW = 1_800_000_000_000_000_000
+ROW = SessionRow("a" * 32, "bot", "sales", "sales", "reader", "10.0.0.9", 1, NOW)
+RESOURCE = Resource(
+    "sales",
+    "postgres",
+    "db.internal",
+    5432,
+    ("sales",),
+    TlsMode.VERIFY_FULL,
+    {"reader": Account("reader", "ro", CredentialReference("env", "SALES_RO_PASSWORD"), "1")},
+    sensitive={"sales": {"public.customers.email": "email"}},
+)
+
+
+def done(value: Any = None) -> "concurrent.futures.Future[Any]":
+    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    future.set_result(value)
+    return future
+
+
+@dataclass
+class PlayedControl:
+    """The control process, played: keeps what was asked of it."""
+
+    rows: list[SessionRow] = field(default_factory=lambda: [ROW])
+    puts: list[tuple[str, str, Mapping[str, Any] | None]] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    ended: list[tuple[str, str]] = field(default_factory=list)
+    journal_full: bool = False
+    draining: bool = False
+
+    def sessions(self) -> list[SessionRow]:
+        return list(self.rows)
+
+    def standing(self) -> Standing:
+        counters = {"statements_total": 7, 'denied{kind="policy"}': 2, 'denied{kind="mask"}': 1}
+        return Standing(
+            addresses=(("db", "127.0.0.1", 15432),),
+            live=1,
+            wanted=1,
+            pids={0: 4711},
+            policy="d" * 64,
+            policy_error=None,
+            store_away=False,
+            draining=self.draining,
+            catalogs={"sales/sales": None},
+            counters=counters,
+        )
+
+    def policy(self) -> LoadedPolicy:
+        return LoadedPolicy("", "wicket.yaml", "d" * 64, {"sales": RESOURCE})
+
+    def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
+        self.ended.append((session, reason))
+        return done(any(row.session == session for row in self.rows))
+
+    def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]":
+        return done(self.policy())
+
+    def put(
+        self, section: str, key: str, value: Mapping[str, Any] | None
+    ) -> "concurrent.futures.Future[None]":
+        self.puts.append((section, key, value))
+        return done()
+
+    def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":
+        future: concurrent.futures.Future[None] = concurrent.futures.Future()
+        if self.journal_full:
+            future.set_exception(JournalFailed("the journal can't be written", "ENOSPC"))
+            return future
+        self.records.append(json.loads(b"{" + (body or b"") + b"}"))
+        future.set_result(None)
+        return future
+
+
+@dataclass
+class PlayedRecordings:
+    known: dict[str, list[JournalLine]] = field(default_factory=dict)
+
+    def sessions(self) -> Sequence[RecordedSession]:
+        return [RecordedSession(each, "bot", "sales", NOW - 5, None, None, 1) for each in self.known]
+
+    def lines(self, session: str) -> Sequence[JournalLine]:
+        return self.known.get(session, [])
+
+    def export(self, session: str) -> bytes | None:
+        return b"proof of " + session.encode() if session in self.known else None
+
+    def verify(self) -> Mapping[str, Any]:
+        return {"ok": False, "findings": ["n/w/000001.log: line 3 was changed"], "lines": 7}
+
+
+@dataclass
+class Stage:
+    folder: Path
+    control: PlayedControl = field(default_factory=PlayedControl)
+    recordings: PlayedRecordings = field(default_factory=PlayedRecordings)
+    filed: list[ServiceAccount] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.filed = [
+            ServiceAccount("bot", IdentityKind.AGENT, frozenset({"crew"}), "file"),
+            ServiceAccount("root-bot", IdentityKind.SERVICE, frozenset({"admins"}), "file"),
+        ]
+
+    def office(self) -> AbstractAsyncContextManager[Office]:
+        return open_office(
+            None, self.folder, self.filed, self.control, self.recordings, frozenset({"admins"})
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=10)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(10)
+        self.sock.connect(str(self._path))
+
+
+def ask(
+    where: "Path | tuple[str, int]",
+    method: str,
+    path: str,
+    body: Any = None,
+    token: str | None = None,
+    ca: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """One request over our socket, or over HTTPS."""
+    connection: http.client.HTTPConnection
+    if isinstance(where, Path):
+        connection = _UnixConnection(where)
+    else:
+        context = ssl.create_default_context(cafile=ca)
+        connection = http.client.HTTPSConnection(*where, timeout=10, context=context)
+    sent = {"content-type": "application/json", **(headers or {})}
+    if token is not None:
+        sent["authorization"] = f"Bearer {token}"
+    try:
+        content = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
+        connection.request(method, path, content, sent)
+        answer = connection.getresponse()
+        return Answer(
+            answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        )
+    finally:
+        connection.close()

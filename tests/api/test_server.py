@@ -1,0 +1,189 @@
+"""The servers: our socket for us alone, HTTPS for tokens, and what a header can't do."""
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from api.stage import Answer, Stage, ask
+from wicketgate.api import server
+from wicketgate.api.server import ApiHandle, ApiSettings, bind_local, serve
+from wicketgate.model.errors import GatewayError
+
+
+@dataclass
+class Remote:
+    stage: Stage
+    handle: ApiHandle
+    settings: ApiSettings
+    ca: str
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        assert self.handle.port is not None
+        return ask(("localhost", self.handle.port), method, path, body, ca=self.ca, **more)
+
+    def issue(self, identity: str, **more: Any) -> str:
+        body = {"identity": identity, **more}
+        text: str = ask(self.settings.socket, "POST", "/api/v1/tokens", body).json["token"]
+        return text
+
+
+@pytest.fixture
+def remote(stage: Stage) -> Iterator[Remote]:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    pem, key, ca = (stage.folder / name for name in ("cert.pem", "key.pem", "ca.pem"))
+    certificate.private_key_pem.write_to_path(str(key))
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(str(pem), append=True)
+    authority.cert_pem.write_to_path(str(ca))
+    settings = ApiSettings(stage.folder / "api.sock", ("127.0.0.1", 0), pem, key)
+    handle = serve(stage.office, settings, stage.logged.append)
+    yield Remote(stage, handle, settings, str(ca))
+    handle.stop()
+
+
+def test_the_socket_is_ours_alone(stage: Stage) -> None:
+    path = stage.folder / "api.sock"
+    previous = os.umask(0)
+    try:
+        handle = serve(stage.office, ApiSettings(path), stage.logged.append)
+    finally:
+        os.umask(previous)
+    try:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with pytest.raises(GatewayError, match="another gateway"):
+            bind_local(path)
+    finally:
+        handle.stop()
+    handle.stop()
+
+
+def test_a_socket_that_nobody_answers_on_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    bind_local(path).close()
+    bind_local(path).close()
+    path.unlink()
+    path.write_text("a file")
+    with pytest.raises(GatewayError, match="no socket"):
+        bind_local(path)
+    assert path.read_text() == "a file"
+
+
+def test_another_user_is_cut_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = stage.folder / "api.sock"
+    handle = serve(stage.office, ApiSettings(path), stage.logged.append)
+    try:
+        assert ask(path, "GET", "/api/v1/health").status == 200
+        for uid in (os.geteuid() + 1, None):
+            monkeypatch.setattr(server, "peer_uid", lambda connection, uid=uid: uid)
+            with pytest.raises((ConnectionError, OSError)):
+                ask(path, "GET", "/api/v1/health")
+    finally:
+        handle.stop()
+
+
+def test_the_kernel_says_who_the_peer_is() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        assert server.peer_uid(one) == os.geteuid()
+    assert server.peer_uid(one) is None
+    assert server.peer_uid(None) is None
+
+
+def test_https_wants_a_token(remote: Remote) -> None:
+    assert remote.ask("GET", "/api/v1/health").status == 200
+    for path in ("whoami", "status", "resources", "tokens", "sessions"):
+        answer = remote.ask("GET", f"/api/v1/{path}")
+        assert (answer.status, answer.json["type"]) == (401, "urn:wicketgate:problem:sign-in")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert remote.ask("GET", "/metrics").status == 401
+    assert remote.ask("GET", "/api/v1/whoami", token="wkt_" + "0" * 49).status == 401
+
+
+def test_no_header_makes_anybody_local(remote: Remote) -> None:
+    spoofs = {
+        "x-forwarded-for": "127.0.0.1",
+        "forwarded": "for=unix",
+        "wicketgate.local": "0",
+        "x-real-ip": "unix:",
+        "host": "localhost",
+    }
+    assert remote.ask("GET", "/api/v1/whoami", headers=spoofs).status == 401
+    token = remote.issue("bot")
+    assert remote.ask("GET", f"/api/v1/whoami?access_token={token}").status == 401
+    assert remote.ask("GET", "/api/v1/whoami", headers={"authorization": f"Basic {token}"}).status == 401
+
+
+def test_a_plain_identity_sees_its_own(remote: Remote) -> None:
+    token = remote.issue("bot")
+    me = remote.ask("GET", "/api/v1/whoami", token=token).json
+    assert (me["name"], me["how"], me["administrator"]) == ("bot", "token", False)
+    assert {each["identity"] for each in remote.ask("GET", "/api/v1/tokens", token=token).json} == {"bot"}
+    assert len(remote.ask("GET", "/api/v1/sessions", token=token).json) == 1
+    for method, path in (
+        ("GET", "/api/v1/tokens?identity=root-bot"),
+        ("GET", "/api/v1/sessions?identity=root-bot"),
+        ("GET", "/api/v1/sessions/" + "0" * 32),
+        ("DELETE", "/api/v1/tokens/0000000000000000"),
+        ("GET", "/api/v1/status"),
+        ("GET", "/api/v1/resources"),
+        ("GET", "/metrics"),
+        ("POST", "/api/v1/journal/verify"),
+        ("POST", "/api/v1/policy/reload"),
+    ):
+        assert remote.ask(method, path, token=token).status == 403, path
+    assert remote.ask("POST", "/api/v1/tokens", {"identity": "bot"}, token=token).status == 403
+    revoked = remote.ask("DELETE", f"/api/v1/tokens/{me['credential_id']}", token=token)
+    assert revoked.json["holds"] is False
+    assert remote.ask("GET", "/api/v1/whoami", token=token).status == 401
+
+
+def test_the_admin_group_administrates_but_not_by_a_scoped_token(remote: Remote) -> None:
+    token = remote.issue("root-bot")
+    assert remote.ask("GET", "/api/v1/whoami", token=token).json["administrator"] is True
+    assert remote.ask("POST", "/api/v1/tokens", {"identity": "bot"}, token=token).status == 201
+    assert remote.ask("GET", "/metrics", token=token).status == 200
+    scoped = remote.issue("root-bot", resources=["sales"])
+    assert remote.ask("GET", "/api/v1/whoami", token=scoped).json["administrator"] is False
+    assert remote.ask("GET", "/api/v1/status", token=scoped).status == 403
+
+
+def test_plain_http_on_the_https_port_gets_nothing(remote: Remote) -> None:
+    assert remote.handle.port is not None
+    with socket.create_connection(("127.0.0.1", remote.handle.port), timeout=10) as plain:
+        plain.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = plain.recv(100)
+    assert not answer.startswith(b"HTTP/1.1 200")
+
+
+def test_a_half_open_connection_is_cut(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "FIRST_REQUEST", 0.05)
+    path = stage.folder / "api.sock"
+    handle = serve(stage.office, ApiSettings(path), stage.logged.append)
+    try:
+        with socket.socket(socket.AF_UNIX) as slow:
+            slow.settimeout(10)
+            slow.connect(str(path))
+            slow.sendall(b"GET /api/v1/hea")
+            assert slow.recv(1) == b""
+    finally:
+        handle.stop()
+
+
+def test_a_port_or_certificate_that_cannot_be_had_is_told(stage: Stage) -> None:
+    path = stage.folder / "api.sock"
+    with pytest.raises(GatewayError, match="certificate"):
+        serve(stage.office, ApiSettings(path, ("127.0.0.1", 0)), stage.logged.append)
+    with pytest.raises(GatewayError, match="bound"):
+        serve(stage.office, ApiSettings(stage.folder / "absent" / "s"), stage.logged.append)
+    stage.folder = stage.folder / "absent"
+    with pytest.raises(GatewayError, match="store"):
+        serve(stage.office, ApiSettings(path), stage.logged.append)
+    assert not path.exists()
