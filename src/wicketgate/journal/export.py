@@ -4,7 +4,8 @@ It must never carry another session's line, nor a line of no session.
 The file has one record a line, a letter and a space before it:
 
 - `H` the header: schema, session, node, writer.
-- `B` a block: segment, block, first, last, prev, root, and `leaves`, those of the block's other sessions.
+- `B` a block: segment, block, last, prev, root, and `leaves`, those of the block's other sessions. Its
+  numbers are there for people; what is proven are the lines, through root and checkpoint.
 - `L` a line of the session, byte for byte, in the block before it, or behind `T` in none.
 - `T` what follows is not sealed yet.
 - `C` a checkpoint.
@@ -112,7 +113,7 @@ class _Exporter:
             if session != self._session
         )
         block: dict[str, Any] = {"segment": segment}
-        block |= {name: seal.members.get(name) for name in ("block", "first", "last", "prev", "root")}
+        block |= {name: seal.members.get(name) for name in ("block", "last", "prev", "root")}
         self._records += [b"B " + orjson.dumps(block | {"leaves": others}), *own]
         witness = self._witness.get(int(block["last"] or 0))
         if witness is not None:

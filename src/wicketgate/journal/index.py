@@ -25,8 +25,8 @@ CREATE INDEX session_writer ON session (node, writer);
 PRAGMA user_version = {_VERSION};
 """
 _COLUMNS = (
-    "session, node, writer, identity, resource, database, account, opened, closed, reason, statements, denied,"
-    " rows, size, q"
+    "session, node, writer, identity, resource, database, account, opened, closed, reason, statements,"
+    " denied, rows, size, q"
 )
 
 
@@ -233,7 +233,8 @@ class Index:
         where = (files.node, files.writer)
         with self._base:
             self._base.execute(
-                "DELETE FROM span WHERE session IN (SELECT session FROM session WHERE node = ? AND writer = ?)",
+                "DELETE FROM span WHERE session IN"
+                " (SELECT session FROM session WHERE node = ? AND writer = ?)",
                 where,
             )
             self._base.execute("DELETE FROM session WHERE node = ? AND writer = ?", where)
@@ -272,14 +273,14 @@ class Index:
 
 def _row(entry: RecordedSession) -> tuple[object, ...]:
     return (
-        entry.session, entry.node, entry.writer, entry.identity, entry.resource, entry.database, entry.account,
-        entry.opened, entry.closed, entry.reason, entry.statements, entry.denied, entry.rows, entry.size,
-        entry.lines,
+        entry.session, entry.node, entry.writer, entry.identity, entry.resource, entry.database,
+        entry.account, entry.opened, entry.closed, entry.reason, entry.statements, entry.denied, entry.rows,
+        entry.size, entry.lines,
     )  # fmt: skip
 
 
 def _session_lines(path: Path, start: int) -> Iterator[tuple[Line | None, int, int]]:
-    """Whole lines from an offset on: (line, None if of no session or malformed; its offset; the next one's)."""
+    """Whole lines from an offset on: (line, its offset, the next one's); None for one of no session."""
     for raw in read_lines(path, start):
         if raw.torn:
             return

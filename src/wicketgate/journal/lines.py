@@ -179,7 +179,7 @@ class Lines:
         """Read the clocks for this turn. Raises JournalFailed once the writer has failed."""
         if self.failure:
             raise JournalFailed("the session's record can't be written", self.failure)
-        self.stamp = self.last_stamp = render_stamp(self._clock(), self._boot())
+        self.stamp = render_stamp(self._clock(), self._boot())
         return self.stamp
 
     def salt(self) -> bytes:
@@ -199,6 +199,11 @@ class Lines:
 
     def taken(self) -> None:
         """The pending lines are on disk: the turn is over."""
+        if self.pending:
+            self.last_stamp = self.stamp
+        self._forget()
+
+    def _forget(self) -> None:
         self.pending.clear()
         self.authors.clear()
         self._closed.clear()
@@ -215,7 +220,7 @@ class Lines:
                 author.q -= 1
             self.n -= 1
         self.touched = [author for author in self.touched if author.heads]
-        self.taken()
+        self._forget()
 
     def close_block(self) -> Block | None:
         """Digest the open block, pending lines included; None if nothing stands in it. Changes nothing."""
@@ -223,9 +228,8 @@ class Lines:
             return None
         leaves = [leaf(author.session, author.heads) for author in self.touched if author.heads]
         digest = root(self.prev, leaves)
-        line = render_seal(
-            self.writer, self.n + 1, self.last_stamp, self.block, self.first, self.n, self.prev, digest
-        )
+        stamp = self.stamp if self.pending else self.last_stamp
+        line = render_seal(self.writer, self.n + 1, stamp, self.block, self.first, self.n, self.prev, digest)
         return Block(self.block, self.first, self.n, digest, line)
 
     def sealed(self, block: Block) -> None:

@@ -23,7 +23,6 @@ class _Header:
 class _Block:
     segment: int
     block: int
-    first: int
     last: int
     prev: bytes
     root: bytes
@@ -47,14 +46,13 @@ def _read_block(record: bytes) -> _Block | None:
             case {
                 "segment": int(segment),
                 "block": int(block),
-                "first": int(first),
                 "last": int(last),
                 "prev": str(prev),
                 "root": str(digest),
                 "leaves": list(leaves),
             }:
                 raw = tuple(bytes.fromhex(str(one)) for one in leaves)
-                return _Block(segment, block, first, last, bytes.fromhex(prev), bytes.fromhex(digest), raw)
+                return _Block(segment, block, last, bytes.fromhex(prev), bytes.fromhex(digest), raw)
     except ValueError:  # JSON's and hex's errors both are
         return None
     return None
@@ -84,7 +82,7 @@ class _Check:
         self._closed = False
         self._last = self._sealed_to = self._witnessed = 0
         self._owing: list[Line] = []
-        self._size = 0
+        self._unproven: list[Line] = []
 
     def _note(self, fault: Fault, detail: str, line: int | None = None) -> None:
         header, block = self._header, self._block
@@ -173,11 +171,10 @@ class _Check:
         self._report.lines += 1
         self._own.append(line)
         self._owing.append(line)
-        self._size += len(raw) + 1
         block = self._block
         if block is None and self._sealed:
             self._note(Fault.LINES_STRANGE, "a line that stands in no block", line.n)
-        elif block is not None and not block.first <= line.n <= block.last:
+        elif block is not None and line.n > block.last:
             self._note(Fault.LINES_STRANGE, "a line that isn't of its block", line.n)
         if line.n <= self._last:
             self._note(Fault.LINES_REORDERED, "lines are out of order", line.n)
@@ -211,28 +208,34 @@ class _Check:
         if before is not None and block.block == before.block + 1 and block.prev != before.root:
             self._note(Fault.CHAIN_BROKEN, f"block {block.block} doesn't continue block {before.block}")
         if before is not None and block.block > before.block + 1 and len(self._owing) > len(own):
-            self._note(Fault.BLOCKS_MISSING, f"nothing leads from block {before.block} to a checkpoint")
+            # Nothing leads on from these lines: no later checkpoint vouches for them.
+            kept = len(self._owing) - len(own)
+            self._unproven += self._owing[:kept]
+            del self._owing[:kept]
         leaves = list(block.leaves)
         if own:
             leaves.append(leaf(self._header.session.encode(), [line.head for line in own]))
             self._sealed_to = own[-1].n
         if root(block.prev, leaves) != block.root:
             detail = f"the lines of block {block.block} don't give its root"
-            self._note(Fault.HEAD_CHANGED, detail, block.first)
+            self._note(Fault.HEAD_CHANGED, detail, own[0].n if own else None)
         witness = self._positions.get(block.last)
         if witness is not None:
             if witness == (block.segment, block.root.hex()):
                 self._owing.clear()
-                self._size = 0
                 self._witnessed = self._last
             else:
                 self._note(Fault.CHECKPOINT_UNMET, f"a checkpoint signed another block {block.block}")
         self._before, self._block = block, None
 
     def _finish(self, header: _Header) -> None:
-        if self._owing:
-            detail = f"no checkpoint vouches for {len(self._owing)} lines, from line {self._owing[0].n} on"
-            self._note(Fault.UNWITNESSED, detail, self._owing[0].n)
+        self._unproven += self._owing
+        if self._unproven:
+            first = self._unproven[0].n
+            detail = f"no checkpoint vouches for {len(self._unproven)} lines, from line {first} on"
+            # Behind lines that a checkpoint vouches for, all is vouched for that an honest export carries.
+            hollow = first <= self._witnessed
+            self._note(Fault.BLOCKS_MISSING if hollow else Fault.UNWITNESSED, detail, first)
         if self._closed:
             self._report.sessions_closed = 1
         else:
@@ -245,7 +248,7 @@ class _Check:
                 self._last,
                 self._sealed_to,
                 self._witnessed,
-                len(self._owing),
-                self._size,
+                len(self._unproven),
+                sum(len(line.head) + len(line.body or b"") + 1 for line in self._unproven),
             )
         )
