@@ -4,6 +4,8 @@ It must never show a value that it could not read: what is not UTF-8, or too sho
 
 from typing import Final
 
+from mypy_extensions import i64
+
 TRANSFORMS: Final = frozenset({"redact", "null", "last4", "partial", "truncate"})
 """Names that a policy may use. `apply` also takes the two that follow, for values that must stay JSON."""
 
@@ -27,7 +29,6 @@ ELLIPSIS: Final = "…".encode()
 
 _ALPHANUMERIC: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _STARRED: Final = bytes.maketrans(_ALPHANUMERIC, b"*" * len(_ALPHANUMERIC))
-_SEPARATORS: Final = bytes(code for code in range(256) if code not in _ALPHANUMERIC)
 
 
 def apply(name: str, values: list[bytes | None], data_class: str) -> list[bytes | None]:
@@ -68,18 +69,30 @@ def redacted(data_class: str) -> bytes:
 
 def last4(value: bytes, marker: bytes) -> bytes:
     """The last four letters or digits; stars for the others, separators and width as they were."""
-    if len(value) > LONGEST * 4:
+    if not value.isascii():
+        return _last4_of_text(value, marker)
+    at: i64 = len(value)
+    if at > LONGEST:
         return marker
-    if value.isascii():
-        if len(value) > LONGEST or len(value.translate(None, _SEPARATORS)) < LAST4_LEAST:
-            return marker
-        cut = len(value)
-        left = 4
-        while left > 0:
-            cut -= 1
-            if value[cut] in _ALPHANUMERIC:
-                left -= 1
-        return value[:cut].translate(_STARRED) + value[cut:]
+    count: i64 = 0
+    cut: i64 = at
+    while at > 0 and count < LAST4_LEAST:
+        at -= 1
+        code: i64 = value[at]
+        if _alphanumeric(code):
+            count += 1
+            if count == 4:
+                cut = at
+    if count < LAST4_LEAST:
+        return marker
+    return value[:cut].translate(_STARRED) + value[cut:]
+
+
+def _alphanumeric(code: i64) -> bool:
+    return 48 <= code <= 57 or 97 <= code <= 122 or 65 <= code <= 90
+
+
+def _last4_of_text(value: bytes, marker: bytes) -> bytes:
     text = decoded(value)
     if text is None or len(text) > LONGEST:
         return marker
@@ -105,6 +118,41 @@ def last4(value: bytes, marker: bytes) -> bytes:
 
 def partial(value: bytes, marker: bytes) -> bytes:
     """Of an email address the first character and the domain; else the first and the last character."""
+    size: i64 = len(value)
+    if size > LONGEST * 4:
+        return marker
+    signs: i64 = 0
+    sign: i64 = 0
+    # of the domain: 0 nothing yet, 1 text, 2 text and a dot, 3 text on both sides of a dot
+    seen: i64 = 0
+    at: i64 = 0
+    while at < size:
+        code: i64 = value[at]
+        if code >= 128:
+            return _partial_of_text(value, marker)
+        if code == 64:
+            signs += 1
+            sign = at
+        elif signs > 0:
+            if code == 46:
+                if seen == 1:
+                    seen = 2
+            elif seen == 0:
+                seen = 1
+            elif seen == 2:
+                seen = 3
+        at += 1
+    if size > LONGEST:
+        return marker
+    if signs == 1 and sign > 0 and seen == 3:
+        domain = value[sign:]
+        return value[:1] + b"***" + domain if sign > 1 else b"***" + domain
+    if size < PARTIAL_LEAST:
+        return marker
+    return value[:1] + b"***" + value[size - 1 :]
+
+
+def _partial_of_text(value: bytes, marker: bytes) -> bytes:
     text = decoded(value)
     if text is None or len(text) > LONGEST:
         return marker

@@ -32,7 +32,8 @@ from wicketgate.protocols.postgres.tokens import NONE, tokens_of
 )
 def test_tokens(text: str, names: set[str], literals: set[str]) -> None:
     found = tokens_of(text.encode())
-    assert (found.names, found.literals) == (names, literals)
+    assert found.names == names
+    assert found.literals == literals
 
 
 def test_words_as_typed() -> None:
