@@ -46,7 +46,7 @@ def extensions() -> list:
     from mypyc.build import mypycify
 
     return mypycify(
-        ["--config-file=", "--strict", "--ignore-missing-imports", "--follow-imports=silent", *listed],
+        ["--config-file=pyproject.toml", "--ignore-missing-imports", "--follow-imports=silent", *listed],
         opt_level=os.environ.get("MYPYC_OPT_LEVEL", "3"),
     )
 
