@@ -1,0 +1,94 @@
+"""Masks: which transform each data class gets, and which statements can't be masked and so don't pass.
+It must never let a reveal lift a mask that another rule names.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from wicketgate.model.decision import Denial, Observed
+from wicketgate.policy.evaluation import Evaluation, Finding, Matched
+from wicketgate.policy.truth import Truth
+
+DEFAULT: Final = "redact"
+REVEAL: Final = "reveal"
+REST: Final = "*"
+
+
+def judge(evaluation: Evaluation) -> Finding:
+    masking = [each for each in evaluation.matched if each.rule.mask and not each.rule.observe]
+    revealing = [
+        each
+        for each in evaluation.matched
+        if each.rule.reveal and each.truth is Truth.TRUE and not each.rule.observe
+    ]
+    mask = unite(masking, revealing)
+    rules = tuple(sorted({each.rule.name for each in (*masking, *revealing)}))
+    observed = tuple(
+        Observed(each.rule.name, "mask")
+        for each in evaluation.matched
+        if each.rule.mask and each.rule.observe and _would_change(evaluation, mask, masking, revealing, each)
+    )
+    return Finding(_denial(evaluation, mask), mask=mask, rules=rules, observed=observed)
+
+
+def unite(masking: list[Matched], revealing: list[Matched]) -> dict[str, str]:
+    """Data class -> transform; `*` is always there.
+
+    A class has what rules name for it; if they differ, redact. What none names has what they name for `*`; if
+    they differ or none does, redact. A reveal lifts a class that no other rule masks, by name or by `*`.
+    """
+    explicit: dict[str, set[str]] = {}
+    for each in masking:
+        for data_class, transform in each.rule.mask.items():
+            explicit.setdefault(data_class, set()).add(transform)
+    united = {data_class: _one(transforms) for data_class, transforms in explicit.items()}
+    united.setdefault(REST, DEFAULT)
+    for each in revealing:
+        for data_class in each.rule.reveal:
+            others = [other.rule.mask for other in masking if other.rule is not each.rule]
+            if data_class in each.rule.mask or any(data_class in mask or REST in mask for mask in others):
+                continue
+            united[data_class] = REVEAL
+    return united
+
+
+def _one(transforms: set[str]) -> str:
+    return next(iter(transforms)) if len(transforms) == 1 else DEFAULT
+
+
+def _would_change(
+    evaluation: Evaluation,
+    mask: Mapping[str, str],
+    masking: list[Matched],
+    revealing: list[Matched],
+    observing: Matched,
+) -> bool:
+    """Whether the mask of a class that the statement touches would be another with this rule enforced."""
+    would = unite([*masking, observing], revealing)
+    classes = evaluation.classes() if evaluation.facts.opaque else evaluation.facts.classes
+    return any(would.get(each, would[REST]) != mask.get(each, mask[REST]) for each in (*classes, REST))
+
+
+def _denial(evaluation: Evaluation, mask: Mapping[str, str]) -> Denial | None:
+    """Unmaskable is unpassable (law 5)."""
+    facts = evaluation.facts
+    known = evaluation.classes()
+    steered = sorted(each for each in facts.steered if mask.get(each, mask[REST]) != REVEAL)
+    if steered:
+        return Denial(
+            "mask",
+            f"sensitive values ({', '.join(steered)}) stand where they can't be masked",
+            f"steered: {', '.join(steered)}",
+            "A column of this kind may stand as an output column by itself, or be compared with = or IN.",
+        )
+    hidden = sorted(each for each in known if mask.get(each, mask[REST]) != REVEAL)
+    if facts.opaque and hidden:
+        return Denial(
+            "mask",
+            f"it can't be told which values this statement gives, and {evaluation.resource.name} holds "
+            f"sensitive ones ({', '.join(hidden)})",
+            "opaque on a resource with sensitive columns",
+            "Functions that the gateway does not know, dynamic SQL and DO can't be followed; "
+            "ask for columns by name.",
+        )
+    return None

@@ -1,0 +1,183 @@
+"""A policy: text in, checked whole or not at all.
+It must never give a policy of which a part was not understood.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from wicketgate.model.errors import PolicyError
+from wicketgate.model.resource import Resource
+from wicketgate.model.token import ServiceAccount
+from wicketgate.policy.document import Node, Place, Problems, Source, parse, read_sources, restore
+from wicketgate.policy.reading import Invalid, Reading
+from wicketgate.policy.resources import ProtocolRules, read_identities, read_resources
+from wicketgate.policy.rule import Rule
+from wicketgate.policy.rules import Ground, read_rules
+
+__all__ = [
+    "Policy",
+    "ProtocolRules",
+    "Source",
+    "load",
+    "load_shipped",
+    "load_sources",
+    "merge",
+    "read_sources",
+]
+
+SECTIONS: Final = ("gateway", "resources", "identities", "service_accounts", "rules", "enforce")
+"""Keys at the top of a file. `gateway` is not the policy's: settings.py reads it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A policy that was checked whole.
+
+    digest: SHA-256 (hex) of what it says; neither the order of rules, nor comments, nor settings change it.
+    resources, identities: by name; identities are those that the file itself declares.
+    closed: resource -> why nothing on it is permitted. warnings: `file:line:column: message`.
+    shipped: what `load_shipped` makes the same policy from, much faster than from YAML.
+    """
+
+    digest: str
+    resources: Mapping[str, Resource]
+    rules: tuple[Rule, ...]
+    identities: Mapping[str, ServiceAccount] = field(default_factory=dict)
+    closed: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    shipped: str = ""
+
+    @property
+    def service_accounts(self) -> tuple[ServiceAccount, ...]:
+        """The identities that the file declares, people among them."""
+        return tuple(self.identities.values())
+
+    @property
+    def observing(self) -> dict[str, tuple[str, ...]]:
+        """resource -> its rules that only observe."""
+        found: dict[str, list[str]] = {}
+        for rule in self.rules:
+            if rule.observe:
+                for resource in rule.accounts:
+                    found.setdefault(resource, []).append(rule.name)
+        return {resource: tuple(sorted(names)) for resource, names in sorted(found.items())}
+
+
+def load(text: str, file: str, protocols: Mapping[str, ProtocolRules]) -> Policy:
+    """The policy of one text. Raises PolicyError: a line `file:line:column: message` for each fault."""
+    return load_sources((Source(file, text),), protocols)
+
+
+def load_sources(sources: Sequence[Source], protocols: Mapping[str, ProtocolRules]) -> Policy:
+    """The policy of several files, which together are as one. Raises PolicyError."""
+    trees = [parse(source) for source in sources]
+    return _build(trees, tuple(sources), protocols)
+
+
+def load_shipped(shipped: str, protocols: Mapping[str, ProtocolRules]) -> Policy:
+    """The policy that `Policy.shipped` came from: for workers. Raises PolicyError."""
+    try:
+        trees = [restore(file, content) for file, content in orjson.loads(shipped)]
+    except (ValueError, TypeError):
+        raise PolicyError("what was shipped is no policy") from None
+    return _build(trees, (), protocols)
+
+
+def merge(trees: Sequence[Node]) -> Node:
+    """Several files as one: a section may stand in several, what it holds may not be given twice.
+
+    Raises PolicyError."""
+    problems = Problems()
+    sections: dict[str, tuple[Place, Node]] = {}
+    for tree in trees:
+        if not isinstance(tree.value, dict):
+            problems.add(tree, f"the file must be a map ({', '.join(SECTIONS)}), not {tree.noun}")
+            continue
+        for key, (place, node) in tree.value.items():
+            if key not in sections:
+                sections[key] = (place, node)
+            else:
+                first = sections[key][1]
+                sections[key] = (sections[key][0], _join(key, first, place, node, problems))
+    problems.raise_any()
+    root = trees[0].place if trees else Place("")
+    return Node(root, sections)
+
+
+def _join(key: str, first: Node, place: Place, second: Node, problems: Problems) -> Node:
+    if isinstance(first.value, list) and isinstance(second.value, list):
+        return Node(first.place, [*first.value, *second.value])
+    if isinstance(first.value, dict) and isinstance(second.value, dict) and key != "gateway":
+        for name, (where, _) in second.value.items():
+            if name in first.value:
+                problems.add(where, f"{name!r} is given twice; first at {first.value[name][0]}")
+        return Node(first.place, {**first.value, **second.value})
+    problems.add(place, f"{key!r} is given twice; first at {first.place}")
+    return first
+
+
+def _build(
+    trees: Sequence[Node], sources: tuple[Source, ...], protocols: Mapping[str, ProtocolRules]
+) -> Policy:
+    root = merge(trees)
+    problems = Problems()
+    reading = Reading(problems)
+    ground = Ground({}, protocols)
+    rules: list[Rule] = []
+    identities: dict[str, ServiceAccount] = {}
+    with suppress(Invalid):
+        sections = reading.keys(root, "the file", SECTIONS)
+        for key in ("identities", "service_accounts"):
+            for each in read_identities(reading, sections[key], key) if key in sections else ():
+                if each.name in identities:
+                    reading.problems.add(sections[key], f"the identity {each.name!r} is given twice")
+                identities[each.name] = each
+        if "enforce" in sections:
+            with suppress(Invalid):
+                enforce = reading.choice(sections["enforce"], "enforce", ("enforce", "observe"))
+                ground.observe = enforce == "observe"
+        if "resources" in sections:
+            ground.resources = read_resources(reading, sections["resources"], protocols)
+        problems.raise_any()  # rules speak of resources: half of them would make false errors
+        if "rules" in sections:
+            rules = read_rules(reading, sections["rules"], ground)
+            _warn_unknown(ground, rules, identities)
+    problems.raise_any()
+    return Policy(
+        _digest(root),
+        ground.resources,
+        tuple(rules),
+        identities,
+        ground.closed,
+        tuple(ground.warnings),
+        sources,
+        orjson.dumps([[tree.place.file, _policy_part(tree)] for tree in trees]).decode(),
+    )
+
+
+def _warn_unknown(ground: Ground, rules: Sequence[Rule], identities: Mapping[str, ServiceAccount]) -> None:
+    """A name that the file does not declare may live in the store; it may also be a slip."""
+    for rule in rules if identities else ():
+        for name in sorted(rule.identities.names - identities.keys()):
+            ground.warn(
+                rule.place, f"the rule {rule.name!r} names {name!r}, which this file does not declare"
+            )
+
+
+def _policy_part(tree: Node) -> dict[str, Any]:
+    content = tree.content()
+    return {key: value for key, value in content.items() if key != "gateway"}
+
+
+def _digest(root: Node) -> str:
+    content = _policy_part(root)
+    if isinstance(content.get("rules"), list):
+        content["rules"] = sorted(content["rules"], key=lambda rule: str(rule["name"]))
+    canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()

@@ -1,0 +1,234 @@
+"""`resources:`, `identities:` and `service_accounts:` of a policy, read and checked.
+It must never repeat a credential in a message, and never take one that is written out in clear.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, Final
+
+import orjson
+
+from wicketgate.model.identity import IdentityKind
+from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
+from wicketgate.model.token import ServiceAccount, check_name
+from wicketgate.policy.document import Node, Place
+from wicketgate.policy.reading import Invalid, Reading, near
+
+_CLASS: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_ENVIRONMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_INLINE: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+_HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
+_RESERVED: Final = frozenset({"reveal", "redact", "null"})
+
+_KEYS: Final = frozenset(
+    ["protocol", "address", "databases", "tls", "ca_file", "labels", "accounts", "sensitive", "settings"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolRules:
+    """What a policy must know of a protocol; handed in, because policy and protocols don't know each other.
+
+    validate: the protocol's own settings of a resource -> checked ones; raises ValueError((key, message)).
+    check_column: whether a key of `sensitive` is well-formed; raises ValueError(message).
+    transforms: masks that it can honour. tls_modes: ways it can secure the link to the target.
+    databases: whether a resource lists databases.
+    """
+
+    name: str
+    default_port: int
+    validate: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    check_column: Callable[[str], None]
+    transforms: frozenset[str]
+    tls_modes: frozenset[TlsMode] = field(default_factory=lambda: frozenset(TlsMode))
+    databases: bool = True
+
+
+def read_resources(
+    reading: Reading, node: Node, protocols: Mapping[str, ProtocolRules]
+) -> dict[str, Resource]:
+    """name -> resource. Those with something wrong are left out, and what is wrong is collected."""
+    found: dict[str, Resource] = {}
+    with suppress(Invalid):
+        for name, entry in reading.keys(node, "resources").items():
+            with suppress(Invalid):
+                place = node.value[name][0] if isinstance(node.value, dict) else node.place
+                reading.check_name(place, name, "the resource's name")
+                found[name] = _resource(reading, name, entry, protocols)
+    return found
+
+
+def _resource(reading: Reading, name: str, node: Node, protocols: Mapping[str, ProtocolRules]) -> Resource:
+    what = f"the resource {name!r}"
+    keys = reading.keys(node, what, _KEYS, ("protocol", "address", "accounts"))
+    protocol = protocols[reading.choice(keys["protocol"], f"{what}: protocol", protocols)]
+    before = len(reading.problems)
+    host, port = _address(reading, keys["address"], protocol.default_port)
+    databases: tuple[str, ...] = ()
+    if "databases" in keys:
+        databases = tuple(text for _, text in reading.texts(keys["databases"], "databases"))
+    elif protocol.databases:
+        raise reading.fail(node, f"{what} needs 'databases'")
+    tls = TlsMode.VERIFY_FULL
+    if "tls" in keys:
+        tls = TlsMode(reading.choice(keys["tls"], "tls", [mode.value for mode in TlsMode]))
+    if tls not in protocol.tls_modes:
+        raise reading.fail(keys.get("tls", node), f"{protocol.name} can't do tls: {tls.value}")
+    ca_file = None
+    if "ca_file" in keys:
+        ca_file = _path(keys["ca_file"].place, reading.text(keys["ca_file"], "ca_file"))
+        if tls not in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):
+            reading.problems.add(keys["ca_file"], f"ca_file has no use with tls: {tls.value}")
+    labels = reading.labels(keys["labels"], "labels") if "labels" in keys else {}
+    accounts = _accounts(reading, keys["accounts"])
+    sensitive: Mapping[str, Mapping[str, str]] = {}
+    if "sensitive" in keys:
+        sensitive = _sensitive(reading, keys["sensitive"], databases, protocol)
+    settings = _settings(reading, keys.get("settings"), node, protocol)
+    if len(reading.problems) > before:
+        raise Invalid
+    return Resource(
+        name, protocol.name, host, port, databases, tls, accounts, labels, sensitive, settings, ca_file
+    )
+
+
+def _address(reading: Reading, node: Node, default: int) -> tuple[str, int]:
+    text = reading.text(node, "address")
+    host, _, port = text.rpartition(":") if re.search(r":[^:\]]*$", text) else (text, "", "")
+    if text.startswith("[") and "]" in text:
+        host, port = text[1 : text.index("]")], text[text.index("]") + 1 :].removeprefix(":")
+        if not re.fullmatch(r"[0-9A-Fa-f:.]+", host) or text[text.index("]") + 1 :] not in ("", f":{port}"):
+            raise reading.fail(node, f"address {text!r} must be host:port or [IPv6]:port")
+    elif not _HOST.fullmatch(host):
+        raise reading.fail(node, f"address {text!r} must be host:port or [IPv6]:port")
+    if not port and not text.endswith(":"):
+        return host, default
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise reading.fail(node, f"address {text!r} must end in a port from 1 to 65535")
+    return host, int(port)
+
+
+def _path(place: Place, text: str) -> str:
+    """Paths are relative to the file that names them."""
+    return str(PurePath(place.file).parent / text)
+
+
+def _accounts(reading: Reading, node: Node) -> dict[str, Account]:
+    entries = reading.keys(node, "accounts")
+    if not entries:
+        raise reading.fail(node, "accounts is empty: nobody could open the resource")
+    found: dict[str, Account] = {}
+    for name, entry in entries.items():
+        with suppress(Invalid):
+            reading.check_name(entry, name, "the account's name")
+            keys = reading.keys(entry, f"the account {name!r}", ("username", "password"), ("username",))
+            username = reading.text(keys["username"], "username")
+            credential = CredentialReference("none", "")
+            if "password" in keys:
+                credential = _credential(reading, keys["password"])
+            content = orjson.dumps([name, username, credential.source, credential.locator])
+            found[name] = Account(name, username, credential, hashlib.sha256(content).hexdigest()[:16])
+    return found
+
+
+def _credential(reading: Reading, node: Node) -> CredentialReference:
+    if not isinstance(node.value, dict):
+        raise reading.fail(
+            node, "a password is never written out here: {env: NAME}, {file: PATH} or {inline: CIPHERTEXT}"
+        )
+    keys = reading.keys(node, "password", ("env", "file", "inline"))
+    if len(keys) != 1:
+        raise reading.fail(node, "password takes one of env, file and inline")
+    source, value = next(iter(keys.items()))
+    locator = reading.text(value, source)
+    if source == "env" and not _ENVIRONMENT.fullmatch(locator):
+        raise reading.fail(value, "env must be the name of an environment variable")
+    if source == "inline" and not _INLINE.fullmatch(locator):
+        raise reading.fail(value, "inline must be what `wicket init` encrypted (base64url)")
+    return CredentialReference(source, _path(value.place, locator) if source == "file" else locator)
+
+
+def _sensitive(
+    reading: Reading, node: Node, databases: tuple[str, ...], protocol: ProtocolRules
+) -> dict[str, dict[str, str]]:
+    """Flat, `column: class`, for each listed database; or nested, `database: {column: class}`."""
+    entries = reading.keys(node, "sensitive")
+    nested = {name: each for name, each in entries.items() if isinstance(each.value, dict)}
+    if not nested:
+        columns = _columns(reading, node, protocol)
+        if columns and not databases:
+            raise reading.fail(node, "sensitive needs databases to be listed")
+        return {database: dict(columns) for database in databases} if columns else {}
+    found: dict[str, dict[str, str]] = {}
+    for name, entry in entries.items():
+        if name not in nested:
+            reading.problems.add(entry, f"{name!r}: either every entry is a database, or every one a column")
+        elif name not in databases:
+            reading.problems.add(entry, f"{name!r} is not among databases{near(name, databases)}")
+        elif columns := _columns(reading, entry, protocol):
+            found[name] = columns
+    return found
+
+
+def _columns(reading: Reading, node: Node, protocol: ProtocolRules) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for column, entry in reading.keys(node, "sensitive").items():
+        with suppress(Invalid):
+            data_class = reading.text(entry, f"the data class of {column}")
+            if not _CLASS.fullmatch(data_class) or data_class in _RESERVED:
+                raise reading.fail(entry, f"{data_class!r} can't name a data class (like payment-card)")
+            try:
+                protocol.check_column(column)
+            except ValueError as error:
+                place = node.value[column][0] if isinstance(node.value, dict) else node.place
+                raise reading.fail(place, f"{column!r}: {error}") from None
+            found[column] = data_class
+    return found
+
+
+def _settings(
+    reading: Reading, node: Node | None, resource: Node, protocol: ProtocolRules
+) -> Mapping[str, Any]:
+    content = {}
+    if node is not None:
+        reading.keys(node, "settings")
+        content = node.content()
+    try:
+        return protocol.validate(content)
+    except ValueError as error:
+        key, message = "", str(error)
+        if error.args and isinstance(error.args[0], tuple) and len(error.args[0]) == 2:
+            key, message = (str(part) for part in error.args[0])
+        where = (node.get(key) if node is not None else None) or node or resource
+        raise reading.fail(where, f"settings: {key}: {message}" if key else f"settings: {message}") from None
+
+
+def read_identities(reading: Reading, node: Node, key: str) -> list[ServiceAccount]:
+    """A list of {name, kind, groups}. key: `identities` (people by default) or `service_accounts`."""
+    found: dict[str, ServiceAccount] = {}
+    default = IdentityKind.HUMAN if key == "identities" else IdentityKind.SERVICE
+    with suppress(Invalid):
+        for entry in reading.sequence(node, key):
+            with suppress(Invalid):
+                keys = reading.keys(entry, f"each of {key}", ("name", "kind", "groups"), ("name",))
+                name = reading.text(keys["name"], "name")
+                try:
+                    check_name(name)
+                except ValueError as error:
+                    raise reading.fail(keys["name"], str(error)) from None
+                if name in found:
+                    raise reading.fail(keys["name"], f"{name!r} is given twice")
+                kind = default
+                if "kind" in keys:
+                    kinds = [each.value for each in IdentityKind]
+                    kind = IdentityKind(reading.choice(keys["kind"], "kind", kinds))
+                groups: frozenset[str] = frozenset()
+                if "groups" in keys:
+                    texts = reading.texts(keys["groups"], "groups")
+                    groups = frozenset(reading.check_name(each, text, "the group") for each, text in texts)
+                found[name] = ServiceAccount(name, kind, groups, "file")
+    return list(found.values())
