@@ -48,7 +48,7 @@ class Gate:
         key: bytes,
     ) -> None:
         self.policy = policy
-        self._authenticator = authenticator
+        self.authenticator = authenticator
         self._journal = journal
         self._asks = asks
         self._clock = clock
@@ -86,7 +86,7 @@ class Gate:
         """All that a session needs, or why there is none. Every step is taken whatever the others found."""
         now = self._clock()
         engine = self.policy.engine
-        identity = self._authenticator.authenticate(claim, now)
+        identity = self.authenticator.authenticate(claim, now)
         resource = engine.policy.resources.get(claim.resource)
         if identity is None:
             return "not authenticated" if resource is not None else "not authenticated; no such resource"
@@ -156,7 +156,7 @@ class Gate:
         """Decide one open session again; why it must end, or None."""
         admission = each.admission
         now = self._clock()
-        identity = self._authenticator.still_holds(admission.identity, admission.resource.name, now)
+        identity = self.authenticator.still_holds(admission.identity, admission.resource.name, now)
         if identity is None:
             return "the identity or its credential no longer holds"
         engine = self.policy.engine

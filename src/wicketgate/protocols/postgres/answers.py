@@ -33,10 +33,9 @@ from wicketgate.protocols.postgres.ledger import (
     State,
     Step,
 )
-from wicketgate.protocols.postgres.messages import error_frame
+from wicketgate.protocols.postgres.messages import error_frame, soften
 from wicketgate.protocols.postgres.plan import plan_for
 from wicketgate.protocols.postgres.settings import parameter_status_allowed
-from wicketgate.protocols.postgres.softening import soften
 from wicketgate.protocols.postgres.units import BARRIER, PATH, UNIT, Units
 from wicketgate.sql.path import read_path
 
@@ -417,7 +416,7 @@ class Answers:
         if not sensitive:
             return data[at:end]
         catalog = self.state.names.environment.catalog
-        return frame(data[at : at + 1], soften(data[at + 5 : end], text, catalog.has_name))
+        return frame(data[at : at + 1], soften(data[at + 5 : end], text, catalog.names().__contains__))
 
     def settle_failed(self, execution: Execution, shown: bytes, code: str) -> None:
         if shown:

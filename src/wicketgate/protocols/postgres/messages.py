@@ -38,6 +38,8 @@ CODES: Final = {
     "revoked": "28000",
     "cancelled": "57014",
     "too-large": "54000",
+    "protocol": "08P01",
+    "upstream": "08006",
     "no-statement": "26000",
     "no-portal": "34000",
 }

@@ -1,0 +1,368 @@
+"""The composition root: the only module (with office.py, its half for administration) that imports everyone.
+It decides nothing and holds no logic of its own: it makes the parts and hands each to who needs it."""
+
+import asyncio
+import datetime
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wicketgate.api.server import ApiSettings
+from wicketgate.api.server import serve as serve_api
+from wicketgate.control.ca import Authority
+from wicketgate.control.credentials import LocalKey
+from wicketgate.control.main import run as run_control
+from wicketgate.control.messages import Welcome
+from wicketgate.control.ports import (
+    ControlPort,
+    ControlPorts,
+    ControlSettings,
+    Listen,
+    LoadedPolicy,
+    TlsFiles,
+)
+from wicketgate.gate.gate import Gate
+from wicketgate.gate.ports import PolicyInForce
+from wicketgate.identity.authenticate import Authenticator
+from wicketgate.identity.service_accounts import unite
+from wicketgate.journal.checkpoint import SigningKey
+from wicketgate.journal.writer import Writer
+from wicketgate.model.decision import Denial
+from wicketgate.model.errors import GatewayError, PolicyError
+from wicketgate.model.resource import Resource
+from wicketgate.office import open_office, recordings
+from wicketgate.policy.engine import Context, Engine
+from wicketgate.policy.load import Policy, ProtocolRules, load_shipped, load_sources, read_sources
+from wicketgate.protocols.base import ProtocolSpec
+from wicketgate.protocols.registry import protocols
+from wicketgate.settings import Settings, load_settings
+from wicketgate.store.control import ControlStore
+from wicketgate.store.db import Store, store_url
+from wicketgate.worker.main import run as run_worker
+from wicketgate.worker.ports import GateNeeds, GatePort, WorkerPorts
+
+
+def log(line: str) -> None:
+    """One line for the operator. Never a secret."""
+    sys.stderr.write(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%S.%fZ} {line}\n")
+    sys.stderr.flush()
+
+
+def boot() -> int:
+    """Nanoseconds of the boot clock: it never steps back, and counts a suspended machine's time."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def rules_of(specs: Mapping[str, ProtocolSpec]) -> dict[str, ProtocolRules]:
+    """What the policy's loader needs of each protocol."""
+    return {
+        spec.name: ProtocolRules(
+            name=spec.name,
+            default_port=spec.default_port,
+            validate=spec.validate,
+            check_column=spec.check_column,
+            transforms=spec.transforms,
+            tls_modes=spec.tls_modes,
+        )
+        for spec in specs.values()
+    }
+
+
+# -- a worker ----------------------------------------------------------------------------------------------
+def worker_ports(specs: Mapping[str, ProtocolSpec]) -> WorkerPorts:
+    """Everything that a worker is given. specs: the protocols that it speaks."""
+    return WorkerPorts(
+        protocols=specs,
+        build_journal=_journal_of,
+        build_gate=partial(build_gate, specs),
+        resource=_resource_of,
+        clock=time.time_ns,
+        boot=boot,
+        token=os.urandom,
+        log=log,
+    )
+
+
+def _journal_of(welcome: Welcome) -> Writer:
+    return Writer(
+        Path(welcome.journal),
+        welcome.node,
+        welcome.writer,
+        time.time_ns,
+        boot,
+        os.urandom,
+        bool(welcome.settings.get("synced", False)),
+    )
+
+
+def _resource_of(gate: GatePort, name: str) -> Resource | None:
+    assert isinstance(gate, Gate)
+    return gate.policy.engine.policy.resources.get(name)
+
+
+def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
+    """The gate of one worker, kept up to date by what the control process replicates."""
+    rules = rules_of(specs)
+
+    def policy() -> PolicyInForce:
+        held = needs.replica.get("policy", "text") or {}
+        loaded = load_shipped(held["text"], rules)
+        return PolicyInForce(Engine(loaded), loaded.digest)
+
+    def people() -> Authenticator:
+        return Authenticator(needs.replica.section("tokens"), needs.replica.section("identities"))
+
+    key = needs.token(32)
+    gate = Gate(
+        policy(),
+        people(),
+        needs.journal,
+        needs.asks,
+        needs.clock,
+        needs.boot,
+        needs.token,
+        needs.touch,
+        key,
+    )
+
+    def changed(sections: frozenset[str]) -> None:
+        if "policy" in sections:
+            gate.policy = policy()
+        if sections & {"tokens", "identities"}:
+            gate.authenticator = people()
+
+    needs.replica.on_commit(changed)
+    return gate
+
+
+# -- the control process -----------------------------------------------------------------------------------
+class FilePolicy:
+    """The policy from its file: loaded whole off the loop, and asked before a secret leaves."""
+
+    def __init__(self, config: Path, specs: Mapping[str, ProtocolSpec], store: "StoreOfLoop") -> None:
+        self._config = config
+        self._rules = rules_of(specs)
+        self._store = store
+        self._loaded: dict[str, Policy] = {}
+        self._engine: Engine | None = None
+
+    def read(self) -> Policy:
+        """The policy that the file holds now. Raises PolicyError."""
+        return load_sources(read_sources(self._config), self._rules)
+
+    async def load(self) -> LoadedPolicy:
+        policy = await asyncio.to_thread(self.read)
+        self._loaded = {policy.digest: policy}
+        return LoadedPolicy(
+            policy.shipped, str(self._config), policy.digest, policy.resources, policy.warnings
+        )
+
+    def adopt(self, policy: LoadedPolicy) -> None:
+        loaded = self._loaded[policy.digest]
+        self._engine = Engine(loaded)
+        self._store.filed = tuple(loaded.identities.values())
+
+    async def may_open(
+        self, identity: str, credential: str | None, resource: str, database: str, account: str
+    ) -> Denial | None:
+        engine = self._engine
+        if engine is None:
+            return Denial("unavailable", "The target can't be reached.", "no policy holds")
+        store = await self._store.get()
+        record = await store.token(credential) if credential is not None else None
+        accounts = self._store.unite(await store.identities())
+        proven = None
+        if record is not None and identity in accounts:
+            proven = Authenticator(
+                {record.hash: record.replicated()},
+                {name: each.replicated() for name, each in accounts.items()},
+            ).still_holds(_claimed(identity, resource, record.id), resource, time.time_ns())
+        found = engine.policy.resources.get(resource)
+        if proven is None or found is None or database not in (found.databases or (database,)):
+            return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")
+        now = time.time_ns()
+        rules = engine.ruleset(proven, found, account, now)
+        if rules is None or account not in engine.accounts(proven, found):
+            return Denial("sign-in", "sign-in refused", "no rule permits this account")
+        return rules.admission(Context(now=now, database=database))
+
+
+def _claimed(name: str, resource: str, credential: str) -> Any:
+    """An identity as an open session holds it: enough to prove that its token still holds."""
+    from wicketgate.model.identity import Identity, IdentityKind
+
+    return Identity(name, name, "local", IdentityKind.SERVICE, "token", credential_id=credential)
+
+
+class StoreOfLoop:
+    """The store, opened on the loop that uses it. filed: the accounts that the policy file declares."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store: Store | None = None
+        self.filed: tuple[Any, ...] = ()
+
+    def unite(self, stored: Any) -> Any:
+        return unite(self.filed, stored)
+
+    async def get(self) -> Store:
+        if self._store is None:
+            self._store = await Store.open(store_url(self._settings.database_url, self._settings.state))
+        return self._store
+
+
+class LateStore:
+    """control.ports.StorePort over a store that is opened when it is first asked."""
+
+    def __init__(self, store: StoreOfLoop) -> None:
+        self._store = store
+        self._inner: ControlStore | None = None
+
+    async def _get(self) -> ControlStore:
+        if self._inner is None:
+            self._inner = ControlStore(await self._store.get(), self._store.unite, time.time_ns)
+        return self._inner
+
+    async def node_number(self, node: str) -> int:
+        return await (await self._get()).node_number(node)
+
+    async def reserve(self, counted: Any, want: int, amount: int) -> int:
+        return await (await self._get()).reserve(counted, want, amount)
+
+    async def give_back(self, counted: Any, unspent: int) -> None:
+        await (await self._get()).give_back(counted, unspent)
+
+    async def keep_checkpoint(self, number: int, node: str, checkpoint: bytes) -> None:
+        await (await self._get()).keep_checkpoint(number, node, checkpoint)
+
+    async def last_checkpoint(self, node: str) -> tuple[int, bytes] | None:
+        return await (await self._get()).last_checkpoint(node)
+
+    async def replicated(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
+        return await (await self._get()).replicated()
+
+    async def ping(self) -> None:
+        await (await self._get()).ping()
+
+
+def kept(path: Path, make: Any) -> bytes:
+    """A small file of the state folder, made with mode 0600 where it is missing."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        content: bytes = make()
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return content
+
+
+def serve(config: Path) -> int:
+    """Run the gateway until a signal ends it. The exit code; errors of the start are told in one line."""
+    try:
+        return _serve(config)
+    except (PolicyError, GatewayError) as error:
+        log(error.public)
+        return 1
+    except OSError as error:
+        log(f"the gateway can't start: {error}")
+        return 1
+
+
+def _serve(config: Path) -> int:
+    settings = load_settings(config)
+    specs = protocols()
+    state = settings.state
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    node = kept(state / "node", lambda: os.urandom(16).hex().encode()).decode()
+    journal = state / "journal"
+    signing = SigningKey.load(kept(state / "checkpoint.key", lambda: SigningKey.generate().private_pem()))
+    (state / "checkpoint.pub").write_bytes(signing.public_pem())
+    store = StoreOfLoop(settings)
+    policy = FilePolicy(config, specs, store)
+    store.filed = tuple(policy.read().identities.values())
+    tls, renew = _tls(settings)
+    ports = ControlPorts(
+        policy=policy,
+        store=LateStore(store),
+        journal=Writer(
+            journal, node, os.urandom(16).hex(), time.time_ns, boot, os.urandom, settings.journal.synced
+        ),
+        signing=signing,
+        protocols=specs,
+        decrypt=LocalKey.load_or_make(state / "local.key").decrypt,
+        clock=time.time_ns,
+        boot=boot,
+        token=os.urandom,
+        log=log,
+    )
+    control = ControlSettings(
+        node=node,
+        listen=tuple(
+            Listen(protocol, each.port, tuple(each.hosts), each.plain)
+            for protocol, each in settings.listeners(specs).items()
+        ),
+        workers=settings.workers,
+        command=(sys.executable, "-m", "wicketgate.app", "worker"),
+        journal=journal,
+        tls=tls,
+        worker={
+            "synced": settings.journal.synced,
+            "kept": settings.journal.kept_bytes,
+            "handshake_seconds": settings.limits.handshake_seconds,
+        },
+        renew=renew,
+        drain=settings.drain_seconds,
+        sessions_per_identity=settings.limits.sessions_per_identity,
+    )
+    handles: list[Any] = []
+
+    def started(port: ControlPort) -> None:
+        office = partial(
+            open_office,
+            settings.database_url,
+            state,
+            store.filed,
+            port,
+            recordings(journal),
+            frozenset(settings.admin_groups),
+        )
+        api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
+        handles.append(serve_api(office, api, log))
+        log(f"serving {', '.join(f'{each.protocol} on {each.port}' for each in control.listen)}")
+
+    try:
+        return run_control(control, ports, started)
+    finally:
+        for handle in handles:
+            handle.stop()
+
+
+def _tls(settings: Settings) -> tuple[TlsFiles, Any]:
+    """What workers terminate TLS with: the operator's files, or the local CA's, made at first start."""
+    own = settings.tls
+    client_ca = str(own.client_ca) if own.client_ca is not None else None
+    if own.certificate is not None and own.key is not None:
+        return TlsFiles(str(own.certificate), str(own.key), client_ca), None
+    authority = Authority.load_or_make(
+        settings.state / "ca", tuple(own.names), datetime.datetime.now(datetime.UTC), client_ca
+    )
+    return authority.files, lambda: authority.renew(datetime.datetime.now(datetime.UTC))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m wicketgate.app worker FD`: how the control process executes a worker."""
+    if len(arguments) != 2 or arguments[0] != "worker":
+        log("this is executed by the gateway itself: use `wicket serve`")
+        return 2
+    return run_worker(int(arguments[1]), worker_ports(protocols()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
