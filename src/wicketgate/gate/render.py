@@ -4,6 +4,7 @@ No secret may come here: texts that carry one arrive redacted."""
 import base64
 import hashlib
 import hmac
+from collections.abc import Mapping
 
 import orjson
 
@@ -47,9 +48,9 @@ def opened(identity: Identity, account: str, resource: str, database: str, polic
     )
 
 
-def claimed(fields: dict[str, object], policy: str) -> bytes:
+def claimed(fields: Mapping[str, object], policy: str) -> bytes:
     """HEAD of a sign-in that was refused: what was claimed, nothing proven."""
-    return _members({"i": {"claimed": fields}, "p": policy, "d": "deny"})
+    return _members({"i": {"claimed": dict(fields)}, "p": policy, "d": "deny"})
 
 
 def closed(reason: str) -> bytes:
