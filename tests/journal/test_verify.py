@@ -510,3 +510,20 @@ def test_a_writer_can_not_give_itself_authority(recorded: Node) -> None:
 def test_a_folder_that_is_not_there_is_told(node: Node) -> None:
     report = verify(node.folder / "nowhere", [], node.public)
     assert [one.fault for one in report.faults] == [Fault.UNREADABLE]
+
+
+@pytest.mark.parametrize("writer", ["worker1", "control"])
+def test_no_byte_of_a_sealed_line_can_be_changed_cut_or_added_unseen(recorded: Node, writer: str) -> None:
+    recorded.checkpoint()
+    path = recorded.path(writer)
+    whole = path.read_bytes()
+    sealed = sum(len(raw) for raw in recorded.lines(writer)[: -1 if writer == "control" else None])
+    for at in range(0, sealed, 61):
+        for changed in (
+            whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :],
+            whole[:at] + whole[at + 1 :],
+            whole[:at] + b"\n" + whole[at:],
+            whole[:at] + b"\0\t\xff" + whole[at + 3 :],
+        ):
+            path.write_bytes(changed)
+            assert not recorded.verify().sound, (at, changed[at - 30 : at + 30])

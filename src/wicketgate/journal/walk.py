@@ -165,8 +165,12 @@ class Walk:
             detail = f"the boot clock went back by {(self._boot - line.boot) / 1e9:.3f} s"
             self._note(Fault.CLOCK_BACK, detail, line=line.n)
         self._wall, self._boot = line.wall, line.boot
-        if line.kind == "seal" and (seal := _read_seal(line)) is not None:
-            self._seal(seal)
+        if line.kind == "seal":
+            seal = _read_seal(line)
+            if seal is None:
+                self._entries.append(_Entry(raw.data, None))
+            else:
+                self._seal(seal)
             return
         self._entries.append(_Entry(raw.data, line))
         self._check_body(line)
