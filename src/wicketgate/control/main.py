@@ -42,8 +42,6 @@ from wicketgate.model.errors import GatewayError
 
 REPLICATED = ("tokens", "identities", "revoked")
 """Sections that the store fills."""
-STORE_EVERY = 2.0
-"""Seconds between looks whether the store is there."""
 RESYNC_EVERY = 15
 """Looks at the store between two readings of what it replicates (other nodes may have changed it)."""
 RENEW_EVERY = 43_200.0
@@ -188,7 +186,7 @@ class Control:
         """Where the store is away, nothing new is let in; after a set time nothing goes on."""
         away = 0
         for looks in range(1, 1 << 62):
-            await asyncio.sleep(STORE_EVERY)
+            await asyncio.sleep(self.settings.store_every)
             try:
                 await self.ports.store.ping()
                 if looks % RESYNC_EVERY == 0 or away:
@@ -198,7 +196,7 @@ class Control:
                     away = self.ports.boot()
                     self.ports.log(f"the store is away: {error.detail or error.public}")
                 self.store_away = True
-                self.state.put("standing", "closed", {"why": "the store is away"})
+                self._put_soon("standing", "closed", {"why": "the store is away"}, None)
                 if self.ports.boot() - away > self.settings.store_grace * 1_000_000_000:
                     for session in list(self.rows):
                         self.end_session(session, "unavailable", "The gateway's store is away.")
@@ -206,7 +204,7 @@ class Control:
                 if away:
                     self.ports.log("the store is back")
                 away, self.store_away = 0, False
-                self.state.put("standing", "closed", None)
+                self._put_soon("standing", "closed", None, None)
 
     async def _renew(self) -> None:
         renew = self.settings.renew

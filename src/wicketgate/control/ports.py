@@ -152,7 +152,8 @@ class ControlSettings:
     command: what a worker is executed as. node: this node's random id. journal: the folder of all writers.
     worker: further settings for workers, any JSON (they come back in Welcome.settings).
     renew: called daily; the TLS files to use from then on (the local CA renews its certificate), or None.
-    sessions_per_identity: over all workers of this node.
+    sessions_per_identity: over all workers of this node. store_every: between looks whether the store is
+    there. store_grace: what is open may go on this long without it.
     """
 
     node: str
@@ -165,6 +166,7 @@ class ControlSettings:
     renew: Callable[[], TlsFiles | None] | None = None
     drain: float = 30.0
     sessions_per_identity: int = 1000
+    store_every: float = 2.0
     store_grace: float = 60.0
     checkpoint_every: float = 5.0
     catalog_every: float = 5.0

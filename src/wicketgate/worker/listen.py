@@ -244,8 +244,9 @@ class Listener:
                 )
             )
 
-        transport, door = await self._loop.connect_accepted_socket(
-            lambda: Door(greet),
+        door = Door(greet)
+        transport, _ = await self._loop.connect_accepted_socket(
+            lambda: door,
             client,
             ssl=context,
             ssl_handshake_timeout=self._limits.seconds if context else None,
@@ -274,6 +275,8 @@ class Listener:
                 raise Refused
             rounds += 1
             if said.step == "refuse" or rounds > ROUNDS:
+                # Unread bytes would turn the close into a reset, and the reply be lost.
+                client.recv(PEEK)
                 _say(client, said.reply)
                 raise Refused
             client.recv(said.consume)
