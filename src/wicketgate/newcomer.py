@@ -119,7 +119,11 @@ def render(
         f"    address: {_quoted(f'{host}:{address.port}')}",
         f"    databases: [{_quoted(address.database)}]",
         f"    tls: {address.tls.value}",
-        *([f"    ca: {_quoted(address.ca_file)}"] if address.ca_file is not None else []),
+        *(
+            [f"    ca_file: {_quoted(str(Path(address.ca_file).expanduser().absolute()))}"]
+            if address.ca_file is not None
+            else []
+        ),
         "    accounts:",
         f"      {ACCOUNT}: {{username: {_quoted(address.username)}{password}}}",
         "    # proposed from column names alone: what is missing here is shown as it is",
@@ -182,7 +186,7 @@ def introduce(text: str, wanted: Wanted) -> Made:
     if wanted.name is not None and wanted.name != _resource_name(wanted.name):
         raise Unusable("a resource's name begins with a lower-case letter; letters, digits, _ and - follow")
     name = wanted.name or _resource_name(address.database)
-    found = asyncio.run(introduction.discover(_access(spec, address, name)))
+    found = asyncio.run(_discover(introduction, _access(spec, address, name)))
     credential = None
     site = office.default_site(config)
     site.prepare()
@@ -197,11 +201,7 @@ def introduce(text: str, wanted: Wanted) -> Made:
         _write_config(config, render(name, spec.name, address, credential, wanted.group, found))
         site = office.site(config)
         account = ServiceAccount(wanted.identity, IdentityKind.AGENT, frozenset({wanted.group}))
-        secret, record = asyncio.run(
-            office.new_account(
-                site, account, None if wanted.lifetime is None else wanted.lifetime, time.time_ns()
-            )
-        )
+        secret, record = asyncio.run(office.new_account(site, account, wanted.lifetime, time.time_ns()))
     except BaseException:
         # nothing half made stays behind, the credential least of all
         config.unlink(missing_ok=True)
@@ -211,7 +211,12 @@ def introduce(text: str, wanted: Wanted) -> Made:
     ca, _ = office.authority(config)
     return Made(
         address=introduction.write(
-            wanted.identity, secret.reveal().decode("ascii"), wanted.host, site.port(spec), name, str(ca)
+            wanted.identity,
+            secret.reveal().decode("ascii"),
+            wanted.host,
+            site.ports[spec.name],
+            name,
+            str(ca),
         ),
         config=wanted.config,
         resource=name,
@@ -224,6 +229,10 @@ def introduce(text: str, wanted: Wanted) -> Made:
         columns=found.columns,
         warnings=_warnings(address, found, credential),
     )
+
+
+async def _discover(introduction: Introduction, access: CatalogAccess) -> Discovery:
+    return await introduction.discover(access)
 
 
 def _write_config(path: Path, text: str) -> None:

@@ -1,10 +1,15 @@
 """The composition of what administrates: store, journal and protocols, for the API's verbs and the CLI's.
 Like app.py it may import everyone; like app.py it decides nothing."""
 
+import asyncio
+import datetime
 import os
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +18,14 @@ from wicketgate.admin.ports import Control, Office, Recordings
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.service_accounts import unite
+from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint
+from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import Identity
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
+from wicketgate.policy.load import Policy
 from wicketgate.protocols.base import Shown
+from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file
 from wicketgate.store.db import Store, store_url
 
 Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
@@ -84,3 +93,212 @@ async def open_office(
         )
     finally:
         await store.close()
+
+
+# -- the places of one gateway ---------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where one gateway's things lie, by its configuration. ports: protocol -> the port it listens on."""
+
+    config: Path
+    state: Path
+    socket: Path
+    database_url: str | None
+    names: tuple[str, ...]
+    own_certificate: bool
+    ports: Mapping[str, int]
+
+    def prepare(self) -> None:
+        """Make the state folder, for us alone."""
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal"
+
+    @property
+    def public_key(self) -> Path:
+        return self.state / "checkpoint.pub"
+
+
+def site(config: Path) -> Site:
+    """By the settings in a configuration file. Raises PolicyError, FileNotFoundError."""
+    from wicketgate.protocols.registry import protocols
+    from wicketgate.settings import load_settings
+
+    settings = load_settings(config)
+    listeners = settings.listeners(protocols())
+    return Site(
+        config=config,
+        state=settings.state,
+        socket=settings.api.socket,
+        database_url=settings.database_url,
+        names=tuple(settings.tls.names),
+        own_certificate=settings.tls.certificate is not None,
+        ports={protocol: each.port for protocol, each in listeners.items()},
+    )
+
+
+def default_site(config: Path) -> Site:
+    """The same for a configuration that is yet to be written there, with nothing set."""
+    with tempfile.NamedTemporaryFile("w", dir=config.parent, prefix=".wicket-", suffix=".yaml") as file:
+        return replace(site(Path(file.name)), config=config)
+
+
+def authority(config: Path) -> tuple[Path, str]:
+    """The local CA's certificate: its file and its text (PEM). Made where there is none yet.
+
+    Raises GatewayError where the operator's own certificates are set: their CA is not ours to print."""
+    from wicketgate.control.ca import Authority
+
+    found = site(config)
+    if found.own_certificate:
+        raise GatewayError(
+            "this gateway has certificates of its own (tls.certificate): clients need their CA"
+        )
+    found.prepare()
+    made = Authority.load_or_make(found.state / "ca", found.names, datetime.datetime.now(datetime.UTC))
+    return found.state / "ca" / "ca.pem", made.certificate_pem.decode("ascii")
+
+
+# -- the journal -----------------------------------------------------------------------------------------
+def recordings(folder: Path, state: Path | None = None) -> JournalRecordings:
+    """A journal's folder. state: of its gateway; else the folder's own parent, where the public key lies."""
+    key = (state if state is not None else folder.parent) / "checkpoint.pub"
+    return JournalRecordings(folder, keys=lambda: read_keys(key) if key.exists() else ())
+
+
+async def _stored_checkpoints(found: Site) -> list[Checkpoint]:
+    store = await Store.open(store_url(found.database_url, found.state))
+    try:
+        return [parse_checkpoint(each.line.encode()) for each in await store.checkpoints()]
+    finally:
+        await store.close()
+
+
+def verify(
+    config: Path, journal: Path | None, key: Path | None, expect: Path | None, files: list[Path]
+) -> dict[str, Any]:
+    """Exported sessions, or a whole journal, from files: {"ok", "findings", "facts"}.
+
+    Without a folder, the configured journal, with the store's checkpoints, as far as it answers.
+    """
+    found = site(config) if journal is None and (key is None or not files) else None
+    expected = read_expected(expect) if expect is not None else None
+    notes: list[str] = []
+    if key is not None:
+        keys = read_keys(key)
+    else:
+        keys = read_keys(
+            found.public_key if found is not None else (journal or Path()).parent / "checkpoint.pub"
+        )
+    if files:
+        reports = [(f"{path}: ", verify_file(path, keys, expected)) for path in files]
+    else:
+        checkpoints: list[Checkpoint] = []
+        if found is not None:
+            try:
+                checkpoints = asyncio.run(_stored_checkpoints(found))
+            except GatewayError as error:
+                notes.append(f"note: the store's checkpoints are not at hand ({error.public})")
+        folder = journal if journal is not None else found.journal if found is not None else Path()
+        reader = JournalRecordings(folder, keys=lambda: keys, checkpoints=lambda: checkpoints)
+        reports = [("", reader.verify(expected))]
+    facts: dict[str, Any] = {}
+    for _, report in reports:
+        for name, value in report.items():
+            if name not in ("ok", "findings"):
+                facts[name] = facts.get(name, 0) + value
+    findings = [f"{prefix}{each}" for prefix, report in reports for each in report["findings"]]
+    return {"ok": all(report["ok"] for _, report in reports), "findings": notes + findings, "facts": facts}
+
+
+def protocols_of(config: Path) -> dict[str, str]:
+    """Resource -> its protocol's name, by the policy; nothing where it can't be read: show() then guesses."""
+    from wicketgate.checkup import load_policy
+
+    try:
+        return {name: each.protocol for name, each in load_policy(config).resources.items()}
+    except (GatewayError, OSError):
+        return {}
+
+
+# -- the store, where no gateway runs --------------------------------------------------------------------
+class _NoGateway:
+    """The control process where none runs: what is put in the store is read when one starts."""
+
+    def __init__(self, policy: Policy | None) -> None:
+        self._policy = policy
+
+    def sessions(self) -> list[Any]:
+        return []
+
+    def standing(self) -> Any:
+        raise GatewayError("no gateway is running")
+
+    def policy(self) -> Any:
+        return self._policy
+
+    def end_session(self, session: str, reason: str = "terminated") -> "Future[bool]":
+        return _done(False)
+
+    def reload_policy(self) -> "Future[Any]":
+        return _done(self._policy)
+
+    def put(self, section: str, key: str, value: Mapping[str, Any] | None) -> "Future[None]":
+        return _done(None)
+
+    def record(self, head: bytes, body: bytes | None) -> "Future[None]":
+        return _done(None)
+
+
+def _done(value: Any) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+async def new_account(
+    found: Site, account: ServiceAccount, lifetime: int | None, now: int
+) -> tuple[Secret, TokenRecord]:
+    """A service account and its first token, straight into the store. lifetime: seconds, None: no end."""
+    found.prepare()
+    store = await Store.open(store_url(found.database_url, found.state))
+    try:
+        expires = None if lifetime is None else now + lifetime * 1_000_000_000
+        secret, record = tokens.issue(account.name, now, os.urandom, expires=expires, note="made by init")
+        await store.put_identity(account, now)
+        await store.add_token(record)
+    finally:
+        await store.close()
+    return secret, record
+
+
+async def on_store(config: Path, verb: str, argument: Any) -> Any:
+    """The verbs on tokens, straight on the store: `issue` (as POST /tokens takes it), `list` (an identity or
+    None), `revoke` (an id). Answers as the API does. Only for whoever may read the store's file."""
+    from wicketgate.admin import access
+    from wicketgate.admin.authorize import Actor
+    from wicketgate.api import shapes
+    from wicketgate.checkup import load_policy
+
+    found = site(config)
+    policy = load_policy(config)
+    actor = Actor("local", "local", administrator=True)
+    found.prepare()
+    async with open_office(
+        found.database_url,
+        found.state,
+        policy.identities.values(),
+        _NoGateway(policy),
+        recordings(found.journal, found.state),
+        frozenset(),
+    ) as office:
+        now = office.clock()
+        if verb == "issue":
+            issued = await shapes.issue(office, actor, shapes.TokenWanted.model_validate(argument))
+            return issued.model_dump()
+        if verb == "revoke":
+            return shapes.TokenShown.of(await access.revoke_token(office, actor, argument), now).model_dump()
+        listed = await access.list_tokens(office, actor, argument)
+        return [shapes.TokenShown.of(each, now).model_dump() for each in listed]

@@ -1,10 +1,10 @@
 """The journal's files, read for the API and the CLI: listed by the index, told, exported, verified.
-Like office.py it belongs to the composition. It must never call a journal sound that it could not read whole."""
+Like office.py it is composition. It must never call a journal sound that it could not read whole."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -18,6 +18,8 @@ from wicketgate.journal.report import Finding, Report
 from wicketgate.journal.verify import verify
 from wicketgate.journal.verify_export import verify_export
 from wicketgate.model.errors import GatewayError
+
+T = TypeVar("T")
 
 
 def _line(line: Line) -> JournalLine:
@@ -94,21 +96,21 @@ def read_expected(path: Path) -> Checkpoint:
 class JournalRecordings:
     """One journal's folder (admin/ports.Recordings). Blocking; any thread.
 
-    index: where the derived index is kept, None: in memory. keys: raw public keys that are trusted.
-    checkpoints: those that the store keeps.
+    index: where the derived index is kept, None: in memory. keys, checkpoints: asked for when needed: raw
+    public keys that are trusted, and the checkpoints that the store keeps.
     """
 
     def __init__(
         self,
         folder: Path,
         index: Path | None = None,
-        keys: Sequence[bytes] = (),
-        checkpoints: Iterable[Checkpoint] = (),
+        keys: Callable[[], Sequence[bytes]] = tuple,
+        checkpoints: Callable[[], Sequence[Checkpoint]] = tuple,
     ) -> None:
         self._folder = folder
         self._index = Index(folder, index)
-        self._keys = tuple(keys)
-        self._checkpoints = tuple(checkpoints)
+        self._keys = keys
+        self._checkpoints = checkpoints
 
     def close(self) -> None:
         self._index.close()
@@ -133,16 +135,19 @@ class JournalRecordings:
         return [_line(each) for each in self._sound(lambda: self._index.read(session))]
 
     def export(self, session: str) -> bytes | None:
-        return self._sound(lambda: export(self._folder, session, self._checkpoints))
+        return self._sound(lambda: export(self._folder, session, self._checkpoints()))
 
     def verify(self, expect: Checkpoint | None = None) -> dict[str, Any]:
         """Raises GatewayError without a public key: nothing can be proven then."""
-        if not self._keys:
+        # the store's checkpoints first: the journal may be written meanwhile
+        checkpoints = self._checkpoints()
+        keys = self._keys()
+        if not keys:
             raise GatewayError("a public key is needed to verify: name it with --key")
-        return told(verify(self._folder, self._checkpoints, self._keys, expect))
+        return told(verify(self._folder, checkpoints, keys, expect))
 
     @staticmethod
-    def _sound(read: Any) -> Any:
+    def _sound(read: Callable[[], T]) -> T:
         try:
             return read()
         except OSError as error:

@@ -12,10 +12,6 @@ from wicketgate.admin.authorize import Action, Actor
 from wicketgate.admin.ports import Office
 from wicketgate.api import metrics, problems, shapes
 from wicketgate.api.people import actor_of
-from wicketgate.model.identity import IdentityKind
-from wicketgate.model.token import ServiceAccount
-
-SECOND = 1_000_000_000
 
 _bearer = HTTPBearer(auto_error=False, description="A token (`wkt_…`). Not needed on the local socket.")
 By = Annotated[Actor, Depends(actor_of)]
@@ -106,26 +102,8 @@ async def tokens(
     "/tokens", tags=["tokens"], summary="Issue a token; its text is shown this once", status_code=201
 )
 async def issue(office: Desk, by: By, wanted: shapes.TokenWanted, response: Response) -> shapes.TokenIssued:
-    now = office.clock()
-    try:
-        account = ServiceAccount(wanted.identity, IdentityKind(wanted.kind), frozenset(wanted.groups))
-    except ValueError as error:
-        raise access.Refused(str(error)) from None
-    issued = await access.issue_token(
-        office,
-        by,
-        account,
-        expires=None if wanted.lifetime is None else now + wanted.lifetime * SECOND,
-        resources=frozenset(wanted.resources),
-        note=wanted.note,
-        create=wanted.create,
-    )
     response.headers["cache-control"] = "no-store"
-    return shapes.TokenIssued(
-        **shapes.TokenShown.of(issued.record, now).model_dump(),
-        token=issued.secret.reveal().decode("ascii"),
-        created_identity=issued.created_identity,
-    )
+    return await shapes.issue(office, by, wanted)
 
 
 @routes.delete("/tokens/{token_id}", tags=["tokens"], summary="Revoke a token and end its sessions")

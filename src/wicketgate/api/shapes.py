@@ -5,9 +5,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from wicketgate.admin import access
+from wicketgate.admin.authorize import Actor
+from wicketgate.admin.ports import Office
 from wicketgate.admin.replay import Replay
+from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import Resource
-from wicketgate.model.token import TokenRecord
+from wicketgate.model.token import ServiceAccount, TokenRecord
+
+SECOND = 1_000_000_000
 
 
 class Strict(BaseModel):
@@ -188,3 +194,26 @@ class Verified(BaseModel):
 
 class Health(BaseModel):
     status: str
+
+
+async def issue(office: Office, by: Actor, wanted: TokenWanted) -> TokenIssued:
+    """The verb, from JSON to JSON. Raises what admin/access.issue_token raises."""
+    now = office.clock()
+    try:
+        account = ServiceAccount(wanted.identity, IdentityKind(wanted.kind), frozenset(wanted.groups))
+    except ValueError as error:
+        raise access.Refused(str(error)) from None
+    issued = await access.issue_token(
+        office,
+        by,
+        account,
+        expires=None if wanted.lifetime is None else now + wanted.lifetime * SECOND,
+        resources=frozenset(wanted.resources),
+        note=wanted.note,
+        create=wanted.create,
+    )
+    return TokenIssued(
+        **TokenShown.of(issued.record, now).model_dump(),
+        token=issued.secret.reveal().decode("ascii"),
+        created_identity=issued.created_identity,
+    )

@@ -93,7 +93,7 @@ def completion(
 
     Example:  wicket completion bash > /etc/bash_completion.d/wicket
     """
-    from typer.completion import get_completion_script
+    from typer._completion_shared import get_completion_script
 
     if shell not in ("bash", "zsh", "fish", "powershell"):
         end("completion is for bash, zsh, fish or powershell", USAGE)

@@ -146,9 +146,13 @@ def replay(
       wicket sessions replay 3f9c2a71 --journal ./journal   (from files, no gateway needed)
     """
     if journal is not None:
+        from wicketgate import office
+
         files = _files(journal)
         whole = _whole_id(session, [each["session"] for each in files.listed(None, None)])
-        found = files.replayed(whole) or end(f"no session has the id {whole}")
+        found = files.replayed(whole, office.show, office.protocols_of(config)) or end(
+            f"no session has the id {whole}"
+        )
     else:
         api = client(config, url, token_file, ca)
         found = api.ask("GET", f"/sessions/{_find(api, session)}/recording")

@@ -103,7 +103,7 @@ def check(
       wicket check -c staging.yaml --json
     """
     _readable(config)
-    from wicketgate.office import check as look
+    from wicketgate.checkup import check as look
 
     findings = look(config, reach=not offline)
     errors = sum(1 for each in findings if each["level"] == "error")

@@ -1,0 +1,87 @@
+"""`wicket check`: is the configuration good, is every target reached, what is risky there?
+Composition like office.py. It must never make or change anything by looking."""
+
+import asyncio
+from pathlib import Path
+
+from wicketgate.model.errors import GatewayError
+from wicketgate.model.resource import Account, Resource
+from wicketgate.model.secret import Secret
+from wicketgate.office import Site, site
+from wicketgate.policy.load import Policy
+
+
+def load_policy(config: Path) -> Policy:
+    """The policy as the file holds it now. Raises PolicyError, OSError."""
+    from wicketgate.app import rules_of
+    from wicketgate.policy.load import load_sources, read_sources
+    from wicketgate.protocols.registry import protocols
+
+    return load_sources(read_sources(config), rules_of(protocols()))
+
+
+def check(config: Path, reach: bool) -> list[dict[str, str]]:
+    """All that is found: {"level": "error" | "warning", "text"}. reach: every target is signed in to."""
+    found: list[dict[str, str]] = []
+
+    def add(level: str, text: str) -> None:
+        found.extend({"level": level, "text": line} for line in text.splitlines() if line)
+
+    where = None
+    try:
+        where = site(config)
+    except GatewayError as error:
+        add("error", error.public)
+    try:
+        policy = load_policy(config)
+    except GatewayError as error:
+        if not any(each["text"] in error.public.splitlines() for each in found):
+            add("error", error.public)
+        return found
+    for warning in policy.warnings:
+        add("warning", warning)
+    for resource, reason in policy.closed.items():
+        add("warning", f"resource {resource} is closed: {reason}")
+    for resource, names in policy.observing.items():
+        add("warning", f"resource {resource} has rules that only observe: {', '.join(names)}")
+    if reach and where is not None:
+        for level, text in asyncio.run(_reach(policy, where)):
+            add(level, text)
+    return found
+
+
+async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
+    from wicketgate.control.credentials import Credentials, LocalKey
+    from wicketgate.protocols.base import CatalogAccess
+    from wicketgate.protocols.registry import protocols
+
+    def decrypt(text: str) -> Secret:
+        key = where.state / "local.key"
+        if not key.exists():
+            raise GatewayError(
+                "The target can't be reached.", f"an inline credential, and no {key} to open it"
+            )
+        return LocalKey.load_or_make(key).decrypt(text)
+
+    credentials = Credentials(decrypt)
+    specs = protocols()
+
+    async def one(resource: Resource, account: Account, database: str) -> list[tuple[str, str]]:
+        place = f"resource {resource.name}, account {account.name}, database {database}"
+        probe = specs[resource.protocol].probe
+        if probe is None:
+            return []
+        try:
+            secret = credentials.fetch(account.credential)
+            warnings = await probe(CatalogAccess(resource, account, database, secret))
+        except GatewayError as error:
+            return [("error", f"{place}: {error.detail or error.public}")]
+        return [("warning", f"{place}: {warning}") for warning in warnings]
+
+    wanted = [
+        one(resource, account, database)
+        for resource in policy.resources.values()
+        for account in resource.accounts.values()
+        for database in resource.databases
+    ]
+    return [each for answers in await asyncio.gather(*wanted) for each in answers]
