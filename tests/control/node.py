@@ -217,7 +217,12 @@ def make_control(
     writer = Writer(
         journal, "node", os.urandom(8).hex(), time.time_ns, time.monotonic_ns, os.urandom, False, reserve=8192
     )
-    worker = {"handshake_seconds": 5.0, "handshakes_per_source": 400, **settings.pop("worker", {})}
+    worker = {
+        "handshake_seconds": 5.0,
+        "handshakes_per_source": 400,
+        "journal_retry": 0.5,
+        **settings.pop("worker", {}),
+    }
     return Control(
         ControlSettings(
             node="node",

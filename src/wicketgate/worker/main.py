@@ -29,15 +29,15 @@ from wicketgate.control.messages import (
     Welcome,
 )
 from wicketgate.model.decision import Denial
-from wicketgate.model.errors import JournalFailed, UpstreamFailed
+from wicketgate.model.errors import JournalFailed
 from wicketgate.model.resource import Account, Resource
-from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission
 from wicketgate.protocols.base import CancelAsked, ProtocolSpec
+from wicketgate.worker.cancels import Cancels
 from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.dial import Dialer
 from wicketgate.worker.listen import Guest, HandshakeLimits, Listener, Porch, server_context
-from wicketgate.worker.opening import UNAVAILABLE, Opener, OpeningLimits
+from wicketgate.worker.opening import LOST, SHUTDOWN, UNAVAILABLE, UNRECORDED, Opener, OpeningLimits
 from wicketgate.worker.ports import GateNeeds, WorkerPorts
 from wicketgate.worker.session import LINGER, Session
 from wicketgate.worker.sessions import Sessions
@@ -49,15 +49,9 @@ SEAL_EVERY = 0.1
 START = 30.0
 """Seconds that the control process may take for the first commit."""
 JOURNAL_RETRY = 5.0
-"""Seconds that a worker without a journal refuses sessions before it ends, to be replaced."""
+"""Seconds that a worker without a journal refuses sessions before it ends, to be replaced (a setting)."""
 READMITTING = frozenset({"policy", "tokens", "identities", "revoked"})
 """Sections whose change has every session admitted again."""
-
-LOST = Denial("unavailable", "The gateway lost its control process.", "the control link is silent or closed")
-SHUTDOWN = Denial("shutdown", "The gateway is shutting down.", "drain", hint="Connect again.")
-UNRECORDED = Denial(
-    "unavailable", "The session's record can't be written, so nothing may pass.", "the journal failed"
-)
 
 
 class Worker:
@@ -76,7 +70,6 @@ class Worker:
         self._over: asyncio.Future[str] = self._loop.create_future()
         self._listeners: list[Listener] = []
         self._counters: dict[str, int] = {}
-        self._cancelling: set[Session] = set()
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._standing = "live"
         self._journal: Any = None
@@ -120,6 +113,7 @@ class Worker:
             int(settings.get("handshakes", 1024)),
             int(settings.get("handshakes_per_source", 256)),
         )
+        self._journal_retry = float(settings.get("journal_retry", JOURNAL_RETRY))
         self._turn = Turn(self._loop, self._journal, self._journal_failed)
         self._gate = ports.build_gate(
             GateNeeds(
@@ -153,12 +147,13 @@ class Worker:
             catalogs=self._catalogs,
             limits=OpeningLimits(int(settings.get("kept", 65536)), int(settings.get("buffer", 1 << 20))),
             closed=self._closed,
-            ask_secret=self._ask_secret,
+            asks=self._asks,
             opened=self._opened,
             closing=self._record_close,
             record=self._turn.record,
             log=ports.log,
         )
+        self._cancels = Cancels(self._sessions, self._dialer, self._tasks, self._link.send, ports.log)
         self._replica.on_commit(self._changed)
         self._tls = welcome.tls
         porch = Porch(limits)
@@ -247,7 +242,8 @@ class Worker:
             case Answer():
                 self._asks.answer(message)
             case Cancel():
-                self._cancel(message.number, bytes.fromhex(message.proof))
+                if self._sessions is not None:
+                    self._cancels.routed(message)
             case End():
                 kind = {"revoked": "revoked", "limit": "limit"}.get(message.reason, "shutdown")
                 denial = Denial(kind, message.message, "told by the control process")
@@ -301,7 +297,7 @@ class Worker:
         self.count("journal_failures")
         if self._sessions is not None:
             self._sessions.end_all(UNRECORDED, "journal")
-        self._loop.call_later(JOURNAL_RETRY, self._give_up_journal)
+        self._loop.call_later(self._journal_retry, self._give_up_journal)
 
     def _give_up_journal(self) -> None:
         if not self._over.done():
@@ -318,7 +314,7 @@ class Worker:
     async def _greeted(self, guest: Guest) -> None:
         if isinstance(guest.outcome, CancelAsked):
             try:
-                await self._cancel_asked(guest.outcome)
+                await self._cancels.asked(guest.outcome)
             finally:
                 guest.transport.close()
             return
@@ -332,24 +328,6 @@ class Worker:
         if self._replica.get("standing", "closed") is not None:
             return UNAVAILABLE
         return None if self._watch.standing() == "live" else LOST
-
-    async def _ask_secret(self, admission: Admission) -> Secret:
-        answer = await self._asks.ask(
-            "secret",
-            {
-                "session": admission.session,
-                "identity": admission.identity.name,
-                "credential": admission.identity.credential_id,
-                "resource": admission.resource.name,
-                "database": admission.database,
-                "account": admission.account.name,
-                "version": admission.account.version,
-            },
-        )
-        if answer.denial is not None or answer.secret is None:
-            kind, message, cause = answer.denial or ["unavailable", "The target can't be reached.", ""]
-            raise UpstreamFailed(message, f"secret: {kind}: {cause}")
-        return answer.secret
 
     def _opened(self, session: Session) -> None:
         admission = session.admission
@@ -365,39 +343,6 @@ class Worker:
                 self._ports.clock(),
             )
         )
-
-    async def _cancel_asked(self, asked: CancelAsked) -> None:
-        assert self._sessions is not None
-        if not self._sessions.owns(asked.number):
-            self._link.send(Cancel(asked.number, asked.proof.hex()))
-            return
-        session = self._sessions.by_key(asked.number, asked.proof)
-        if session is not None and session.cancel():
-            await self._cancel_upstream(session)
-
-    def _cancel(self, number: int, proof: bytes) -> None:
-        session = self._sessions.by_key(number, proof) if self._sessions is not None else None
-        if session is not None and session.cancel():
-            self.ask_cancel(session)
-
-    async def _cancel_upstream(self, session: Session) -> None:
-        if session in self._cancelling or session.closed:
-            return
-        self._cancelling.add(session)
-        admission = session.admission
-        resource, account = admission.resource, admission.account
-        try:
-            await self._dialer.send_cancel(
-                session.spec,
-                lambda keys: Opener.call(resource, account, admission, None, keys),
-                resource,
-                account,
-                session.conversation.cancel_request(),
-            )
-        except UpstreamFailed as error:
-            self._ports.log(f"cancel {resource.name}: {error.detail}")
-        finally:
-            self._cancelling.discard(session)
 
     # -- what sessions ask (Surroundings) -------------------------------------------------------------------
     @property
@@ -418,7 +363,7 @@ class Worker:
             self._loop.call_later(seconds, transport.abort)
 
     def ask_cancel(self, session: Session) -> None:
-        self._tasks.start(self._cancel_upstream(session), "cancel")
+        self._cancels.ask(session)
 
     def stale(self, session: Session) -> None:
         self._link.send(Stale(session.admission.resource.name, session.admission.database))

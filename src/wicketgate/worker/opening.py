@@ -2,7 +2,7 @@
 It must never dial before the admission stands in the journal.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wicketgate.model.decision import Denial
@@ -14,11 +14,16 @@ from wicketgate.protocols.base import Call, Desk, Setting, SignedIn
 from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.dial import Dialer, Dialled
 from wicketgate.worker.listen import Guest
-from wicketgate.worker.ports import GatePort
+from wicketgate.worker.ports import AskPort, GatePort
 from wicketgate.worker.session import LINGER, Session, Surroundings
 from wicketgate.worker.sessions import Opening, Sessions
 
 UNAVAILABLE = Denial("unavailable", "The gateway can't open sessions now.", "", hint="Try again later.")
+LOST = Denial("unavailable", "The gateway lost its control process.", "the control link is silent or closed")
+SHUTDOWN = Denial("shutdown", "The gateway is shutting down.", "drain", hint="Connect again.")
+UNRECORDED = Denial(
+    "unavailable", "The session's record can't be written, so nothing may pass.", "the journal failed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class OpeningLimits:
 class Opener:
     """closed: why no session can be opened at all now, or None.
 
-    ask_secret: an account's credential, after the control process decided again.
+    asks: the control process, which decides again before it gives an account's secret.
     opened: told of each new session. record: writes the journal now, raises JournalFailed.
     """
 
@@ -45,7 +50,7 @@ class Opener:
         catalogs: Catalogs,
         limits: OpeningLimits,
         closed: Callable[[], Denial | None],
-        ask_secret: Callable[[Admission], Awaitable[Secret]],
+        asks: AskPort,
         opened: Callable[[Session], None],
         closing: Callable[[Admission, str], None],
         record: Callable[[], None],
@@ -58,7 +63,7 @@ class Opener:
         self._catalogs = catalogs
         self._limits = limits
         self._closed = closed
-        self._ask_secret = ask_secret
+        self._asks = asks
         self._opened = opened
         self._closing = closing
         self._record = record
@@ -151,6 +156,24 @@ class Opener:
             account,
             lambda: self._ask_secret(admission),
         )
+
+    async def _ask_secret(self, admission: Admission) -> Secret:
+        answer = await self._asks.ask(
+            "secret",
+            {
+                "session": admission.session,
+                "identity": admission.identity.name,
+                "credential": admission.identity.credential_id,
+                "resource": admission.resource.name,
+                "database": admission.database,
+                "account": admission.account.name,
+                "version": admission.account.version,
+            },
+        )
+        if answer.denial is not None or answer.secret is None:
+            kind, message, cause = answer.denial or ["unavailable", "The target can't be reached.", ""]
+            raise UpstreamFailed(message, f"secret: {kind}: {cause}")
+        return answer.secret
 
     @staticmethod
     def call(
