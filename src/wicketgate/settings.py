@@ -1,0 +1,286 @@
+"""`gateway:` of the configuration: ports, folders, keys, bounds. Read once at start; it never hot-reloads.
+An unknown key or a wrong type stops the start, with file, line and column.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Protocol
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import model_validator as whole
+
+from wicketgate.model.errors import PolicyError
+from wicketgate.policy.document import Node, Place, Problems, parse, read_sources
+from wicketgate.policy.load import merge
+from wicketgate.policy.reading import near
+
+LOOPBACK: Final = ("127.0.0.1", "::1")
+AWAY: Final = 10_000
+"""A protocol's port here is its usual one plus this (15432), where the configuration does not say."""
+
+_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})")
+
+
+class HasPort(Protocol):
+    """What is needed of a protocol (protocols.base.ProtocolSpec has it)."""
+
+    @property
+    def default_port(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where one protocol is served. hosts: addresses to bind. plain: plain text is let in from loopback."""
+
+    port: int
+    hosts: tuple[str, ...] = LOOPBACK
+    plain: bool = False
+
+
+def address(text: object) -> tuple[str, int]:
+    """`host:port` or `[IPv6]:port` as (host, port). Raises ValueError."""
+    found = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("must be host:port or [IPv6]:port")
+    port = int(found[3])
+    if not 0 < port < 65536:
+        raise ValueError("the port must be from 1 to 65535")
+    return found[1] or found[2], port
+
+
+def _listener(value: object) -> Listener:
+    """A port (on loopback), an address, or a list of addresses with one port."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 < value < 65536:
+            raise ValueError("the port must be from 1 to 65535")
+        return Listener(value)
+    several = value if isinstance(value, list) else [value]
+    addresses = [address(each) for each in several]
+    ports = {port for _, port in addresses}
+    if len(ports) != 1:
+        raise ValueError("must be a port, an address, or several addresses with the same port")
+    hosts = [each for host, _ in addresses for each in (LOOPBACK if host == "localhost" else (host,))]
+    if len(set(hosts)) != len(hosts):
+        raise ValueError("an address is given twice")
+    return Listener(ports.pop(), tuple(hosts))
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("must be a path")
+    return Path(value).expanduser()
+
+
+def _group(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value):
+        raise ValueError("must be up to 63 letters, digits, and ._- between them")
+    return value
+
+
+AnyPath = Annotated[Path, BeforeValidator(_path)]
+Address = Annotated[tuple[str, int], BeforeValidator(address)]
+Listening = Annotated[Listener, BeforeValidator(_listener)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+
+
+class JournalSettings(_Strict):
+    """durability: `written` (to the kernel; lost with the machine's power) or `synced` (to the disk) before
+    anything is forwarded. kept_bytes: of each answer, as the client saw it."""
+
+    durability: Literal["written", "synced"] = "written"
+    kept_bytes: int = Field(default=65_536, ge=0, le=16 << 20)
+
+    @property
+    def synced(self) -> bool:
+        return self.durability == "synced"
+
+
+class TlsSettings(_Strict):
+    """certificate, key: PEM files of the operator's own; without them the local CA makes them, for `names`.
+    client_ca: PEM; clients may then show a certificate of it."""
+
+    certificate: AnyPath | None = None
+    key: AnyPath | None = None
+    client_ca: AnyPath | None = None
+    names: Annotated[list[Name], Field(min_length=1, max_length=100)] = Field(
+        default_factory=lambda: ["localhost", "127.0.0.1", "::1"]
+    )
+
+    @whole(mode="after")
+    def _both(self) -> "TlsSettings":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        return self
+
+
+class ApiSettings(_Strict):
+    """socket: the local API's; in the state folder where not set. https: where it is served to others."""
+
+    socket: AnyPath = Path("api.sock")
+    https: Address | None = None
+
+
+class LimitSettings(_Strict):
+    """Bounds that keep one client from taking everything. What is not named here has fixed bounds."""
+
+    handshake_seconds: Seconds = 10.0
+    handshakes: int = Field(default=1024, ge=1, le=65_536)
+    handshakes_per_source: int = Field(default=256, ge=1, le=65_536)
+    dial_seconds: Seconds = 10.0
+    sessions: int = Field(default=20_000, ge=1, le=1_000_000)
+    sessions_per_identity: int = Field(default=1000, ge=1, le=1_000_000)
+    buffer_bytes: int = Field(default=1 << 20, ge=16_384, le=64 << 20)
+
+
+class PolicySettings(_Strict):
+    """source: where the policy comes from. Only `file` is there yet."""
+
+    source: Literal["file"] = "file"
+
+
+class Settings(_Strict):
+    """Paths are absolute, relative ones from the folder of the configuration.
+
+    listen: protocol -> where it is served. plain_text: `loopback` lets clients on this machine do without
+    TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
+    admin_groups: whose members may use the API's verbs on others.
+    """
+
+    listen: Mapping[str, Listening] = Field(default_factory=dict)
+    plain_text: Literal["never", "loopback"] = "never"
+    workers: int = Field(default=1, ge=1, le=256)
+    state: AnyPath = Path("state")
+    database_url: Annotated[str, Field(min_length=1)] | None = None
+    drain_seconds: Seconds = 30.0
+    store_grace_seconds: Seconds = 60.0
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    tls: TlsSettings = Field(default_factory=TlsSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    admin_groups: list[Annotated[str, AfterValidator(_group)]] = Field(default_factory=lambda: ["admins"])
+
+    def of_workers(self) -> dict[str, object]:
+        """What the control process tells its workers, as JSON values (control.ports.ControlSettings.worker)."""
+        return {
+            "synced": self.journal.synced,
+            "kept": self.journal.kept_bytes,
+            "handshake_seconds": self.limits.handshake_seconds,
+            "handshakes": self.limits.handshakes,
+            "handshakes_per_source": self.limits.handshakes_per_source,
+            "sessions": self.limits.sessions,
+            "sessions_per_identity": self.limits.sessions_per_identity,
+            "dial_seconds": self.limits.dial_seconds,
+            "buffer": self.limits.buffer_bytes,
+        }
+
+    def listeners(self, protocols: Mapping[str, HasPort]) -> dict[str, Listener]:
+        """Where each protocol is served: those of `listen`, or all on loopback where it names none.
+
+        Raises PolicyError for a protocol that is not there, or two on one port."""
+        for name in self.listen:
+            if name not in protocols:
+                raise PolicyError(f"gateway: listen: there is no protocol {name!r}{near(name, protocols)}")
+        chosen = dict(self.listen) or {
+            name: Listener(AWAY + each.default_port) for name, each in protocols.items()
+        }
+        taken: dict[tuple[str, int], str] = {}
+        for name, listener in chosen.items():
+            for host in listener.hosts:
+                other = taken.setdefault((host, listener.port), name)
+                if other != name:
+                    raise PolicyError(f"gateway: listen: {name} and {other} on one port ({listener.port})")
+        plain = self.plain_text == "loopback"
+        return {name: Listener(each.port, each.hosts, plain) for name, each in chosen.items()}
+
+
+def load_settings(config: Path) -> Settings:
+    """The settings of a configuration: a file, or a folder of files. Raises PolicyError."""
+    root = merge([parse(source) for source in read_sources(config)])
+    found = root.get("gateway")
+    return _settings(found or Node(root.place, {}), config)
+
+
+def default_settings(config: Path) -> Settings:
+    """What holds for a configuration that sets nothing; it need not be there yet."""
+    return _settings(Node(Place(str(config)), {}), config)
+
+
+def _settings(node: Node, config: Path) -> Settings:
+    if not isinstance(node.value, dict):
+        raise PolicyError(f"{node.place}: gateway must be a map, not {node.noun}")
+    try:
+        settings = Settings.model_validate(node.content())
+    except ValidationError as error:
+        raise _explain(node, error) from None
+    folder = (config if config.is_dir() else config.parent).absolute()
+    state = folder / settings.state
+    tls = settings.tls
+    return settings.model_copy(
+        update={
+            "state": state,
+            "api": settings.api.model_copy(
+                update={
+                    "socket": (folder if "socket" in settings.api.model_fields_set else state)
+                    / settings.api.socket
+                }
+            ),
+            "tls": tls.model_copy(
+                update={
+                    name: None if path is None else folder / path
+                    for name, path in (
+                        ("certificate", tls.certificate),
+                        ("key", tls.key),
+                        ("client_ca", tls.client_ca),
+                    )
+                }
+            ),
+        }
+    )
+
+
+def _explain(node: Node, error: ValidationError) -> PolicyError:
+    """pydantic's words with places; they never repeat a value (a database_url may hold a password)."""
+    problems = Problems()
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        path = each["loc"]
+        where = _deepest(node, path)
+        written = ".".join(str(step) for step in ("gateway", *path))
+        message = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "extra_forbidden":
+            known = _fields(path[:-1])
+            message = f"there is no such key{near(str(path[-1]), known)}"
+        problems.add(where, f"{written}: {message[:1].lower()}{message[1:]}")
+    try:
+        problems.raise_any()
+    except PolicyError as told:
+        return told
+    return PolicyError(f"{node.place}: gateway can't be read")
+
+
+def _deepest(node: Node, path: Sequence[Any]) -> Node | Place:
+    """Where the path leads, as far as the file goes; a key's own place, where it is the last step."""
+    for length in range(len(path), 0, -1):
+        holder, found = node.get(*path[: length - 1]), node.get(*path[:length])
+        if found is not None:
+            if holder is not None and isinstance(holder.value, dict):
+                return holder.value[str(path[length - 1])][0]
+            return found
+    return node
+
+
+def _fields(path: Sequence[Any]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for step in path:
+        annotation = model.model_fields[str(step)].annotation if str(step) in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
