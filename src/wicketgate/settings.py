@@ -168,7 +168,7 @@ class Settings(_Strict):
     admin_groups: list[Annotated[str, AfterValidator(_group)]] = Field(default_factory=lambda: ["admins"])
 
     def of_workers(self) -> dict[str, object]:
-        """What the control process tells its workers, as JSON values (control.ports.ControlSettings.worker)."""
+        """What workers are told, as JSON values (control.ports.ControlSettings.worker)."""
         return {
             "synced": self.journal.synced,
             "kept": self.journal.kept_bytes,

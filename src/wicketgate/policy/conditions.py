@@ -55,76 +55,74 @@ class Context:
 
 
 # -- what a statement can be asked -------------------------------------------------------------------------
-def _statement_class() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(name="wicketgate/statement.proto", package="wicketgate")
-    file.syntax = "proto3"
-    made = file.message_type.add(name="Statement")
-    kinds = descriptor_pb2.FieldDescriptorProto
-    for number, name in enumerate(_LISTS, 1):
-        made.field.add(name=name, number=number, label=kinds.LABEL_REPEATED).type = kinds.TYPE_STRING
-    for number, name in enumerate(_DOUBTS, 20):
-        made.field.add(name=name, number=number, label=kinds.LABEL_OPTIONAL).type = kinds.TYPE_BOOL
-    _POOL.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName("wicketgate.Statement"))
+def _told(known: bool, doubt: bool) -> Truth:
+    return Truth.TRUE if known else Truth.UNKNOWN if doubt else Truth.FALSE
 
 
-_POOL: Final = descriptor_pool.DescriptorPool()
-_LISTS: Final = (
-    "commands",
-    "effects",
-    "relations_read",
-    "relations_written",
-    "whole",
-    "classes",
-    "functions",
-)
-_DOUBTS: Final = ("effect_unknown", "incomplete", "opaque")
-_STATEMENT: Final = _statement_class()
+def _doubted(facts: Facts) -> bool:
+    return not facts.complete or Effect.UNKNOWN in facts.effects
 
 
-def _does(statement: Any, command: str) -> bool:
-    if command in statement.commands:
-        return True
-    if statement.effect_unknown:
-        raise _Unknown
-    return False
+def _does(facts: Facts, command: str) -> Truth:
+    return _told(command in facts.commands, Effect.UNKNOWN in facts.effects)
 
 
-def _has(statement: Any, effect: str) -> bool:
-    if effect in statement.effects:
-        return True
-    if statement.effect_unknown or statement.incomplete:
-        raise _Unknown
-    return False
+def _has(facts: Facts, effect: str) -> Truth:
+    return _told(any(effect == each.value for each in facts.effects), _doubted(facts))
 
 
-def _among(name: str) -> Callable[[Any, str], bool]:
-    def ask(statement: Any, wanted: str) -> bool:
-        if statement.incomplete or statement.effect_unknown:
-            raise _Unknown
-        return wanted in getattr(statement, name)
+def _touches(facts: Facts, data_class: str) -> Truth:
+    return _told(data_class in facts.classes, _doubted(facts) or facts.opaque)
+
+
+def _among(name: str) -> Callable[[Facts, str], Truth]:
+    """Relations and functions: where some can't be told, it can't be told of any (`Facts.complete`)."""
+
+    def ask(facts: Facts, wanted: str) -> Truth:
+        return Truth.UNKNOWN if _doubted(facts) else _told(wanted in getattr(facts, name), False)
 
     return ask
 
 
-def _touches(statement: Any, data_class: str) -> bool:
-    if data_class in statement.classes:
-        return True
-    if statement.incomplete or statement.effect_unknown or statement.opaque:
-        raise _Unknown
-    return False
-
-
-FUNCTIONS: Final[Mapping[str, Callable[[Any, str], bool]]] = {
+FUNCTIONS: Final[Mapping[str, Callable[[Facts, str], Truth]]] = {
     "does": _does,
     "has": _has,
-    "reads": _among("relations_read"),
-    "writes": _among("relations_written"),
+    "reads": _among("reads"),
+    "writes": _among("writes"),
     "reads_whole": _among("whole"),
     "touches": _touches,
     "calls": _among("functions"),
 }
 """What `statement` can be asked."""
+
+
+def _answers_class() -> Any:
+    """A message that carries what was asked of the statement, as `function argument`: CEL gets no more."""
+    file = descriptor_pb2.FileDescriptorProto(name="wicketgate/statement.proto", package="wicketgate")
+    file.syntax = "proto3"
+    made = file.message_type.add(name="Statement")
+    kinds = descriptor_pb2.FieldDescriptorProto
+    for number, name in enumerate(("yes", "no"), 1):
+        made.field.add(name=name, number=number, label=kinds.LABEL_REPEATED).type = kinds.TYPE_STRING
+    _POOL.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName("wicketgate.Statement"))
+
+
+_POOL: Final = descriptor_pool.DescriptorPool()
+_ANSWERS: Final = _answers_class()
+
+
+def _recall(function: str) -> Callable[[Any, str], bool]:
+    def ask(answers: Any, argument: str) -> bool:
+        key = f"{function} {argument}"
+        if key in answers.yes:
+            return True
+        if key in answers.no:
+            return False
+        raise _Unknown
+
+    return ask
+
 
 _TYPES: Final[Mapping[str, Any]] = {
     "statement": cel.Type("wicketgate.Statement"),
@@ -160,11 +158,11 @@ def _environment() -> Any:
                     return_type=cel.Type.BOOL,
                     parameters=[_TYPES["statement"], cel.Type.STRING],
                     is_member=True,
-                    impl=ask,
+                    impl=_recall(name),
                 )
             ],
         )
-        for name, ask in FUNCTIONS.items()
+        for name in FUNCTIONS
     ]
     return cel.NewEnv(_POOL, variables=dict(_TYPES), functions=functions)
 
@@ -174,69 +172,77 @@ _ENVIRONMENT: Final = _environment()
 
 # -- asking ------------------------------------------------------------------------------------------------
 class Asking:
-    """Everything that is known in one evaluation. Several conditions share it; it belongs to one thread."""
+    """Everything that is known in one evaluation; what is None is unknown. It belongs to one thread."""
 
-    __slots__ = ("_activation",)
+    __slots__ = ("_account", "_context", "_identity", "_resource", "_values", "facts")
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._activation = _ENVIRONMENT.Activation(dict(values))
+    def __init__(
+        self,
+        identity: Identity | None = None,
+        resource: Resource | None = None,
+        account: str | None = None,
+        facts: Facts | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self._identity = identity
+        self._resource = resource
+        self._account = account
+        self._context = context
+        self.facts = facts
+        self._values: dict[str, Any] | None = None
 
+    def values(self) -> dict[str, Any]:
+        """CEL's variables, but for the statement."""
+        if self._values is None:
+            found = {"session.account": self._account} | self._whose() | self._when()
+            self._values = {name: value for name, value in found.items() if value is not None}
+        return self._values
 
-def asking(
-    identity: Identity | None = None,
-    resource: Resource | None = None,
-    account: str | None = None,
-    facts: Facts | None = None,
-    context: Context | None = None,
-) -> Asking:
-    """What conditions are asked about. What is left out, or None, is unknown to them."""
-    values: dict[str, Any] = {}
-    if facts is not None:
-        values["statement"] = _STATEMENT(
-            commands=facts.commands,
-            effects=[effect.value for effect in facts.effects],
-            relations_read=facts.reads,
-            relations_written=facts.writes,
-            whole=facts.whole,
-            classes=facts.classes,
-            functions=facts.functions,
-            effect_unknown=Effect.UNKNOWN in facts.effects,
-            incomplete=not facts.complete,
-            opaque=facts.opaque,
-        )
-    if identity is not None:
-        values |= {
-            "identity.name": identity.name,
-            "identity.kind": identity.kind.value,
-            "identity.groups": sorted(identity.groups),
-            "identity.subject": identity.subject,
-            "identity.issuer": identity.issuer,
-            "identity.how": identity.how,
-            "identity.behalf": identity.behalf,
-            "identity.agent": identity.agent,
-            "identity.task": identity.task,
-        }
-    if resource is not None:
-        values |= {
-            "resource.name": resource.name,
-            "resource.protocol": resource.protocol,
-            "resource.labels": dict(resource.labels),
-        }
-    values["session.account"] = account
-    if context is not None:
-        values |= {
+    def _whose(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        identity, resource = self._identity, self._resource
+        if identity is not None:
+            values = {
+                "identity.name": identity.name,
+                "identity.kind": identity.kind.value,
+                "identity.groups": sorted(identity.groups),
+                "identity.subject": identity.subject,
+                "identity.issuer": identity.issuer,
+                "identity.how": identity.how,
+                "identity.behalf": identity.behalf,
+                "identity.agent": identity.agent,
+                "identity.task": identity.task,
+            }
+        if resource is not None:
+            values |= {
+                "resource.name": resource.name,
+                "resource.protocol": resource.protocol,
+                "resource.labels": dict(resource.labels),
+            }
+        return values
+
+    def _when(self) -> dict[str, Any]:
+        context = self._context
+        if context is None:
+            return {}
+        return {
             "session.database": context.database,
             "session.source": context.source,
             "session.opened": None if context.opened is None else moment(context.opened),
             "now": moment(context.now),
         }
-    return Asking({name: value for name, value in values.items() if value is not None})
 
 
 def moment(nanoseconds: int) -> datetime.datetime:
     """Wall clock ns as CEL takes it (microseconds, UTC)."""
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     return epoch + datetime.timedelta(microseconds=nanoseconds // 1000)
+
+
+Memo = dict[tuple[Truth, ...], Truth]
+"""What a condition said before, by what the statement answered. A cache, never state."""
+
+_MOST_MEMORIES: Final = 243
 
 
 class Condition:
@@ -246,20 +252,54 @@ class Condition:
     it speaks of these; if of none, it says the same for one identity, resource and account at any time.
     """
 
-    __slots__ = ("_program", "asked", "of_now", "of_session", "of_statement", "text")
+    __slots__ = ("_memo", "_program", "asked", "of_now", "of_session", "of_statement", "text")
 
     def __init__(self, text: str, program: Any, names: frozenset[str], asked: tuple[Asked, ...]) -> None:
         self.text = text
-        self.asked = asked
+        self.asked = tuple(dict.fromkeys(asked))
         self.of_statement = "statement" in names
         self.of_now = "now" in names
         self.of_session = any(name.startswith("session.") for name in names)
         self._program = program
+        self._memo: Memo | None = {} if names == {"statement"} else None
 
-    def ask(self, about: Asking) -> Truth:
-        """Whether it holds. An error of any kind is UNKNOWN."""
+    @property
+    def of_statement_alone(self) -> bool:
+        """Whether it speaks of nothing else."""
+        return self._memo is not None
+
+    def ask(self, about: Asking, memo: Memo | None = None) -> Truth:
+        """Whether it holds. An error of any kind is UNKNOWN.
+
+        memo: one for everything but the statement being the same; not for conditions on the time.
+        """
+        facts = about.facts
+        if not self.of_statement:
+            return self._evaluate(about.values())
+        if facts is None:
+            answers = (Truth.UNKNOWN,) * len(self.asked)
+        else:
+            answers = tuple([FUNCTIONS[each.function](facts, each.argument) for each in self.asked])
+        memo = self._memo if self._memo is not None else memo
+        known = None if memo is None else memo.get(answers)
+        if known is not None:
+            return known
+        statement = _ANSWERS(yes=self._keys(answers, Truth.TRUE), no=self._keys(answers, Truth.FALSE))
+        truth = self._evaluate(about.values() | {"statement": statement})
+        if memo is not None and len(memo) < _MOST_MEMORIES:
+            memo[answers] = truth
+        return truth
+
+    def _keys(self, answers: tuple[Truth, ...], wanted: Truth) -> list[str]:
+        return [
+            f"{each.function} {each.argument}"
+            for each, answer in zip(self.asked, answers, strict=True)
+            if answer is wanted
+        ]
+
+    def _evaluate(self, values: Mapping[str, Any]) -> Truth:
         try:
-            answer = self._program.eval(about._activation).value()
+            answer = self._program.eval(_ENVIRONMENT.Activation(values)).value()
         except Exception:  # whatever CEL's binding raises: it could not tell
             return Truth.UNKNOWN
         if answer is True:
@@ -268,7 +308,7 @@ class Condition:
 
     def never(self) -> bool:
         """Whether it is false whatever the variables are (`false`, `false && statement.does("drop")`)."""
-        return self.ask(asking()) is Truth.FALSE
+        return self.ask(Asking()) is Truth.FALSE
 
 
 def check(text: str) -> Condition:
@@ -290,7 +330,7 @@ def check(text: str) -> Condition:
         if _PATTERN.eval(_ENVIRONMENT.Activation({"identity.name": pattern})).value() is not True:
             raise ConditionError(f"{pattern!r} is not a regular expression (RE2)")
     condition = Condition(text, program, syntax.names, syntax.asked)
-    if not syntax.names and condition.ask(asking()) is Truth.UNKNOWN:
+    if not syntax.names and condition.ask(Asking()) is Truth.UNKNOWN:
         raise ConditionError("this can't be computed")
     return condition
 

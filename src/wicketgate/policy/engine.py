@@ -9,7 +9,7 @@ from wicketgate.model.decision import Decision, Denial, Limit, Verdict
 from wicketgate.model.identity import Identity
 from wicketgate.model.resource import Resource
 from wicketgate.model.statement import Effect, Facts
-from wicketgate.policy.conditions import Asking, Context, asking
+from wicketgate.policy.conditions import Asking, Context, Memo
 from wicketgate.policy.controls import CONTROLS
 from wicketgate.policy.controls.access import deny
 from wicketgate.policy.evaluation import Evaluation, Matched
@@ -29,9 +29,10 @@ class _Bound:
 
     rule: Rule
     truth: Truth | None
+    memo: Memo | None = None
 
     def applies(self, about: Asking, context: Context | None) -> Truth:
-        return self.rule.applies(about, context) if self.truth is None else self.truth
+        return self.rule.applies(about, context, self.memo) if self.truth is None else self.truth
 
 
 class Engine:
@@ -95,14 +96,16 @@ class Engine:
 
     def _bind(self, rule: Rule, identity: Identity, resource: Resource, account: str) -> _Bound:
         when = rule.when
-        if rule.databases is not None or (
-            when is not None and (when.of_statement or when.of_now or when.of_session)
-        ):
-            if when is not None and when.ask(asking(identity, resource, account)) is Truth.FALSE:
-                return _Bound(rule, Truth.FALSE)
-            return _Bound(rule, None)
-        about = Truth.TRUE if when is None else when.ask(asking(identity, resource, account))
-        return _Bound(rule, about)
+        alone = when is None or when.of_statement_alone  # then it was found at load that it can hold
+        truth = Truth.TRUE if when is None else Truth.UNKNOWN
+        if when is not None and not alone:
+            truth = when.ask(Asking(identity, resource, account))
+        if truth is Truth.FALSE:
+            return _Bound(rule, truth)
+        lasting = when is None or not (when.of_now or when.of_session)
+        if rule.databases is not None or rule.of_statement or not lasting:
+            return _Bound(rule, None, {} if lasting else None)
+        return _Bound(rule, truth)
 
 
 class Ruleset:
@@ -228,7 +231,7 @@ class Ruleset:
         return rule.of_statement or unopened
 
     def _asking(self, facts: Facts | None, context: Context) -> Asking:
-        return asking(self._identity, self._resource, self._account, facts, context)
+        return Asking(self._identity, self._resource, self._account, facts, context)
 
     def _deny(self, denial: Denial) -> Decision:
         return Decision(Verdict.DENY, self._policy, denial.rules, denial)

@@ -17,7 +17,8 @@ from wicketgate.policy.document import Node, Place, Problems, Source, parse, rea
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import ProtocolRules, read_identities, read_resources
 from wicketgate.policy.rule import Rule
-from wicketgate.policy.rules import Ground, read_rules
+from wicketgate.policy.rules import read_rules
+from wicketgate.policy.selectors import Ground
 
 __all__ = [
     "Policy",
@@ -41,7 +42,7 @@ class Policy:
     digest: SHA-256 (hex) of what it says; neither the order of rules, nor comments, nor settings change it.
     resources, identities: by name; identities are those that the file itself declares.
     closed: resource -> why nothing on it is permitted. warnings: `file:line:column: message`.
-    shipped: what `load_shipped` makes the same policy from, much faster than from YAML.
+    shipped: what `load_shipped` makes the same policy from, without YAML.
     """
 
     digest: str
@@ -134,10 +135,10 @@ def _build(
     with suppress(Invalid):
         sections = reading.keys(root, "the file", SECTIONS)
         for key in ("identities", "service_accounts"):
-            for each in read_identities(reading, sections[key], key) if key in sections else ():
-                if each.name in identities:
-                    reading.problems.add(sections[key], f"the identity {each.name!r} is given twice")
-                identities[each.name] = each
+            declared = read_identities(reading, sections[key], key) if key in sections else {}
+            for name in sorted(declared.keys() & identities.keys()):
+                reading.problems.add(sections[key], f"the identity {name!r} is given twice")
+            identities |= declared
         if "enforce" in sections:
             with suppress(Invalid):
                 enforce = reading.choice(sections["enforce"], "enforce", ("enforce", "observe"))

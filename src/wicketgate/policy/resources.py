@@ -207,21 +207,21 @@ def _settings(
         raise reading.fail(where, f"settings: {key}: {message}" if key else f"settings: {message}") from None
 
 
-def read_identities(reading: Reading, node: Node, key: str) -> list[ServiceAccount]:
-    """A list of {name, kind, groups}. key: `identities` (people by default) or `service_accounts`."""
+def read_identities(reading: Reading, node: Node, key: str) -> dict[str, ServiceAccount]:
+    """name -> account, of a map name: {kind, groups}. key: `identities` (people by default) or
+    `service_accounts` (services by default)."""
     found: dict[str, ServiceAccount] = {}
     default = IdentityKind.HUMAN if key == "identities" else IdentityKind.SERVICE
     with suppress(Invalid):
-        for entry in reading.sequence(node, key):
+        for name, entry in reading.keys(node, key).items():
             with suppress(Invalid):
-                keys = reading.keys(entry, f"each of {key}", ("name", "kind", "groups"), ("name",))
-                name = reading.text(keys["name"], "name")
+                place = node.value[name][0] if isinstance(node.value, dict) else node.place
                 try:
                     check_name(name)
                 except ValueError as error:
-                    raise reading.fail(keys["name"], str(error)) from None
-                if name in found:
-                    raise reading.fail(keys["name"], f"{name!r} is given twice")
+                    raise reading.fail(place, str(error)) from None
+                empty = Node(entry.place, {})
+                keys = reading.keys(empty if entry.value is None else entry, name, ("kind", "groups"))
                 kind = default
                 if "kind" in keys:
                     kinds = [each.value for each in IdentityKind]
@@ -231,4 +231,4 @@ def read_identities(reading: Reading, node: Node, key: str) -> list[ServiceAccou
                     texts = reading.texts(keys["groups"], "groups")
                     groups = frozenset(reading.check_name(each, text, "the group") for each, text in texts)
                 found[name] = ServiceAccount(name, kind, groups, "file")
-    return list(found.values())
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from wicketgate.model.decision import Limit
 from wicketgate.model.identity import Identity
 from wicketgate.model.statement import Effect
-from wicketgate.policy.conditions import Asking, Condition, Context
+from wicketgate.policy.conditions import Asking, Condition, Context, Memo
 from wicketgate.policy.document import Place
 from wicketgate.policy.truth import Truth, every
 
@@ -71,12 +71,14 @@ class Rule:
     def covers(self, resource: str, account: str) -> bool:
         return account in self.accounts.get(resource, ())
 
-    def applies(self, about: Asking, context: Context | None) -> Truth:
-        """Whether it speaks of what is asked about. Identity, resource and account are matched already."""
+    def applies(self, about: Asking, context: Context | None, memo: Memo | None = None) -> Truth:
+        """Whether it speaks of what is asked about. Identity, resource and account are matched already.
+
+        memo: see Condition.ask."""
         here = self._in_database(context)
         if here is Truth.FALSE or self.when is None:
             return here
-        return every((here, self.when.ask(about)))
+        return every((here, self.when.ask(about, memo)))
 
     def _in_database(self, context: Context | None) -> Truth:
         if self.databases is None:
