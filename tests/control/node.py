@@ -6,7 +6,7 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -210,7 +210,13 @@ def make_certificates(folder: Path) -> trustme.CA:
 
 
 def make_control(
-    folder: Path, workers: int, log: list[str], store: MemoryStore, policy: FilePolicy, **settings: Any
+    folder: Path,
+    workers: int,
+    log: Callable[[str], None],
+    store: MemoryStore,
+    policy: FilePolicy,
+    signing: SigningKey | None = None,
+    **settings: Any,
 ) -> Control:
     """A control process over a folder with `wicket.json` and certificates. PYTHONPATH must reach tests."""
     journal = folder / "journal"
@@ -238,15 +244,56 @@ def make_control(
             policy=policy,
             store=store,
             journal=writer,
-            signing=SigningKey.generate(),
+            signing=signing or SigningKey.generate(),
             protocols={"echo": ECHO},
             decrypt=lambda text: Secret(text.encode()),
             clock=time.time_ns,
             boot=time.monotonic_ns,
             token=os.urandom,
-            log=log.append,
+            log=log,
         ),
     )
+
+
+def prepare(folder: Path, policy: Mapping[str, Any]) -> None:
+    """Files and environment that a node needs."""
+    os.environ["PYTHONPATH"] = f"{ROOT / 'src'}:{ROOT / 'tests'}"
+    os.environ["ECHO_SECRET"] = "s3cret"
+    (folder / "wicket.json").write_text(json.dumps(policy))
+    if not (folder / "cert.pem").exists():
+        make_certificates(folder)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs (one that nobody waited for yet does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@asynccontextmanager
+async def apart(
+    folder: Path, policy: Mapping[str, Any]
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, list[int]]]:
+    """A node whose control process is a process of its own: it, its port, its workers' ids."""
+    prepare(folder, policy)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "tests/control/echo_control.py"),
+        str(folder),
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            port, *workers = (await process.stdout.readline()).split()
+        yield process, int(port), [int(pid) for pid in workers]
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 @asynccontextmanager
@@ -254,14 +301,10 @@ async def running(
     folder: Path, policy: Mapping[str, Any], workers: int = 1, **settings: Any
 ) -> AsyncIterator[Node]:
     """A node that serves `policy` (worker.echo.resources) while the block runs, and is then drained."""
-    os.environ["PYTHONPATH"] = f"{ROOT / 'src'}:{ROOT / 'tests'}"
-    os.environ["ECHO_SECRET"] = "s3cret"
-    (folder / "wicket.json").write_text(json.dumps(policy))
-    if not (folder / "cert.pem").exists():
-        make_certificates(folder)
-    store, file = MemoryStore(), FilePolicy(folder / "wicket.json")
+    prepare(folder, policy)
+    store, file = settings.pop("store", None) or MemoryStore(), FilePolicy(folder / "wicket.json")
     log: list[str] = []
-    control = make_control(folder, workers, log, store, file, **settings)
+    control = make_control(folder, workers, log.append, store, file, **settings)
     node = Node(folder, control, store, file)
     node.log = log
     serving = asyncio.create_task(control.serve(lambda face: None))

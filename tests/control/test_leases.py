@@ -32,7 +32,7 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 100), st.lists(step, max_size=40))
 def test_never_above_the_limit(amount: int, steps: list[tuple[str, int, int]]) -> None:
     asyncio.run(play(amount, steps))

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from control.node import Client, Node, running
+from control.node import Client, Node, alive, apart, running
 from wicketgate.journal.checkpoint import Position, parse_checkpoint
+from wicketgate.journal.report import Report
+from wicketgate.journal.verify import verify
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import PolicyError
 from worker.echo import Target
@@ -280,6 +282,84 @@ async def test_a_resource_with_sensitive_columns_is_closed_without_its_catalog(t
             catalog.write_text("here")
             await node.until(lambda: node.face.standing().catalogs["main/main"] is None)
             await node.client()
+
+
+def check_journal(node: Node, public: bytes) -> Report:
+    """What `wicket sessions verify` would say; it must be sound."""
+    checkpoints = [parse_checkpoint(raw) for _, raw in node.store.checkpoints]
+    report = verify(node.folder / "journal", checkpoints, public)
+    assert report.sound, report.findings
+    return report
+
+
+async def test_the_journal_verifies_after_a_killed_worker_and_a_restart(tmp_path: Path) -> None:
+    async with Target() as target:
+        policy = {"main": {"port": target.port}}
+        async with running(tmp_path, policy, workers=2) as node:
+            for client in (await spread(node, 2)).values():
+                await client.ask(b"echo x")
+            os.kill(node.face.standing().pids[0], signal.SIGKILL)
+            await node.until(lambda: any(line["k"] == "orphan" for line in node.lines()))
+            signing = node.control.ports.signing
+        first = check_journal(node, signing.public)
+        assert first.checkpoints > 0
+        assert first.sessions_open == 1
+        async with running(tmp_path, policy, store=node.store, signing=signing) as node:
+            client = await node.client()
+            await client.ask(b"echo y")
+        assert check_journal(node, signing.public).checkpoints > first.checkpoints
+
+
+async def test_a_killed_control_process_takes_its_workers_along(tmp_path: Path) -> None:
+    async with Target() as target:
+        async with apart(tmp_path, {"main": {"port": target.port}}) as (process, port, workers):
+            client = await Client.connect(port)
+            assert (await client.sign_in()).startswith(b"key ")
+            assert await client.ask(b"echo one") == b"one\n"
+            process.kill()
+            assert await client.line() == b"! unavailable: The gateway lost its control process.\n"
+            assert await client.line() == b""
+            for pid in workers:
+                async with asyncio.timeout(20):
+                    while alive(pid):  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+        async with running(tmp_path, {"main": {"port": target.port}}) as node:
+            lines = node.lines()
+            assert [line["text"] for line in lines if line["k"] == "ask"] == ["echo one"]
+            assert [line["o"]["reason"] for line in lines if line["k"] == "close"] == ["lost"]
+
+
+async def test_a_terminated_control_process_drains(tmp_path: Path) -> None:
+    async with Target() as target, apart(tmp_path, {"main": {"port": target.port}}) as (process, port, _):
+        client = await Client.connect(port)
+        assert (await client.sign_in()).startswith(b"key ")
+        process.terminate()
+        assert await client.line() == b"! shutdown: The gateway is shutting down.\n"
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+
+
+async def test_a_silent_control_process_holds_work_and_then_ends_it(tmp_path: Path) -> None:
+    worker = {"hold_seconds": 0.6, "end_seconds": 3.0}
+    async with Target() as target, running(tmp_path, {"main": {"port": target.port}}, worker=worker) as node:
+        client = await node.client()
+        [beat] = [task for task in node.control._tasks if task.get_name() == "commits"]
+        beat.cancel()
+        async with asyncio.timeout(20):
+            held = asyncio.create_task(client.ask(b"echo 0"))
+            count = 0
+            while True:
+                # Asked until one question is held; then the commits come back.
+                done, _ = await asyncio.wait([held], timeout=0.4)
+                if not done:
+                    break
+                count += 1
+                held = asyncio.create_task(client.ask(b"echo %d" % count))
+        again = node.control.start(node.control._beat(), "commits")
+        assert await held == b"%d\n" % count
+        again.cancel()
+        assert await client.line() == b"! unavailable: The gateway lost its control process.\n"
+        assert await client.line() == b""
 
 
 async def test_too_many_sessions_of_one_identity(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wicketgate.control.credentials import CredentialMissing, Credentials
+from wicketgate.control.messages import MESSAGE
 from wicketgate.model.resource import Account, Resource
 from wicketgate.protocols.base import CatalogAccess, ProtocolSpec
 
@@ -17,6 +18,8 @@ LOOK = 10.0
 """Seconds that asking whether it changed may take."""
 MISSES = 3
 """Looks that may fail in a row before the database is closed."""
+LARGEST = MESSAGE - 65536
+"""Bytes of a catalog: it travels in one message."""
 AT_ONCE = 4
 """Catalogs read at the same time."""
 
@@ -117,6 +120,8 @@ class Catalogs:
             try:
                 async with asyncio.timeout(READ):
                     raw = await spec.read_catalog(self._access(watched))
+                if len(raw) > LARGEST:
+                    raise ValueError(f"a catalog of {len(raw)} bytes is too large")
             except Exception as error:
                 why = _plain(error)
                 if watched.closed != why:

@@ -107,8 +107,8 @@ class Children:
             try:
                 code = await self._live(number)
                 told = f"ended with {code}"
-            except OSError as error:
-                told = f"can't be started: {error}"
+            except Exception as error:
+                told = f"can't be started: {type(error).__name__}: {error}"
             if self._stopping:
                 return
             self._log(f"worker {number} {told}; it is replaced")

@@ -173,6 +173,10 @@ class Watch:
         self._end = end
         self._seen = clock()
 
+    def limit(self, hold: float, end: float) -> None:
+        """Other times than the usual, seconds."""
+        self._hold, self._end = int(hold * 1e9), int(end * 1e9)
+
     def seen(self) -> None:
         """A commit came."""
         self._seen = self._clock()

@@ -263,7 +263,7 @@ class Control:
 
     def _put_soon(self, section: str, key: str, value: Any, blob: bytes | None) -> None:
         self.state.put(section, key, value, blob)
-        self.loop.call_soon(self.state.commit)
+        self.loop.call_soon(self.state.commit_changes)
 
     # -- workers --------------------------------------------------------------------------------------------
     def _tls_files(self) -> dict[str, Any]:

@@ -58,6 +58,11 @@ class State:
             self._number += 1
         self._broadcast(encode(Commit(self._number)))
 
+    def commit_changes(self) -> None:
+        """Commit, if anything was put since the last one."""
+        if self._changed:
+            self.commit()
+
     def bring(self, link: Link) -> None:
         """Everything, to a worker that has just begun."""
         for put in self._entries.values():

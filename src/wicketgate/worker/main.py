@@ -113,6 +113,7 @@ class Worker:
             int(settings.get("handshakes", 1024)),
             int(settings.get("handshakes_per_source", 256)),
         )
+        self._watch.limit(float(settings.get("hold_seconds", 3.0)), float(settings.get("end_seconds", 15.0)))
         self._journal_retry = float(settings.get("journal_retry", JOURNAL_RETRY))
         self._turn = Turn(self._loop, self._journal, self._journal_failed)
         self._gate = ports.build_gate(
@@ -218,8 +219,8 @@ class Worker:
                 session.cut("lost")
         if self._journal is not None and not self._turn.broken:
             try:
-                self._journal.flush()
                 self._seal()
+                self._journal.close()
             except JournalFailed as error:
                 self._ports.log(f"journal: {error.detail}")
         if self._counters:

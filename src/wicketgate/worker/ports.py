@@ -43,6 +43,10 @@ class JournalPort(Protocol):
         """Close the block if it is due: a Seal (segment, block, last, root, size), or None."""
         ...
 
+    def close(self) -> Any:
+        """Seal what is left and let go: a writer that did not close counts as dead."""
+        ...
+
 
 class ReplicaPort(Protocol):
     """The replicated dictionary, as of the last commit (control.link.Replica)."""
