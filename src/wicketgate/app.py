@@ -312,14 +312,11 @@ def _serve(config: Path) -> int:
         command=(sys.executable, "-m", "wicketgate.app", "worker"),
         journal=journal,
         tls=tls,
-        worker={
-            "synced": settings.journal.synced,
-            "kept": settings.journal.kept_bytes,
-            "handshake_seconds": settings.limits.handshake_seconds,
-        },
+        worker=settings.of_workers(),
         renew=renew,
         drain=settings.drain_seconds,
         sessions_per_identity=settings.limits.sessions_per_identity,
+        store_grace=settings.store_grace_seconds,
     )
     handles: list[Any] = []
 

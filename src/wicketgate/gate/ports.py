@@ -1,7 +1,7 @@
 """What the gate needs of others: app.py fills these in.
 No adapter lives here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,8 +31,10 @@ class Journal(Protocol):
 class Reply(Protocol):
     """What the control process answered."""
 
-    body: dict[str, Any]
-    denial: list[str] | None
+    @property
+    def body(self) -> Mapping[str, Any]: ...
+    @property
+    def denial(self) -> Sequence[str] | None: ...
 
 
 class Asks(Protocol):

@@ -61,7 +61,7 @@ def converse(setting: Setting) -> Conversation:
 
 POSTGRES = ProtocolSpec(
     name="postgres",
-    default_port=15432,
+    default_port=5432,
     preamble=preamble,
     greet=greet,
     dial=dial,
