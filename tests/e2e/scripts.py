@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 import subprocess
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +187,7 @@ def run_psycopg(target: Target) -> Any:
                 connection.execute("SELECT 1")
                 connection.execute("SELECT 1/0")
                 connection.execute("SELECT 2")
-        except psycopg.Error as error:
+        except psycopg.errors.DivisionByZero as error:
             seen["pipeline error"] = [type(error).__name__, error.sqlstate]
         with connection.cursor() as cursor:
             with cursor.copy("COPY (SELECT id, note, total FROM orders ORDER BY id) TO STDOUT") as copy:
@@ -297,7 +298,7 @@ def run_pg8000(target: Target) -> Any:
     seen: dict[str, Any] = {}
     connection = pg8000.dbapi.connect(
         user=target.user, password=target.password, host=target.host, port=target.port, database=target.database,
-        ssl_context=target.context(), timeout=20,
+        ssl_context=target.context() or False, timeout=20,
     )  # fmt: skip
     try:
         cursor = connection.cursor()
@@ -340,6 +341,7 @@ def run_node(target: Target) -> Any:
 def _reflected(url: str, arguments: dict[str, Any]) -> Any:
     import sqlalchemy
 
+    warnings.simplefilter("ignore", sqlalchemy.exc.SAWarning)  # of types that SQLAlchemy does not know
     engine = sqlalchemy.create_engine(url, connect_args=arguments)
     try:
         found = sqlalchemy.inspect(engine)
@@ -379,7 +381,7 @@ def run_sqlalchemy_psycopg(target: Target) -> Any:
 
 def run_sqlalchemy_pg8000(target: Target) -> Any:
     """The same over pg8000."""
-    return _reflected(target.url("postgresql+pg8000"), {"ssl_context": target.context()})
+    return _reflected(target.url("postgresql+pg8000"), {"ssl_context": target.context() or False})
 
 
 async def _sqlalchemy_asyncpg(target: Target) -> Any:
@@ -408,6 +410,7 @@ def run_alembic(target: Target) -> Any:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
+    warnings.simplefilter("ignore", sqlalchemy.exc.SAWarning)
     tls = {"sslmode": "verify-full", "sslrootcert": str(target.ca)} if target.ca else {"sslmode": "disable"}
     engine = sqlalchemy.create_engine(target.url("postgresql+psycopg"), connect_args=tls)
     try:
