@@ -110,9 +110,11 @@ def policy(port: int, upstream: int, rules: int, durability: str) -> str:
     """So many rules: the first permits reading with masks, the rest speak of other things."""
     sensitive = "".join(f"      {column}: {kind}\n" for column, kind in SENSITIVE.items())
     head = f"""\
-listen: {{host: 127.0.0.1, port: {port}, plain_text: loopback}}
-data: data
-journal: {{durability: {durability}}}
+gateway:
+  listen: {{postgres: 127.0.0.1:{port}}}
+  plain_text: loopback
+  journal: {{durability: {durability}}}
+  limits: {{sessions_per_identity: 10000}}
 service_accounts:
   bench-bot: {{groups: [benches]}}
 resources:

@@ -1,4 +1,4 @@
-"""`make demo ARGS=--once` does what the README says: everything asked, masked, refused, replayed, verified."""
+"""`make demo ARGS=--once` does what the README says: asked, masked, refused, replayed, verified."""
 
 import os
 import subprocess

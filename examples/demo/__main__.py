@@ -86,7 +86,7 @@ def _gateway(console: Console, folder: Path, server: Postgres, wanted: int, stac
     home.mkdir(mode=0o700)
     configuration = home / "wicket.yaml"
     configuration.write_text(
-        RULES.format(port=port, data=home / "data", upstream=server.port, ca=server.authority.root)
+        RULES.format(port=port, state=home / "state", upstream=server.port, ca=server.authority.root)
     )
     configuration.chmod(0o600)
     gateway = Gateway(configuration, port, environment={"SALES_PASSWORD": password("app")})
@@ -156,7 +156,9 @@ def _recording(console: Console, gateway: Gateway, server: Postgres) -> list[str
     sessions = gateway.facts("sessions", "list", *config)
     session = next(one["session"] for one in sessions if one["identity"] == IDENTITY)
     console.print(f"[bold]$ wicket sessions replay {session}[/]")
-    console.print(gateway.wicket("sessions", "replay", session, *config), markup=False)
+    console.print(
+        gateway.wicket("sessions", "replay", session, "--rows", "3", *config), markup=False, soft_wrap=True
+    )
     console.print("[bold]$ wicket sessions verify[/]")
     console.print(gateway.wicket("sessions", "verify", *config), markup=False)
     return []

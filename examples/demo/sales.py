@@ -42,7 +42,8 @@ ANALYZE;
 
 _FIRST = """Ada Amara Anton Beatriz Bruno Chiara Chen Dagmar Darius Elif Emeka Esther Fatima Felix Freya Gita
 Goran Hana Hugo Ines Ivan Jamal Jana Kofi Kaya Leila Luca Maja Marek Mei Nadia Nikos Noor Olga Omar Paula
-Petra Quentin Rania Ravi Rosa Samir Sofia Stefan Tamar Tomas Uma Vera Viktor Wanda Xenia Yara Yusuf Zoe""".split()
+Petra Quentin Rania Ravi Rosa Samir Sofia Stefan Tamar Tomas Uma Vera Viktor Wanda Xenia Yara Yusuf
+Zoe""".split()
 _LAST = """Abebe Adeyemi Almeida Bauer Bianchi Castro Cohen Dubois Eriksen Fischer Fofana Garcia Gruber Haddad
 Hansen Ito Ivanova Jensen Kaplan Keller Kim Kovacs Larsen Lopez Meyer Moreau Nakamura Novak Okafor Olsen Park
 Petrov Quist Rahman Rossi Santos Sato Schmidt Silva Singh Sokolov Tanaka Tran Usman Vargas Weber Wolf Yilmaz

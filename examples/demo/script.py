@@ -20,7 +20,7 @@ SCRIPT = (
     ),
     Question(
         "Sensitive columns are masked on their way out, each by its class.",
-        "SELECT id, name, email, card, national_id, note FROM customers WHERE note IS NOT NULL LIMIT 4",
+        "SELECT id, name, email, card, national_id, note FROM customers WHERE id IN (1, 4, 5, 16)",
     ),
     Question(
         "A view and an alias change nothing: the column behind them is known.",
@@ -28,9 +28,8 @@ SCRIPT = (
         (4711,),
     ),
     Question(
-        "A join that computes on what is not sensitive.",
-        "SELECT c.city, count(DISTINCT c.id) AS customers, round(avg(o.total), 2) AS average"
-        " FROM customers c JOIN orders o ON o.customer_id = c.id GROUP BY c.city ORDER BY 2 DESC LIMIT 3",
+        "Counting people is fine: a city is not sensitive, and a count holds no value.",
+        "SELECT city, count(*) AS customers FROM customers GROUP BY city ORDER BY 2 DESC LIMIT 3",
     ),
     Question(
         "Guessing a masked value, one character at a time.",
@@ -65,8 +64,9 @@ SCRIPT = (
 )
 
 RULES = """\
-listen: {{host: 127.0.0.1, port: {port}}}
-data: {data}
+gateway:
+  listen: {{postgres: {port}}}
+  state: {state}
 service_accounts:
   crew-bot: {{groups: [crew-agents]}}
 resources:

@@ -23,9 +23,9 @@ def answer(
 ) -> None:
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="ellipsis", no_wrap=True, max_width=34)
+        table.add_column(Text(column), overflow="ellipsis", no_wrap=True, max_width=34)
     for row in rows[:ROWS]:
-        table.add_row(*("NULL" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("NULL", style="dim") if cell is None else Text(str(cell)) for cell in row))
     more = Text(f"… {len(rows):,} rows in all", style="dim") if len(rows) > ROWS else Text()
     _panel(console, question, Group(table, more) if more else table, "green", "answered")
 

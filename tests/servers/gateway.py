@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ class Gateway:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start and wait until it takes connections; raises RuntimeError with its log when it does not."""
+        """Start and wait until it is ready; raises RuntimeError with its log when it is not in time.
+
+        It is asked itself: another process may listen on the port by now."""
         with self._log.open("ab") as log:
             self._process = system.start(
                 [*self._wicket, "serve", "-c", self.configuration],
@@ -49,11 +52,18 @@ class Gateway:
                 privileged=True,
                 cwd=self.configuration.parent,
             )
-        try:
-            system.wait_for_port(self.port, self._process, _START_SECONDS)
-        except RuntimeError:
-            self.kill()
-            raise RuntimeError(f"wicket serve did not start:\n{self.log()[-6000:]}") from None
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if self.ready():
+                return
+            time.sleep(0.1)
+        self.kill()
+        raise RuntimeError(f"wicket serve did not start:\n{self.log()[-6000:]}")
+
+    def ready(self) -> bool:
+        """Whether `wicket status` says so."""
+        told = self.wicket("status", "-c", str(self.configuration), check=False)
+        return told.startswith("ready")
 
     @property
     def running(self) -> bool:
