@@ -50,6 +50,8 @@ START = 30.0
 """Seconds that the control process may take for the first commit."""
 JOURNAL_RETRY = 5.0
 """Seconds that a worker without a journal refuses sessions before it ends, to be replaced (a setting)."""
+READMIT_TICKS = 20
+"""Looks after which sessions are admitted again even if nothing changed (2 s)."""
 READMITTING = frozenset({"policy", "tokens", "identities", "revoked"})
 """Sections whose change has every session admitted again."""
 
@@ -175,14 +177,21 @@ class Worker:
 
     async def _tick(self) -> None:
         """Seals, watches, counts; the one timer."""
-        while True:
-            await asyncio.sleep(SEAL_EVERY)
-            self._seal()
-            self._look()
-            self._ticks += 1
-            if self._ticks % 10 == 0 and self._counters:
-                self._link.send(Counters(self._counters))
-                self._counters = {}
+        try:
+            while True:
+                await asyncio.sleep(SEAL_EVERY)
+                self._seal()
+                self._look()
+                self._ticks += 1
+                if self._ticks % 10 == 0 and self._counters:
+                    self._link.send(Counters(self._counters))
+                    self._counters = {}
+                if self._ticks % READMIT_TICKS == 0 and self._sessions:
+                    self._readmit(self._sessions)
+        finally:
+            # Without this timer nothing is sealed or watched: better no worker than such a one.
+            if not self._over.done():
+                self._over.set_result("its timer failed")
 
     def _seal(self) -> None:
         if self._turn.broken:
@@ -271,10 +280,14 @@ class Worker:
         if changed & {"policy", "account"}:
             self._dialer.review(self._resource)
         if changed & READMITTING:
-            for session, denial in self._gate.readmit():
-                reason = denial.kind if denial.kind in ("revoked", "limit") else "policy"
-                self._sessions.end(session, denial, reason)
-            self._turn.soon()
+            self._readmit(self._sessions)
+
+    def _readmit(self, sessions: Sessions) -> None:
+        """Every session is admitted again: by a change, and by time (a token ends, a rule's hours do)."""
+        for session, denial in self._gate.readmit():
+            reason = denial.kind if denial.kind in ("revoked", "limit") else "policy"
+            sessions.end(session, denial, reason)
+        self._turn.soon()
 
     def _drain(self, seconds: float) -> None:
         if self.draining:
