@@ -26,6 +26,9 @@ LARGEST: Final = 8 << 20
 DEEPEST: Final = 24
 """Levels of nesting. A security limit: readers of the tree recurse."""
 
+_MISLEADING: Final = re.compile("[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Line breaks of YAML 1.1 alone, and what turns the direction of writing: an editor shows something else."""
+
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
 _FLOAT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -140,6 +143,11 @@ def parse(source: Source) -> Node:
     """The tree of one text. Raises PolicyError with file, line and column at the first fault of form."""
     if len(source.text) > LARGEST:
         raise PolicyError(f"{source.file}: it is larger than {LARGEST >> 20} MiB")
+    if (found := _MISLEADING.search(source.text)) is not None:
+        line = source.text.count("\n", 0, found.start()) + 1
+        column = found.start() - source.text.rfind("\n", 0, found.start())
+        place = Place(source.file, line, column)
+        raise PolicyError(f"{place}: the character U+{ord(found[0]):04X} is not taken")
     try:
         return _build(source, pure=False)
     except (PolicyError, *_FAULTS):
