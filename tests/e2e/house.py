@@ -1,0 +1,124 @@
+"""A gateway set up for the corpus: its configuration, its tokens, and addresses through it and around it.
+It must never let a test reach for a credential: clients get tokens, the gateway gets the passwords."""
+
+from __future__ import annotations
+
+import ssl
+from functools import cached_property
+from pathlib import Path
+
+from corpus import worlds
+from e2e.scripts import Target
+from e2e.wire import Address
+from servers import system
+from servers.gateway import Gateway
+from servers.postgres import Postgres, password
+
+ACCOUNTS = {"reader": "app_rw", "writer": "app_rw", "definer": "app_owner"}
+"""Identity -> the login behind it. The reader's may write: the gateway must be what stops it."""
+
+_HEAD = """\
+gateway:
+  listen: {{postgres: "127.0.0.1:{port}"}}
+  workers: {workers}
+  state: {state}
+  drain_seconds: 2
+{more}
+service_accounts:
+  reader: {{kind: agent, groups: [readers]}}
+  writer: {{kind: agent, groups: [writers]}}
+  definer: {{kind: agent, groups: [definers]}}
+resources:
+"""
+_RESOURCE = """\
+  {name}:
+    protocol: postgres
+    address: localhost:{upstream}
+    databases: [{name}]
+    tls: verify-full
+    ca_file: {ca}
+    accounts:
+      common: {{username: app_rw, password: {{env: COMMON_PASSWORD}}}}
+      owner: {{username: app_owner, password: {{env: OWNER_PASSWORD}}}}
+    sensitive:
+{sensitive}
+"""
+_RULES = """\
+rules:
+  - {name: readers read, identities: {groups: [readers]}, resources: any, account: common,
+     permit: [read], mask: {payment-card: last4}}
+  - {name: writers write, identities: {groups: [writers]}, resources: any, account: common,
+     permit: [read, write, delete], mask: {payment-card: last4}}
+  - {name: definers define, identities: {groups: [definers]}, resources: any, account: owner,
+     permit: [read, write, delete, define], mask: {payment-card: last4}}
+"""
+
+
+class House:
+    """One gateway before one server. `through` and `around` give addresses of the same database both ways.
+
+    more: further lines of `gateway:`. rules: in place of the corpus's. state: a folder for what lasts.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        server: Postgres,
+        workers: int = 1,
+        more: str = "",
+        rules: str = _RULES,
+        databases: tuple[str, ...] = (worlds.ALPHA, worlds.BRAVO),
+        state: Path | None = None,
+    ) -> None:
+        self.folder = folder
+        self.server = server
+        port = system.free_port()
+        sensitive = "\n".join(f"      {column}: {name}" for column, name in worlds.SENSITIVE.items())
+        text = _HEAD.format(port=port, workers=workers, state=state or folder / "state", more=more)
+        for name in databases:
+            text += _RESOURCE.format(name=name, upstream=server.port, ca=server.authority.root, sensitive=sensitive)
+        configuration = folder / "wicket.yaml"
+        configuration.write_text(text + rules)
+        secrets = {"COMMON_PASSWORD": password("app_rw"), "OWNER_PASSWORD": password("app_owner")}
+        self.gateway = Gateway(configuration, port, environment=secrets)
+        self._tokens: dict[str, str] = {}
+
+    def token(self, identity: str) -> str:
+        """A token for the identity: issued once."""
+        if identity not in self._tokens:
+            self._tokens[identity] = self.gateway.token(identity)
+        return self._tokens[identity]
+
+    @cached_property
+    def ca(self) -> Path:
+        """The gateway's own certificate authority, as clients get it."""
+        path = self.folder / "gateway-ca.pem"
+        path.write_text(self.gateway.wicket("ca", "-c", str(self.gateway.configuration)))
+        return path
+
+    @cached_property
+    def _inside(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.ca))
+
+    @cached_property
+    def _outside(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.server.authority.root))
+
+    def through(self, identity: str, database: str = worlds.ALPHA) -> Address:
+        """As the identity, through the gateway."""
+        return Address("localhost", self.gateway.port, identity, database, self.token(identity), self._inside)
+
+    def around(self, identity: str, database: str = worlds.ALPHA) -> Address:
+        """Directly, as the login that the identity gets behind the gateway."""
+        login = ACCOUNTS[identity]
+        return Address("localhost", self.server.port, login, database, password(login), self._outside)
+
+    def target(self, identity: str, database: str = worlds.ALPHA) -> Target:
+        """`through`, for ordinary clients."""
+        return Target("localhost", self.gateway.port, identity, self.token(identity), database, self.ca)
+
+    def direct_target(self, identity: str, database: str = worlds.ALPHA) -> Target:
+        """`around`, for ordinary clients."""
+        login = ACCOUNTS[identity]
+        root = self.server.authority.root
+        return Target("localhost", self.server.port, login, password(login), database, root)

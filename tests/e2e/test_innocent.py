@@ -1,0 +1,50 @@
+"""What ordinary clients and people send passes: the same bytes as directly, but for columns that are masked."""
+
+import pytest
+
+from corpus.innocent import Innocent, innocent
+from e2e.house import House
+from e2e.play import exchange
+from e2e.wire import Frame, Wire
+
+STATEMENTS = innocent()
+
+
+def test_the_corpus_has_what_it_promises() -> None:
+    assert len(STATEMENTS) >= 150
+    assert len({each.source for each in STATEMENTS}) >= 10
+
+
+@pytest.mark.parametrize("source", sorted({each.source for each in STATEMENTS}))
+def test_it_passes(house: House, source: str) -> None:
+    """One source at a time, all its statements told: a false positive is an outage, and seldom comes alone."""
+    wrong: list[str] = []
+    for each in STATEMENTS:
+        if each.source == source:
+            with Wire.open(house.around("reader")) as around, Wire.open(house.through("reader")) as through:
+                wrong += _differences(each, exchange(around, each.batch), exchange(through, each.batch))
+    assert not wrong, f"{len(wrong)} of them:\n" + "\n".join(wrong)
+
+
+def _differences(each: Innocent, direct: list[Frame], seen: list[Frame]) -> list[str]:
+    refused = [frame.fields for frame in seen if frame.type == b"E"]
+    if refused and not any(frame.type == b"E" for frame in direct):
+        return [f"{each.id}: {refused[0].get('C')} {refused[0].get('M')}"]
+    if [frame.type for frame in direct] != [frame.type for frame in seen]:
+        types = (b"".join(frame.type for frame in frames)[:40] for frames in (direct, seen))
+        return [f"{each.id}: other messages: {' '.join(map(str, types))}"]
+    wrong: set[str] = set()
+    names: list[str] = []
+    unmasked = set(each.masked)
+    for one, other in zip(direct, seen, strict=True):
+        if one.type == b"T":
+            names = [column.name for column in one.columns]
+        if one.type == b"D":
+            for name, mine, theirs in zip(names, one.cells, other.cells, strict=True):
+                if name in each.masked:
+                    unmasked -= {name} if mine != theirs else set()
+                elif mine != theirs:
+                    wrong.add(f"{each.id}: {name}: {mine!r} became {theirs!r}")
+        elif one != other:
+            wrong.add(f"{each.id}: {one.body!r} became {other.body!r}"[:600])
+    return sorted(wrong) + [f"{each.id}: {name} is not masked" for name in sorted(unmasked)]
