@@ -106,13 +106,21 @@ def _quoted(text: str) -> str:
 
 
 def render(
-    resource: str, protocol: str, address: Address, credential: Path | None, group: str, found: Discovery
+    resource: str,
+    protocol: str,
+    address: Address,
+    credential: Path | None,
+    wanted: Wanted,
+    port: int,
+    found: Discovery,
 ) -> str:
-    """The configuration's text, with comments for whoever reads it first."""
+    """The configuration's text, with comments for whoever reads it first. port: the gateway's own."""
+    group = wanted.group
     host = f"[{address.host}]" if ":" in address.host else address.host
     password = "" if credential is None else f", password: {{file: {_quoted(str(credential))}}}"
     lines = [
         "# Made by `wicket init`. Look over `sensitive` and the rules; docs/policy.md tells what there is.",
+        *_gateway(protocol, wanted.host, port),
         "resources:",
         f"  {resource}:",
         f"    protocol: {protocol}",
@@ -141,6 +149,19 @@ def render(
         "",
     ]
     return "\n".join(lines)
+
+
+def _gateway(protocol: str, host: str, port: int) -> list[str]:
+    """What it takes to be reached from elsewhere; on loopback nothing."""
+    if host in _LOOPBACK:
+        return []
+    everywhere = "[::]" if ":" in host else "0.0.0.0"  # noqa: S104 - asked for by --host
+    return [
+        "gateway:",
+        f"  listen: {{{protocol}: {_quoted(f'{everywhere}:{port}')}}}",
+        f"  tls: {{names: [{_quoted(host)}, localhost, {_quoted('127.0.0.1')}, {_quoted('::1')}]}}",
+        "",
+    ]
 
 
 def _warnings(address: Address, found: Discovery, credential: Path | None) -> tuple[str, ...]:
@@ -173,6 +194,8 @@ def introduce(text: str, wanted: Wanted) -> Made:
     config = wanted.config.absolute()
     if config.exists():
         raise Unusable(f"{wanted.config} exists; it is left alone: name another with -c")
+    if not config.parent.is_dir():
+        raise Unusable(f"{wanted.config.parent} is no folder")
     spec, introduction = _protocol(text)
     try:
         address = introduction.read(text)
@@ -198,7 +221,9 @@ def introduce(text: str, wanted: Wanted) -> Made:
         except FileExistsError:
             raise Unusable(f"{credential} exists; it is left alone") from None
     try:
-        _write_config(config, render(name, spec.name, address, credential, wanted.group, found))
+        _write_config(
+            config, render(name, spec.name, address, credential, wanted, site.ports[spec.name], found)
+        )
         site = office.site(config)
         account = ServiceAccount(wanted.identity, IdentityKind.AGENT, frozenset({wanted.group}))
         secret, record = asyncio.run(office.new_account(site, account, wanted.lifetime, time.time_ns()))

@@ -4,15 +4,14 @@ Like app.py it may import everyone; like app.py it decides nothing."""
 import asyncio
 import datetime
 import os
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wicketgate.admin.ports import Control, Office, Recordings
 from wicketgate.identity import tokens
@@ -27,6 +26,9 @@ from wicketgate.policy.load import Policy
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file
 from wicketgate.store.db import Store, store_url
+
+if TYPE_CHECKING:
+    from wicketgate.settings import Settings
 
 Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
 
@@ -122,11 +124,22 @@ class Site:
 
 
 def site(config: Path) -> Site:
-    """By the settings in a configuration file. Raises PolicyError, FileNotFoundError."""
-    from wicketgate.protocols.registry import protocols
+    """By the settings in a configuration. Raises PolicyError."""
     from wicketgate.settings import load_settings
 
-    settings = load_settings(config)
+    return _site(config, load_settings(config))
+
+
+def default_site(config: Path) -> Site:
+    """The same for a configuration that is yet to be written, and sets nothing."""
+    from wicketgate.settings import default_settings
+
+    return _site(config, default_settings(config))
+
+
+def _site(config: Path, settings: "Settings") -> Site:
+    from wicketgate.protocols.registry import protocols
+
     listeners = settings.listeners(protocols())
     return Site(
         config=config,
@@ -137,12 +150,6 @@ def site(config: Path) -> Site:
         own_certificate=settings.tls.certificate is not None,
         ports={protocol: each.port for protocol, each in listeners.items()},
     )
-
-
-def default_site(config: Path) -> Site:
-    """The same for a configuration that is yet to be written there, with nothing set."""
-    with tempfile.NamedTemporaryFile("w", dir=config.parent, prefix=".wicket-", suffix=".yaml") as file:
-        return replace(site(Path(file.name)), config=config)
 
 
 def authority(config: Path) -> tuple[Path, str]:
@@ -168,12 +175,20 @@ def recordings(folder: Path, state: Path | None = None) -> JournalRecordings:
     return JournalRecordings(folder, keys=lambda: read_keys(key) if key.exists() else ())
 
 
-async def _stored_checkpoints(found: Site) -> list[Checkpoint]:
+async def _stored_checkpoints(found: Site) -> tuple[list[Checkpoint], list[str]]:
+    """The store's checkpoints, and a fault for each that can't be read: it must not vanish quietly."""
     store = await Store.open(store_url(found.database_url, found.state))
+    checkpoints, faults = [], []
     try:
-        return [parse_checkpoint(each.line.encode()) for each in await store.checkpoints()]
+        for each in await store.checkpoints():
+            try:
+                checkpoints.append(parse_checkpoint(each.line.encode()))
+            except ValueError:
+                place = f"number {each.number} of node {each.node}"
+                faults.append(f"FAULT checkpoint-forged: {place} in the store is no checkpoint")
     finally:
         await store.close()
+    return checkpoints, faults
 
 
 def verify(
@@ -186,6 +201,7 @@ def verify(
     found = site(config) if journal is None and (key is None or not files) else None
     expected = read_expected(expect) if expect is not None else None
     notes: list[str] = []
+    faults: list[str] = []
     if key is not None:
         keys = read_keys(key)
     else:
@@ -198,7 +214,7 @@ def verify(
         checkpoints: list[Checkpoint] = []
         if found is not None:
             try:
-                checkpoints = asyncio.run(_stored_checkpoints(found))
+                checkpoints, faults = asyncio.run(_stored_checkpoints(found))
             except GatewayError as error:
                 notes.append(f"note: the store's checkpoints are not at hand ({error.public})")
         folder = journal if journal is not None else found.journal if found is not None else Path()
@@ -210,7 +226,8 @@ def verify(
             if name not in ("ok", "findings"):
                 facts[name] = facts.get(name, 0) + value
     findings = [f"{prefix}{each}" for prefix, report in reports for each in report["findings"]]
-    return {"ok": all(report["ok"] for _, report in reports), "findings": notes + findings, "facts": facts}
+    sound = not faults and all(report["ok"] for _, report in reports)
+    return {"ok": sound, "findings": notes + faults + findings, "facts": facts}
 
 
 def protocols_of(config: Path) -> dict[str, str]:

@@ -171,7 +171,8 @@ class _Teller:
         outcome, kept = _mapping(head.get("o")), _mapping(head.get("b"))
         asked.answered = True
         asked.rows, asked.duration = _whole(outcome.get("rows")), _whole(outcome.get("ns"))
-        asked.masked = {str(name): count for name, count in _mapping(outcome.get("masked")).items()}
+        masked = _mapping(outcome.get("masked"))
+        asked.masked = {str(name): _whole(count) or 0 for name, count in masked.items()}
         asked.code, asked.tag = _text(outcome.get("sqlstate")), _text(outcome.get("tag"))
         asked.length = _whole(kept.get("len"))
         asked.truncated = (_whole(kept.get("kept")) or 0) < (asked.length or 0)

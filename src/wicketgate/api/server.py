@@ -166,6 +166,7 @@ class ApiHandle:
         self._log = log
         self._servers: list[uvicorn.Server] = []
         self._sockets: list[socket.socket] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._error: BaseException | None = None
@@ -207,8 +208,10 @@ class ApiHandle:
                 self._servers.append(_server(app, _Protocol, self._settings, secure=True))
             pairs = zip(self._servers, (self._sockets[-1], *https), strict=True)
             async with asyncio.TaskGroup() as group:
-                for server, sock in pairs:
+                self._tasks = [
                     group.create_task(server.serve(sockets=[sock]), name="api server")
+                    for server, sock in pairs
+                ]
                 self._ready.set()
 
     def _close(self) -> None:

@@ -1,11 +1,13 @@
 """Options that several commands take, and how they find the API."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from wicketgate.cli.client import Client, Where, remote
+from wicketgate.cli.ending import USAGE, end
 
 DEFAULT_CONFIG = Path("wicket.yaml")
 
@@ -38,10 +40,18 @@ Journal = Annotated[
 ]
 
 
+def readable(config: Path) -> None:
+    """Ends the command where there is no configuration: the commonest first mistake gets the best answer."""
+    if not os.access(config, os.R_OK):
+        end(f"{config} can't be read: make one with `wicket init`, or name it with -c", USAGE)
+
+
 def client(config: Path, url: str | None, token_file: Path | None, ca: str | None) -> Client:
     """The API: at --url, or on the socket that the configuration names."""
     if url is not None:
         return Client(remote(url, token_file, ca))
-    from wicketgate.office import site
+    readable(config)
+    # the settings alone: the composition would load everything
+    from wicketgate.settings import load_settings
 
-    return Client(Where(socket=site(config).socket))
+    return Client(Where(socket=load_settings(config).api.socket))

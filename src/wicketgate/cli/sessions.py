@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from wicketgate.cli.client import Client
 from wicketgate.cli.ending import NEGATIVE, USAGE, end
-from wicketgate.cli.options import DEFAULT_CONFIG, Ca, Config, Journal, Json, TokenFile, Url, client
+from wicketgate.cli.options import DEFAULT_CONFIG, Ca, Config, Journal, Json, TokenFile, Url, client, readable
 from wicketgate.cli.output import clean, lasting, note, say, say_json, table, when
 
 app = typer.Typer(no_args_is_help=True, help="List, replay, export and verify sessions and their recordings.")
@@ -25,25 +26,27 @@ def _files(journal: Path) -> Any:
     return office.recordings(journal)
 
 
-def _whole_id(text: str, known: list[str]) -> str:
-    """The one session whose id begins so."""
+def _check_id(text: str) -> None:
     if not re.fullmatch(r"[0-9a-f]{4,32}", text):
         end("a session's id is 32 hex digits, as `wicket sessions list` shows it", USAGE)
+
+
+def _whole_id(text: str, known: list[str]) -> str:
+    """The one session whose id begins so."""
+    _check_id(text)
     if len(text) == 32:
         return text
     found = [each for each in known if each.startswith(text)]
     if len(found) != 1:
-        end(
-            f"no session's id begins with {text}"
-            if not found
-            else f"{len(found)} sessions' ids begin with {text}"
-        )
+        many = f"{len(found)} sessions' ids begin" if found else "no session's id begins"
+        end(f"{many} with {text}")
     return found[0]
 
 
-def _find(api: Any, text: str) -> str:
+def _find(api: Client, text: str) -> str:
+    _check_id(text)
     if len(text) == 32:
-        return _whole_id(text, [])
+        return text
     return _whole_id(text, [each["session"] for each in api.ask("GET", "/sessions", most=10_000)])
 
 
@@ -227,6 +230,8 @@ def verify(
 
       wicket sessions verify --journal /backup/journal --key journal.pub --expect checkpoint.json
     """
+    if journal is None and (key is None or not files):
+        readable(config)
     from wicketgate import office
 
     found = office.verify(config, journal, key, expect, files or [])

@@ -1,14 +1,12 @@
 """`wicket init`, `serve`, `check` and `ca`: what runs here, through the composition, without the API."""
 
-import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from wicketgate.cli.ending import NEGATIVE, USAGE, end
-from wicketgate.cli.options import DEFAULT_CONFIG, Config, Json
+from wicketgate.cli.options import DEFAULT_CONFIG, Config, Json, readable
 from wicketgate.cli.output import clean, note, say, say_json
 
 
@@ -80,7 +78,7 @@ def serve(config: Config = DEFAULT_CONFIG) -> None:
 
     Example:  wicket serve -c /etc/wicket/wicket.yaml
     """
-    _readable(config)
+    readable(config)
     from wicketgate.app import serve as run
 
     code = run(config)
@@ -102,7 +100,7 @@ def check(
 
       wicket check -c staging.yaml --json
     """
-    _readable(config)
+    readable(config)
     from wicketgate.checkup import check as look
 
     findings = look(config, reach=not offline)
@@ -127,6 +125,7 @@ def ca(
 
     Example:  wicket ca > wicket-ca.pem
     """
+    readable(config)
     from wicketgate.office import authority
 
     try:
@@ -139,8 +138,3 @@ def ca(
         say(str(file))
     else:
         say(text.rstrip("\n"))
-
-
-def _readable(config: Path) -> None:
-    if not os.access(config, os.R_OK):
-        end(f"{config} can't be read: make one with `wicket init`, or name it with -c", USAGE)
