@@ -290,6 +290,9 @@ class Store:
         When all are taken, the one that was seen longest ago is given anew. Call it at start and every hour.
         """
         async with self._transaction() as connection:
+            # before anything else: a lock that grows deadlocks with another that does
+            if connection.dialect.name == "postgresql":
+                await connection.execute(sa.text("LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE"))
             found = (
                 await connection.execute(
                     sa.update(NODES).where(NODES.c.node == node).values(seen=now).returning(NODES.c.number)
@@ -297,8 +300,6 @@ class Store:
             ).scalar_one_or_none()
             if found is not None:
                 return int(found)
-            if connection.dialect.name == "postgresql":
-                await connection.execute(sa.text("LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE"))
             taken = {
                 row.number: row.seen
                 for row in await connection.execute(sa.select(NODES.c.number, NODES.c.seen))
