@@ -47,10 +47,13 @@ async def test_it_does_what_sqlite_does(postgres15: Postgres, tmp_path: Path) ->
             await each.close()
     engine = create_async_engine(url)
 
-    def differences(connection: sa.Connection) -> list[str]:
-        # the copy holds the planted tables too, which alembic would remove
-        found = compare_metadata(MigrationContext.configure(connection), METADATA)
-        return [str(each) for each in found if isinstance(each, list) or not each[0].startswith("remove_")]
+    def ours(name: str | None, kind: str, parents: object) -> bool:
+        # the copy holds the planted tables too
+        return kind != "table" or name in METADATA.tables
+
+    def differences(connection: sa.Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"include_name": ours})
+        return list(compare_metadata(context, METADATA))
 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
