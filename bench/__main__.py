@@ -54,6 +54,14 @@ def main() -> None:
             ten,
         ]
         check_masks(ten)
+        memory: dict[str, float] = {}
+        if not options.no_idle:  # first: freed memory of other loads would hide what sessions need
+            number = 100 if options.quick else peers.IDLE
+            for peer in everyone[1:]:
+                memory[peer.name] = loads.idle(peer, number)
+                print(
+                    f"idle sessions      {peer.name:11} {memory[peer.name] / 1000:8.1f} kB each", flush=True
+                )
         seconds = options.seconds
         plan: dict[str, tuple[list[Peer], Load]] = {}
         for mode, clients in itertools.product(("prepared", "simple"), (8, 1)):
@@ -78,14 +86,6 @@ def main() -> None:
                         f"{measured.cpu * 1e6:8.2f} µs of CPU",
                         flush=True,
                     )
-        memory: dict[str, float] = {}
-        if not options.no_idle:
-            number = 100 if options.quick else peers.IDLE
-            for peer in everyone[1:]:
-                memory[peer.name] = loads.idle(peer, number)
-                print(
-                    f"idle sessions      {peer.name:11} {memory[peer.name] / 1000:8.1f} kB each", flush=True
-                )
         table = report.table(found, memory, statistics.median)
         print("\n" + table)
         if not options.quick and not options.only:
