@@ -45,7 +45,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("text", "message"), REFUSED)
 def test_what_does_not_load(text: str, message: str) -> None:
-    with pytest.raises(ConditionError, match="(?s).*") as told:
+    with pytest.raises(ConditionError) as told:
         check(text)
     assert message in str(told.value)
 
