@@ -62,7 +62,7 @@ def _check_outcome(house: House, case: Case, played: Played) -> None:
     direct = play(case, house.around(case.who), lambda text: house.server.sql(text, database=worlds.ALPHA))
     if case.who != "reader":
         worlds.reset(house.server, worlds.ALPHA)
-    assert played.codes == direct.codes, f"{case.id}: {_told(played)} instead of {direct.codes}"
+    assert case.code == "any" or played.codes == direct.codes, f"{case.id}: {_told(played)} instead of {direct.codes}"
     if case.want == "clean":
         assert played.seen() == direct.seen(), f"{case.id}: {_told(played)}"
     if case.want == "masked":
