@@ -84,12 +84,16 @@ def _gateway(console: Console, folder: Path, server: Postgres, wanted: int, stac
     port = wanted if _free(wanted) else system.free_port()
     home = folder / "gateway"
     home.mkdir(mode=0o700)
-    configuration = home / "wicket.yaml"
+    configuration, secret = home / "wicket.yaml", home / "sales.password"
+    secret.touch(mode=0o600)
+    secret.write_text(password("app"))
     configuration.write_text(
-        RULES.format(port=port, state=home / "state", upstream=server.port, ca=server.authority.root)
+        RULES.format(
+            port=port, state=home / "state", upstream=server.port, ca=server.authority.root, secret=secret
+        )
     )
     configuration.chmod(0o600)
-    gateway = Gateway(configuration, port, environment={"SALES_PASSWORD": password("app")})
+    gateway = Gateway(configuration, port)
     gateway.start()
     stack.callback(gateway.stop)
     show.step(console, f"Wicketgate on port {port}, configured by {configuration}")

@@ -77,7 +77,7 @@ resources:
     tls: verify-full
     ca_file: {ca}
     accounts:
-      app: {{username: app, password: {{env: SALES_PASSWORD}}}}
+      app: {{username: app, password: {{file: {secret}}}}}
     sensitive:
       public.customers.email: email
       public.customers.card: payment-card

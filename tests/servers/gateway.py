@@ -56,7 +56,7 @@ class Gateway:
         while time.monotonic() < deadline and self._process.poll() is None:
             if self.ready():
                 return
-            time.sleep(0.1)
+            time.sleep(0.5)
         self.kill()
         raise RuntimeError(f"wicket serve did not start:\n{self.log()[-6000:]}")
 
