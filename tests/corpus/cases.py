@@ -72,9 +72,7 @@ class Case:
         return f"{self.kind}: {self.name}"
 
 
-_KEYS = frozenset(
-    "name who want steps login effect code least most safe ends equality varies rows".split()
-)
+_KEYS = frozenset(["name", "who", "want", "steps", "login", "effect", "code", "least", "most", "safe", "ends", "equality", "varies", "rows"])
 
 
 def bypass() -> list[Case]:
@@ -92,7 +90,9 @@ def _read(path: Path) -> Iterator[Case]:
     for entry in document["cases"]:
         unknown = set(entry) - _KEYS
         if unknown or entry["want"] not in WANTS or entry.get("who", "reader") not in WHO:
-            raise ValueError(f"{path.name}: {entry.get('name')}: {unknown or 'want or who is not one of ours'}")
+            raise ValueError(
+                f"{path.name}: {entry.get('name')}: {unknown or 'want or who is not one of ours'}"
+            )
         yield Case(
             kind=path.stem,
             name=entry["name"],
@@ -156,7 +156,10 @@ def message(item: Any) -> bytes:
         case "parse":
             return wire.parse(item.get("as", ""), _grown(item, "parse"), item.get("types", ()))
         case "bind":
-            values = [value if value is None or isinstance(value, str) else str(value) for value in item.get("values", ())]
+            values = [
+                value if value is None or isinstance(value, str) else str(value)
+                for value in item.get("values", ())
+            ]
             return wire.bind(
                 item.get("portal", ""), item["bind"], values, item.get("formats", ()), item.get("results", ())
             )

@@ -42,12 +42,16 @@ def _read(path: Path) -> Iterator[Innocent]:
         if unknown:
             raise ValueError(f"{path.name}: {entry['text'][:60]}: {unknown}")
         extended = entry.get("extended")
-        batch = Batch(wire.query(entry["text"]), 1) if extended is None else _extended(entry["text"], extended)
+        batch = (
+            Batch(wire.query(entry["text"]), 1) if extended is None else _extended(entry["text"], extended)
+        )
         yield Innocent(path.stem, number, entry["text"], batch, frozenset(entry.get("masked", ())))
 
 
 def _extended(text: str, given: dict[str, Any]) -> Batch:
-    values = [bytes.fromhex(value["hex"]) if isinstance(value, dict) else value for value in given.get("values", ())]
+    values = [
+        bytes.fromhex(value["hex"]) if isinstance(value, dict) else value for value in given.get("values", ())
+    ]
     sent = [
         wire.parse("", text, given.get("types", ())),
         wire.bind("", "", values, given.get("formats", ()), given.get("results", ())),

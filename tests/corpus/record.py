@@ -26,7 +26,18 @@ from servers.certificates import Authority
 from servers.postgres import Postgres, password
 
 INNOCENT = Path(__file__).parent / "innocent"
-_CONTEXT = ("fetch", "move", "close", "savepoint", "release", "rollback", "commit", "begin", "start", "execute")
+_CONTEXT = (
+    "fetch",
+    "move",
+    "close",
+    "savepoint",
+    "release",
+    "rollback",
+    "commit",
+    "begin",
+    "start",
+    "execute",
+)
 """First words of statements that mean something only after others; the client scripts run these."""
 
 COMPLETIONS = (
@@ -111,7 +122,9 @@ def complete(target: scripts.Target) -> None:
     """Type into psql on a terminal and press Tab twice after each text: what it asks by itself."""
     number, terminal = pty.openpty()
     environment = target.environment() | {"TERM": "dumb", "PSQL_HISTORY": "/dev/null", "PSQL_PAGER": "cat"}
-    shell = subprocess.Popen(["psql", "-X"], stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
+    shell = subprocess.Popen(
+        ["psql", "-X"], stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+    )
     os.close(terminal)
     _settle(number)
     for text in COMPLETIONS:
@@ -176,7 +189,11 @@ def main() -> None:
             for name, script in todo.items():
                 relay = Relay(server.port)
                 script(scripts.Target("127.0.0.1", relay.port, "app_rw", password("app_rw"), worlds.ALPHA))
-                count = write(name, f"What {name} sent to PostgreSQL {server.version}; made by corpus/record.py.", relay.notes)
+                count = write(
+                    name,
+                    f"What {name} sent to PostgreSQL {server.version}; made by corpus/record.py.",
+                    relay.notes,
+                )
                 sys.stdout.write(f"{name}: {count}\n")
         finally:
             server.destroy()

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import psycopg
+
 from servers import planted
 from servers.postgres import Postgres
 
@@ -15,7 +16,10 @@ ALPHA, BRAVO = "alpha", "bravo"
 
 SENSITIVE: dict[str, str] = {
     **planted.SENSITIVE,
-    **{f"public.vault.{column}": "secret" for column in ("pin", "doc", "raw", "box", "phones", "balance", "born")},
+    **{
+        f"public.vault.{column}": "secret"
+        for column in ("pin", "doc", "raw", "box", "phones", "balance", "born")
+    },
     "public.badges.ssn": "national-id",
 }
 """The `sensitive:` map of both worlds."""
@@ -24,8 +28,10 @@ _BARE = "world_template"
 _TABLES = "customers orders notes audit vault badges people events s1.t s2.t victims inbox trapped defaulted moods kinds"
 _STATE = (
     "SELECT md5(concat_ws('|', "
-    + ", ".join(f"(SELECT string_agg(x::text, ',' ORDER BY x::text) FROM {table} x)" for table in _TABLES.split())
-    + ", (SELECT last_value::text || is_called FROM s), (SELECT count(*) FROM pg_largeobject_metadata),"
+    + ", ".join(
+        f"(SELECT string_agg(x::text, ',' ORDER BY x::text) FROM {table} x)" for table in _TABLES.split()
+    )
+    + ", (SELECT last_value::text || is_called FROM s), (SELECT count(*) FROM pg_largeobject_metadata), (SELECT count(*) FROM pg_statistic_ext),"
     " (SELECT string_agg(concat(relname, relkind, relnatts), ',' ORDER BY oid) FROM pg_class"
     " WHERE oid > 16383 AND relpersistence <> 't' AND relkind <> 't'),"
     " (SELECT string_agg(attname, ',' ORDER BY attrelid, attnum) FROM pg_attribute WHERE attrelid IN"
@@ -40,8 +46,16 @@ _BRAVO = (
     (5, "una.planted@sorrel-post.test", "153-96-8024", "5105140000097727"),
 )
 _VAULT = {
-    ALPHA: ((735102946, "quartz-8d21", "+49-30-555-0173"), (604817253, "onyx-77f0", "+49-30-555-0284"), (918273645, "beryl-c3e9", "+49-30-555-0395")),
-    BRAVO: ((412958367, "garnet-19b4", "+33-1-5550-6621"), (867530912, "jasper-e62a", "+33-1-5550-7732"), (250173984, "topaz-5f08", "+33-1-5550-8843")),
+    ALPHA: (
+        (735102946, "quartz-8d21", "+49-30-555-0173"),
+        (604817253, "onyx-77f0", "+49-30-555-0284"),
+        (918273645, "beryl-c3e9", "+49-30-555-0395"),
+    ),
+    BRAVO: (
+        (412958367, "garnet-19b4", "+33-1-5550-6621"),
+        (867530912, "jasper-e62a", "+33-1-5550-7732"),
+        (250173984, "topaz-5f08", "+33-1-5550-8843"),
+    ),
 }
 
 
@@ -96,7 +110,12 @@ def _forms() -> Iterable[tuple[str, bytes]]:
             text = value.encode()
             yield from ((value, form) for form in (text, text[::-1], text.upper(), text.hex().encode()))
         yield str(pin), pin.to_bytes(4, "big")
-        yield str(pin), b"".join(int(part).to_bytes(2, "big") for part in (f"{pin:012}"[at : at + 4] for at in (0, 4, 8)))
+        yield (
+            str(pin),
+            b"".join(
+                int(part).to_bytes(2, "big") for part in (f"{pin:012}"[at : at + 4] for at in (0, 4, 8))
+            ),
+        )
 
 
 _FORMS = tuple(_forms())
@@ -106,7 +125,9 @@ def _values(world: str) -> str:
     customers = planted.CUSTOMERS if world == ALPHA else _BRAVO
     lines = ["SET session_replication_role = replica;"]
     for number, email, ssn, card in customers:
-        lines.append(f"UPDATE customers SET email = '{email}', ssn = '{ssn}', card = '{card}' WHERE id = {number};")
+        lines.append(
+            f"UPDATE customers SET email = '{email}', ssn = '{ssn}', card = '{card}' WHERE id = {number};"
+        )
         lines.append(f"UPDATE s2.t SET value = '{ssn}' WHERE id = {number};")
         lines.append(f"UPDATE badges SET ssn = '{ssn}' WHERE id = {number};")
     lines.append(f"UPDATE people_child SET ssn = '{customers[0][2]}';")

@@ -76,7 +76,9 @@ class House:
         sensitive = "\n".join(f"      {column}: {name}" for column, name in worlds.SENSITIVE.items())
         text = _HEAD.format(port=port, workers=workers, state=state or folder / "state", more=more)
         for name in databases:
-            text += _RESOURCE.format(name=name, upstream=server.port, ca=server.authority.root, sensitive=sensitive)
+            text += _RESOURCE.format(
+                name=name, upstream=server.port, ca=server.authority.root, sensitive=sensitive
+            )
         configuration = folder / "wicket.yaml"
         configuration.write_text(text + rules)
         secrets = {"COMMON_PASSWORD": password("app_rw"), "OWNER_PASSWORD": password("app_owner")}

@@ -36,11 +36,16 @@ class Played:
     @property
     def codes(self) -> list[str]:
         """SQLSTATE of every error after the sign-in."""
-        return [frame.fields.get("C", "") for answer in self.answers for frame in answer if frame.type == b"E"]
+        return [
+            frame.fields.get("C", "") for answer in self.answers for frame in answer if frame.type == b"E"
+        ]
 
     def seen(self) -> list[list[tuple[bytes, bytes]]]:
         """The answers as they compare between two runs."""
-        return [[(frame.type, frame.body) for frame in answer if frame.type not in CHATTER] for answer in self.answers]
+        return [
+            [(frame.type, frame.body) for frame in answer if frame.type not in CHATTER]
+            for answer in self.answers
+        ]
 
 
 def play(case: Case, address: Address, beside: Callable[[str], object]) -> Played:
@@ -98,7 +103,9 @@ def _goes_on(wire: Wire) -> bool:
         return False
 
 
-def told_apart(first: Iterable[list[tuple[bytes, bytes]]], second: Iterable[list[tuple[bytes, bytes]]]) -> bool:
+def told_apart(
+    first: Iterable[list[tuple[bytes, bytes]]], second: Iterable[list[tuple[bytes, bytes]]]
+) -> bool:
     """Whether two worlds' answers differ in more than the worlds' names."""
     return _named(first) != _named(second)
 

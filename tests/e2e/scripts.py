@@ -50,15 +50,28 @@ class Target:
 
     def environment(self) -> dict[str, str]:
         """For programs on libpq."""
-        tls = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(self.ca)} if self.ca else {"PGSSLMODE": "disable"}
-        base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "10"}
-        return base | tls | {
-            "PGHOST": self.host,
-            "PGPORT": str(self.port),
-            "PGUSER": self.user,
-            "PGPASSWORD": self.password,
-            "PGDATABASE": self.database,
+        tls = (
+            {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(self.ca)}
+            if self.ca
+            else {"PGSSLMODE": "disable"}
+        )
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": "/nonexistent",
+            "LC_ALL": "C.UTF-8",
+            "PGCONNECT_TIMEOUT": "10",
         }
+        return (
+            base
+            | tls
+            | {
+                "PGHOST": self.host,
+                "PGPORT": str(self.port),
+                "PGUSER": self.user,
+                "PGPASSWORD": self.password,
+                "PGDATABASE": self.database,
+            }
+        )
 
 
 PSQL = r"""
@@ -177,7 +190,9 @@ def run_psycopg(target: Target) -> Any:
                 seen["iterated"] = sum(1 for _ in server)
         for _ in range(8):
             connection.execute("SELECT count(*) FROM orders WHERE customer_id = %s", (2,), prepare=True)
-        seen["prepared"] = _rows(connection.execute("SELECT note FROM orders WHERE id = %s", (3,), prepare=True))
+        seen["prepared"] = _rows(
+            connection.execute("SELECT note FROM orders WHERE id = %s", (3,), prepare=True)
+        )
         with connection.pipeline() as pipeline:
             cursors = [connection.execute("SELECT %s::int + id FROM s1.t", (n,)) for n in range(5)]
             pipeline.sync()
@@ -206,7 +221,9 @@ def run_psycopg(target: Target) -> Any:
                 seen["savepoint"] = [error.sqlstate, error.diag.message_primary]
             seen["after savepoint"] = _rows(connection.execute("SELECT 1"))
         seen["encoding"] = connection.info.encoding
-        seen["parameters"] = [connection.info.parameter_status(n) for n in ("server_version", "TimeZone", "DateStyle")]
+        seen["parameters"] = [
+            connection.info.parameter_status(n) for n in ("server_version", "TimeZone", "DateStyle")
+        ]
         seen["long"] = len(connection.execute("SELECT repeat('x', 3000000)").fetchall()[0][0])
         seen["empty"] = repr(connection.execute("").description)
         seen["types"] = repr(psycopg.types.TypeInfo.fetch(connection, "mood"))[:12]
@@ -222,7 +239,11 @@ def run_psycopg_writes(target: Target) -> Any:
         cursor.execute("DELETE FROM audit")
         cursor.executemany("INSERT INTO audit (what) VALUES (%s)", [(f"row {n}",) for n in range(20)])
         connection.commit()
-        cursor.executemany("UPDATE audit SET what = %s WHERE what = %s RETURNING what", [("a", "row 1"), ("b", "row 2")], returning=True)
+        cursor.executemany(
+            "UPDATE audit SET what = %s WHERE what = %s RETURNING what",
+            [("a", "row 1"), ("b", "row 2")],
+            returning=True,
+        )
         seen["returning"] = [cursor.fetchall(), cursor.nextset(), cursor.fetchall()].__repr__()
         connection.rollback()
         with cursor.copy("COPY audit (what) FROM STDIN") as copy:
@@ -256,16 +277,25 @@ async def _asyncpg(target: Target) -> Any:
     try:
         seen["kinds"] = [repr(row) for row in await connection.fetch("SELECT * FROM kinds ORDER BY id")]
         seen["enum"] = repr(await connection.fetch("SELECT feels FROM (VALUES ('calm'::mood)) AS m (feels)"))
-        seen["composite"] = repr(await connection.fetch("SELECT ROW(1, 'x')::pair AS p, ARRAY[ROW(2, 'y')::pair] AS ps"))
+        seen["composite"] = repr(
+            await connection.fetch("SELECT ROW(1, 'x')::pair AS p, ARRAY[ROW(2, 'y')::pair] AS ps")
+        )
         seen["domain"] = repr(await connection.fetch("SELECT 3::positive AS d"))
-        seen["range"] = repr(await connection.fetch("SELECT int4range(1, 5) AS r, '{[1,2),[4,5)}'::int4multirange AS m"))
-        seen["arguments"] = repr(await connection.fetch("SELECT $1::int[] AS a, $2::jsonb AS j", [1, None], '{"a": 1}'))
+        seen["range"] = repr(
+            await connection.fetch("SELECT int4range(1, 5) AS r, '{[1,2),[4,5)}'::int4multirange AS m")
+        )
+        seen["arguments"] = repr(
+            await connection.fetch("SELECT $1::int[] AS a, $2::jsonb AS j", [1, None], '{"a": 1}')
+        )
         statement = await connection.prepare("SELECT id, total FROM orders WHERE id = $1")
         seen["prepared"] = [repr(await statement.fetchrow(n)) for n in (1, 2, 3)]
         seen["attributes"] = repr([(a.name, a.type.name) for a in statement.get_attributes()])
         seen["parameters"] = repr(statement.get_parameters())
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            seen["cursor"] = [repr(row) async for row in connection.cursor("SELECT id FROM orders ORDER BY id LIMIT 70", prefetch=30)]
+            seen["cursor"] = [
+                repr(row)
+                async for row in connection.cursor("SELECT id FROM orders ORDER BY id LIMIT 70", prefetch=30)
+            ]
             cursor = await connection.cursor("SELECT id FROM orders ORDER BY id")
             await cursor.forward(3)
             seen["forward"] = repr(await cursor.fetch(2))
@@ -283,7 +313,12 @@ async def _asyncpg(target: Target) -> Any:
     finally:
         await connection.close()
     async with asyncpg.create_pool(min_size=2, max_size=3, **options) as pool:
-        found = await asyncio.gather(*(pool.fetchval("SELECT count(*) FROM orders WHERE customer_id = $1", n % 5 + 1) for n in range(12)))
+        found = await asyncio.gather(
+            *(
+                pool.fetchval("SELECT count(*) FROM orders WHERE customer_id = $1", n % 5 + 1)
+                for n in range(12)
+            )
+        )
         seen["pool"] = repr(found)
     return seen
 
@@ -349,7 +384,10 @@ def _reflected(url: str, arguments: dict[str, Any]) -> Any:
         for schema in (None, "s1", "s2"):
             tables = sorted(found.get_table_names(schema=schema))
             seen[f"tables {schema}"] = tables
-            seen[f"views {schema}"] = [sorted(found.get_view_names(schema=schema)), sorted(found.get_materialized_view_names(schema=schema))]
+            seen[f"views {schema}"] = [
+                sorted(found.get_view_names(schema=schema)),
+                sorted(found.get_materialized_view_names(schema=schema)),
+            ]
             for table in tables:
                 seen[f"{schema}.{table}"] = repr([
                     found.get_columns(table, schema=schema), found.get_pk_constraint(table, schema=schema),
@@ -363,9 +401,13 @@ def _reflected(url: str, arguments: dict[str, Any]) -> Any:
         metadata.reflect(engine, views=True)
         orders = metadata.tables["orders"]
         with engine.connect() as connection:
-            wanted = sqlalchemy.select(orders.c.id, orders.c.total).where(orders.c.id < 4).order_by(orders.c.id)
+            wanted = (
+                sqlalchemy.select(orders.c.id, orders.c.total).where(orders.c.id < 4).order_by(orders.c.id)
+            )
             seen["rows"] = [repr(row) for row in connection.execute(wanted)]
-            counted = sqlalchemy.select(sqlalchemy.func.count()).select_from(orders).group_by(orders.c.customer_id)
+            counted = (
+                sqlalchemy.select(sqlalchemy.func.count()).select_from(orders).group_by(orders.c.customer_id)
+            )
             seen["grouped"] = sorted(connection.execute(counted).scalars())
             seen["isolation"] = connection.get_isolation_level()
         return seen
@@ -388,12 +430,16 @@ async def _sqlalchemy_asyncpg(target: Target) -> Any:
     import sqlalchemy
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    engine = create_async_engine(target.url("postgresql+asyncpg"), connect_args={"ssl": target.context() or False})
+    engine = create_async_engine(
+        target.url("postgresql+asyncpg"), connect_args={"ssl": target.context() or False}
+    )
     try:
         async with engine.connect() as connection:
             names = await connection.run_sync(lambda c: sorted(sqlalchemy.inspect(c).get_table_names()))
             columns = await connection.run_sync(lambda c: repr(sqlalchemy.inspect(c).get_columns("orders")))
-            rows = await connection.execute(sqlalchemy.text("SELECT id, note FROM orders WHERE id < :most ORDER BY id"), {"most": 4})
+            rows = await connection.execute(
+                sqlalchemy.text("SELECT id, note FROM orders WHERE id < :most ORDER BY id"), {"most": 4}
+            )
             return {"names": names, "columns": columns, "rows": [repr(row) for row in rows]}
     finally:
         await engine.dispose()
@@ -416,10 +462,13 @@ def run_alembic(target: Target) -> Any:
     try:
         with engine.connect() as connection:
             context = MigrationContext.configure(
-                connection, opts={"include_schemas": True, "compare_type": True, "compare_server_default": True}
+                connection,
+                opts={"include_schemas": True, "compare_type": True, "compare_server_default": True},
             )
             found = compare_metadata(context, sqlalchemy.MetaData())
-            return sorted(f"{each[0]} {getattr(each[1], 'name', '')}" for each in found if isinstance(each, tuple))
+            return sorted(
+                f"{each[0]} {getattr(each[1], 'name', '')}" for each in found if isinstance(each, tuple)
+            )
     finally:
         engine.dispose()
 

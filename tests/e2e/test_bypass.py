@@ -26,7 +26,9 @@ def test_a_way_around_is_closed(house: House, case: Case) -> None:
     assert worlds.leaks(alpha.bytes) == [], f"{case.id}: planted values reached the client: {_told(alpha)}"
     if not (case.equality or case.varies):
         apart = told_apart(alpha.seen(), found[worlds.BRAVO].seen())
-        assert not apart, f"{case.id}: the answer tells the values: {_told(alpha)} {_told(found[worlds.BRAVO])}"
+        assert not apart, (
+            f"{case.id}: the answer tells the values: {_told(alpha)} {_told(found[worlds.BRAVO])}"
+        )
     _check_outcome(house, case, alpha)
     if not (case.ends or alpha.refused):
         assert alpha.goes_on, f"{case.id}: the connection was of no more use: {_told(alpha)}"
@@ -62,7 +64,9 @@ def _check_outcome(house: House, case: Case, played: Played) -> None:
     direct = play(case, house.around(case.who), lambda text: house.server.sql(text, database=worlds.ALPHA))
     if case.who != "reader":
         worlds.reset(house.server, worlds.ALPHA)
-    assert case.code == "any" or played.codes == direct.codes, f"{case.id}: {_told(played)} instead of {direct.codes}"
+    assert case.code == "any" or played.codes == direct.codes, (
+        f"{case.id}: {_told(played)} instead of {direct.codes}"
+    )
     if case.want == "clean":
         assert played.seen() == direct.seen(), f"{case.id}: {_told(played)}"
     if case.want == "masked":
@@ -72,6 +76,10 @@ def _check_outcome(house: House, case: Case, played: Played) -> None:
 
 def _told(played: Played) -> str:
     """The answers, short enough for a test's report."""
-    said = [frame.fields.get("C", "") + " " + frame.fields.get("M", "") for frame in played.frames if frame.type in b"EN"]
+    said = [
+        frame.fields.get("C", "") + " " + frame.fields.get("M", "")
+        for frame in played.frames
+        if frame.type in b"EN"
+    ]
     cells = [row for answer in played.answers for row in rows(answer)]
     return f"messages {said}, rows {cells[:6]}"[:1500]

@@ -58,7 +58,9 @@ class Frame:
         at, columns = 2, []
         for _ in range(count):
             end = self.body.index(b"\0", at)
-            columns.append(Column(self.body[at:end].decode(), *struct.unpack_from("!IhIhih", self.body, end + 1)))
+            columns.append(
+                Column(self.body[at:end].decode(), *struct.unpack_from("!IhIhih", self.body, end + 1))
+            )
             at = end + 19
         return columns
 
@@ -109,7 +111,9 @@ def bind(
     body += struct.pack(f"!H{len(formats)}H", len(formats), *formats)
     body += struct.pack("!H", len(values))
     for value in values:
-        body += struct.pack("!i", -1) if value is None else struct.pack("!i", len(_text(value))) + _text(value)
+        body += (
+            struct.pack("!i", -1) if value is None else struct.pack("!i", len(_text(value))) + _text(value)
+        )
     return frame(b"B", body + struct.pack(f"!H{len(results)}H", len(results), *results))
 
 
@@ -136,7 +140,9 @@ def close_portal(name: str = "") -> bytes:
 def function_call(oid: int, values: Sequence[Value] = (), result: int = 0) -> bytes:
     body = struct.pack("!IHH", oid, 0, len(values))
     for value in values:
-        body += struct.pack("!i", -1) if value is None else struct.pack("!i", len(_text(value))) + _text(value)
+        body += (
+            struct.pack("!i", -1) if value is None else struct.pack("!i", len(_text(value))) + _text(value)
+        )
     return frame(b"F", body + struct.pack("!H", result))
 
 
@@ -239,7 +245,9 @@ class Wire:
                 self.send(frame(b"p", _string(address.password)))
             elif asked == 5:
                 inner = hashlib.md5(_text(address.password) + _text(address.user)).hexdigest().encode()
-                self.send(frame(b"p", b"md5" + hashlib.md5(inner + got.body[4:8]).hexdigest().encode() + b"\0"))
+                self.send(
+                    frame(b"p", b"md5" + hashlib.md5(inner + got.body[4:8]).hexdigest().encode() + b"\0")
+                )
             elif asked == 10:
                 scram = _Scram(address.password)
                 self.send(frame(b"p", scram.first()))
