@@ -209,7 +209,6 @@ def test_everything_wrong_is_told_at_once() -> None:
         f"{RESOURCES}rules: [{{name: a, dney: x}}, {{name: b, deny: x, when: foo}}, {{name: c, deny: ''}}]"
     )
     assert [line.split(": ")[0] for line in found] == [
-        "wicket.yaml:21:9",
         "wicket.yaml:21:19",
         "wicket.yaml:21:54",
         "wicket.yaml:21:76",

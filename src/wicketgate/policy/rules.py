@@ -103,7 +103,8 @@ def _rule(reading: Reading, node: Node, ground: Ground) -> Rule:
 
 def _check_shape(reading: Reading, node: Node, keys: Mapping[str, Node], name: str) -> None:
     said = [key for key in ("permit", "mask", "reveal", "limits", "deny", "review") if key in keys]
-    if not said:
+    misspelt = isinstance(node.value, dict) and len(keys) < len(node.value)
+    if not said and not misspelt:
         reading.problems.add(
             node, f"the rule {name!r} says nothing: it needs permit, mask, reveal, limits, deny or review"
         )
