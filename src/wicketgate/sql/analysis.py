@@ -1,0 +1,134 @@
+"""What was proven of one statement in one environment, and the union of several such proofs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from wicketgate.model.statement import UNKNOWN_FACTS, Effect, Facts
+from wicketgate.sql.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What names mean for a session. path: its search_path as set, `$user` included; None: unknown.
+    temporary: what Changes.temporary gathered in the session. user: the account's login on the target.
+    read_only: the session may only read, and must not lift that."""
+
+    catalog: Catalog
+    path: tuple[str, ...] | None
+    temporary: frozenset[str]
+    user: str
+    database: str
+    read_only: bool
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        key = (id(self.catalog), self.path, self.temporary, self.user, self.database, self.read_only)
+        object.__setattr__(self, "_hash", hash(key))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """One member in one environment. Compared by identity.
+
+    sensitive: it touches what holds sensitive values, or that can't be told: its result goes through the mask.
+    relations: OIDs that may stand as an output column's origin.
+    head, tail: outputs before the first star and after the last: True where the expression holds no column.
+    starred: there is a star (without one, tail is empty and head is all).
+    returning_unproven: RETURNING of a statement that also reads sensitive values: origins prove nothing.
+    sensitive_parameters: numbers of the $n compared with or stored into sensitive columns; None: can't tell.
+    ambiguous: a name has several candidates because the path is unknown.
+    disturbs: it may call what changes the path or creates temporary objects unseen.
+    copied: for COPY … TO STDOUT, the classes of each column in order; None: can't tell (or no COPY out).
+    unknown_names: names of relations and columns that the catalog does not know, for a denial's words.
+    held: for PREPARE and DECLARE, the analysis of what EXECUTE and FETCH will run.
+    """
+
+    facts: Facts
+    sensitive: bool
+    relations: frozenset[int] = frozenset()
+    head: tuple[bool, ...] = ()
+    tail: tuple[bool, ...] = ()
+    starred: bool = False
+    returning_unproven: bool = False
+    sensitive_parameters: frozenset[int] | None = frozenset()
+    ambiguous: bool = False
+    disturbs: bool = False
+    copied: tuple[frozenset[str], ...] | None = None
+    unknown_names: tuple[str, ...] = ()
+    held: "Analysis | None" = None
+
+
+UNKNOWN_ANALYSIS = Analysis(
+    UNKNOWN_FACTS, True, starred=True, returning_unproven=True, sensitive_parameters=None, disturbs=True
+)
+"""Of a statement about which nothing can be told."""
+
+
+def unite(analyses: Sequence[Analysis]) -> Analysis:
+    """What holds whichever of these it is: all effects, relations and classes; clean only where all agree.
+    Without any, nothing is known."""
+    if not analyses:
+        return UNKNOWN_ANALYSIS
+    first = analyses[0]
+    if all(other is first for other in analyses):
+        return first
+    parameters: frozenset[int] | None = frozenset()
+    for analysis in analyses:
+        if analysis.sensitive_parameters is None or parameters is None:
+            parameters = None
+        else:
+            parameters |= analysis.sensitive_parameters
+    same_shape = all(
+        (len(other.head), len(other.tail), other.starred) == (len(first.head), len(first.tail), first.starred)
+        for other in analyses
+    )
+    copied: tuple[frozenset[str], ...] | None = None
+    columns = [other.copied for other in analyses if other.copied is not None]
+    if len(columns) == len(analyses) and all(len(column) == len(columns[0]) for column in columns):
+        copied = tuple(frozenset().union(*classes) for classes in zip(*columns, strict=True))
+    held = [analysis.held for analysis in analyses if analysis.held is not None]
+    return Analysis(
+        facts=unite_facts([analysis.facts for analysis in analyses]),
+        sensitive=any(analysis.sensitive for analysis in analyses),
+        relations=frozenset().union(*(analysis.relations for analysis in analyses)),
+        head=_agreed(other.head for other in analyses) if same_shape else (),
+        tail=_agreed(other.tail for other in analyses) if same_shape else (),
+        starred=first.starred if same_shape else True,
+        returning_unproven=any(analysis.returning_unproven for analysis in analyses),
+        sensitive_parameters=parameters,
+        ambiguous=any(analysis.ambiguous for analysis in analyses),
+        disturbs=any(analysis.disturbs for analysis in analyses),
+        copied=copied,
+        unknown_names=tuple(dict.fromkeys(name for other in analyses for name in other.unknown_names)),
+        held=unite(held) if len(held) == len(analyses) else None,
+    )
+
+
+def _agreed(flags: Iterable[tuple[bool, ...]]) -> tuple[bool, ...]:
+    return tuple(all(column) for column in zip(*flags, strict=True))
+
+
+def unite_facts(many: Sequence[Facts]) -> Facts:
+    """The union of facts: known only where all are known."""
+    return Facts(
+        effects=_all(facts.effects for facts in many),
+        commands=_all(facts.commands for facts in many),
+        reads=_all(facts.reads for facts in many),
+        writes=_all(facts.writes for facts in many),
+        whole=_all(facts.whole for facts in many),
+        functions=_all(facts.functions for facts in many),
+        complete=all(facts.complete for facts in many),
+        classes=_all(facts.classes for facts in many),
+        steered=_all(facts.steered for facts in many),
+        opaque=any(facts.opaque for facts in many),
+        refusal=next((facts.refusal for facts in many if facts.refusal), None),
+        returns_rows=any(facts.returns_rows for facts in many),
+        redact_text=any(facts.redact_text for facts in many),
+    )
+
+
+def _all(sets: "Iterable[frozenset[str]] | Iterable[frozenset[Effect]]") -> frozenset:  # type: ignore[type-arg]
+    return frozenset().union(*sets)

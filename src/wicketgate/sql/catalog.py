@@ -1,0 +1,460 @@
+"""One database's names as a snapshot: which relations, columns, functions and types there are, and which columns
+hold sensitive data. It is immutable; what views depend on is worked out when first asked for, once.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from wicketgate.sql import builtins
+from wicketgate.sql.functions import Doing, builtin, extension_is_pure
+
+FORMAT = 1
+NO_CLASSES: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Relation:
+    """A table, view, sequence … of the database. classes: by attribute number, closed over everything but view
+    bodies (see Catalog.classes). forks: other tables inherit from it (not partitions), so its keys bound nothing."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    columns: tuple[tuple[int, str, int], ...]
+    numbers: dict[str, int]
+    classes: dict[int, frozenset[str]]
+    generated: frozenset[int]
+    keys: tuple[frozenset[str], ...]
+    forks: bool
+    ruled: bool
+    triggered: bool
+    extension: bool
+    view: str | None
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def system(self) -> bool:
+        return self.schema in ("pg_catalog", "information_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What reading a view does. columns: its columns' classes by position; None where they can't be told."""
+
+    columns: tuple[frozenset[str], ...] | None
+    effects: frozenset[Any]
+    reads: frozenset[str]
+    functions: frozenset[str]
+    classes: frozenset[str]
+    complete: bool
+    opaque: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A function or operator outside pg_catalog. safe: known to compute from its arguments only."""
+
+    schema: str
+    name: str
+    safe: bool
+    aggregate: bool = False
+
+
+class Catalog:
+    """See the module. All look-ups are by exact, folded names."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        database: str,
+        server: int,
+        sensitive: bool,
+        relations: Mapping[int, Relation],
+        functions: Mapping[str, tuple[Named, ...]],
+        builtin_functions: Mapping[str, tuple[str, bool]],
+        operators: Mapping[str, tuple[Named, ...]],
+        builtin_operators: frozenset[str],
+        types: Mapping[str, tuple[tuple[str, bool], ...]],
+        builtin_types: frozenset[str],
+        uncertain_types: frozenset[int],
+        uncertain_casts: frozenset[str],
+        uses: Mapping[int, tuple[tuple[int, int], ...]],
+        names: frozenset[str],
+        unbound: tuple[str, ...],
+        resolve_view: Callable[["Catalog", Relation], Body],
+    ) -> None:
+        self.version = version
+        self.database = database
+        self.server = server
+        self.sensitive = sensitive
+        self.unbound = unbound
+        self.relations = relations
+        self.functions = functions
+        self.builtin_functions = builtin_functions
+        self.operators = operators
+        self.builtin_operators = builtin_operators
+        self.types = types
+        self.builtin_types = builtin_types
+        self.uncertain_types = uncertain_types
+        self.uncertain_casts = uncertain_casts
+        self._uses = uses
+        self._names = names
+        self._resolve_view = resolve_view
+        self._bodies: dict[int, Body] = {}
+        self._opening: set[int] = set()
+        by_name: dict[str, list[Relation]] = {}
+        by_place: dict[tuple[str, str], Relation] = {}
+        for relation in relations.values():
+            if relation.kind == "c":
+                continue
+            by_name.setdefault(relation.name, []).append(relation)
+            by_place[relation.schema, relation.name] = relation
+        self._by_name = {name: tuple(found) for name, found in by_name.items()}
+        self._by_place = by_place
+
+    # -- asked by the gateway ------------------------------------------------------------------------------
+    def classes(self, relation_oid: int, attribute: int) -> frozenset[str] | None:
+        """The data classes that a column may hold; None for an OID or attribute that is not known. System
+        columns (negative numbers) hold none."""
+        relation = self.relations.get(relation_oid)
+        if relation is None:
+            return None
+        if attribute < 0:
+            return NO_CLASSES
+        return self.relation_classes(relation).get(attribute)
+
+    def relation_name(self, oid: int) -> str | None:
+        """`schema.relation`, or None."""
+        relation = self.relations.get(oid)
+        return None if relation is None else relation.qualified
+
+    def names(self) -> frozenset[str]:
+        """Every name of the database's own objects, for message templates."""
+        return self._names
+
+    # -- asked by the resolver -----------------------------------------------------------------------------
+    def at(self, schema: str, name: str) -> Relation | None:
+        return self._by_place.get((schema, name))
+
+    def named(self, name: str) -> tuple[Relation, ...]:
+        return self._by_name.get(name, ())
+
+    def relation_classes(self, relation: Relation) -> Mapping[int, frozenset[str]]:
+        """Attribute number -> classes, for every column of the relation."""
+        if relation.view is None:
+            return relation.classes
+        body = self.body(relation)
+        found = dict(relation.classes)
+        for index, (number, _, _) in enumerate(relation.columns):
+            if body.columns is None:
+                own: frozenset[str] = self._coarse(relation)
+            else:
+                own = body.columns[index] if index < len(body.columns) else self._coarse(relation)
+            if own:
+                found[number] = found.get(number, NO_CLASSES) | own
+        return found
+
+    def body(self, relation: Relation) -> Body:
+        """What reading this view does. A view that (wrongly) depends on itself is unknown."""
+        found = self._bodies.get(relation.oid)
+        if found is not None:
+            return found
+        if relation.oid in self._opening:
+            return Body(None, frozenset(), NO_CLASSES, NO_CLASSES, self._coarse(relation), False, True)
+        self._opening.add(relation.oid)
+        try:
+            body = self._resolve_view(self, relation)
+        finally:
+            self._opening.discard(relation.oid)
+        if body.columns is None or body.opaque:
+            coarse = self._coarse(relation)
+            body = Body(
+                None,
+                body.effects,
+                body.reads,
+                body.functions,
+                body.classes | coarse,
+                body.complete,
+                body.opaque,
+            )
+        self._bodies[relation.oid] = body
+        return body
+
+    def _coarse(self, relation: Relation) -> frozenset[str]:
+        """All classes of all relations below a view, by pg_depend alone."""
+        found: set[str] = set()
+        seen = {relation.oid}
+        stack = [relation.oid]
+        while stack:
+            for used, _ in self._uses.get(stack.pop(), ()):
+                below = self.relations.get(used)
+                if used in seen or below is None:
+                    continue
+                seen.add(used)
+                stack.append(used)
+                for classes in below.classes.values():
+                    found |= classes
+        return frozenset(found)
+
+    def function(self, name: str, schemas: tuple[str, ...] | None) -> tuple[Doing | None, tuple[Named, ...]]:
+        """The builtin's doing (None: there is none) and the namesakes outside pg_catalog in these schemas
+        (None: in any)."""
+        known = self.builtin_functions.get(name)
+        doing = None if known is None else builtin(name, known[0])
+        return doing, _within(self.functions.get(name, ()), schemas)
+
+    def is_aggregate(self, name: str) -> bool:
+        """Whether any function of this name may be an aggregate."""
+        known = self.builtin_functions.get(name)
+        if known is not None and known[1]:
+            return True
+        return any(function.aggregate for function in self.functions.get(name, ()))
+
+    def operator(self, name: str, schemas: tuple[str, ...] | None) -> tuple[bool, tuple[Named, ...]]:
+        return name in self.builtin_operators, _within(self.operators.get(name, ()), schemas)
+
+    def type_is_safe(self, name: str, schemas: tuple[str, ...] | None) -> bool:
+        """Whether a cast to a type of this name runs nothing of a user's. schemas: where it may be found
+        (pg_catalog among them where the server would look there), None for anywhere."""
+        found = [safe for schema, safe in self.types.get(name, ()) if schemas is None or schema in schemas]
+        if name in self.uncertain_casts:
+            return False
+        if name in self.builtin_types and (schemas is None or "pg_catalog" in schemas):
+            return all(found)
+        return bool(found) and all(found)
+
+
+def _within(named: tuple[Named, ...], schemas: tuple[str, ...] | None) -> tuple[Named, ...]:
+    if schemas is None or not named:
+        return named
+    return tuple(found for found in named if found.schema in schemas)
+
+
+# -- loading -----------------------------------------------------------------------------------------------
+def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -> Catalog:
+    """A catalog from what the reader made.
+
+    sensitive: `schema.table.column` -> data class. options: the resource's settings; `functions` lists
+    functions (`schema.name` or `name`) that the operator knows to compute from their arguments only.
+    Raises ValueError for bytes of another format.
+    """
+    from wicketgate.sql.views import resolve_view
+
+    source = orjson.loads(raw)
+    if not isinstance(source, dict) or source.get("format") != FORMAT:
+        raise ValueError("this catalog was written by another version")
+    marked = bool(sensitive)
+    relations = _relations(source, marked)
+    unbound = _mark(relations.values(), sensitive)
+    _close(relations, source)
+    trusted = frozenset(str(name) for name in options.get("functions", ()))
+    unsafe = _unsafe_types(source)
+    casts = [(row[0], row[1], row[3], row[4]) for row in source["casts"] if row[5] and row[6] is None]
+    salt = orjson.dumps([sorted(sensitive.items()), sorted(trusted)])
+    return Catalog(
+        version=hashlib.sha256(raw + salt).hexdigest(),
+        database=source["database"],
+        server=source["server"],
+        sensitive=marked,
+        relations=relations,
+        functions=_named(source["functions"], trusted),
+        builtin_functions={
+            row[0]: ("vsi"[int(row[1])] if not row[3] else "v", row[2]) for row in source["builtin_functions"]
+        },
+        operators=_operators(source["operators"], trusted),
+        builtin_operators=frozenset(source["builtin_operators"]),
+        types=_types(source, unsafe),
+        builtin_types=frozenset(source["builtin_types"]),
+        uncertain_types=frozenset(oid for row in casts for oid in row[:2] if oid >= 16384),
+        uncertain_casts=frozenset(name for row in casts for name in row[2:]),
+        uses=_uses(source),
+        names=_names(source),
+        unbound=unbound,
+        resolve_view=resolve_view,
+    )
+
+
+def _relations(source: dict[str, Any], sensitive: bool) -> dict[int, Relation]:
+    columns = {row[0]: tuple(zip(row[1], row[2], row[3], strict=True)) for row in source["columns"]}
+    generated = {
+        row[0]: frozenset(number for number, how in zip(row[1], row[4], strict=True) if how)
+        for row in source["columns"]
+    }
+    views = dict(source["views"])
+    keys: dict[int, list[list[int]]] = {}
+    for oid, numbers in source["keys"]:
+        keys.setdefault(oid, []).append(numbers)
+    found: dict[int, Relation] = {}
+    for oid, schema, name, kind, _, _, forks, ruled, triggered, extension in source["relations"]:
+        own = columns.get(oid, ())
+        by_number = {number: column for number, column, _ in own}
+        classes: dict[int, frozenset[str]] = {}
+        for number, column, _ in own:
+            builtin_class = builtins.classes_of(schema, name, kind, column, sensitive, extension)
+            classes[number] = NO_CLASSES if builtin_class is None else frozenset({builtin_class})
+        found[oid] = Relation(
+            oid=oid,
+            schema=schema,
+            name=name,
+            kind=kind,
+            columns=own,
+            numbers={column: number for number, column, _ in own},
+            classes=classes,
+            generated=generated.get(oid, frozenset()),
+            keys=tuple(
+                frozenset(by_number[number] for number in key)
+                for key in keys.get(oid, ())
+                if key and all(number in by_number for number in key)
+            ),
+            forks=forks,
+            ruled=ruled,
+            triggered=triggered,
+            extension=extension,
+            view=views.get(oid, "") if kind in ("v", "m") and oid in views else None,
+        )
+    return found
+
+
+def _mark(relations: Iterable[Relation], sensitive: Mapping[str, str]) -> tuple[str, ...]:
+    """Put the operator's classes on columns; returns keys that name none."""
+    left = set(sensitive)
+    if not left:
+        return ()
+    tables = {key.rpartition(".")[0] for key in left}
+    for relation in relations:
+        if relation.kind == "c" or relation.qualified not in tables:
+            continue
+        for number, column, _ in relation.columns:
+            key = f"{relation.qualified}.{column}"
+            if key in sensitive:
+                relation.classes[number] = relation.classes[number] | {sensitive[key]}
+                left.discard(key)
+    return tuple(sorted(left))
+
+
+def _close(relations: Mapping[int, Relation], source: dict[str, Any]) -> None:
+    """Carry classes over inheritance (both ways), generated columns, row types and TOAST, until nothing changes."""
+    row_types: dict[int, int] = {row[4]: row[0] for row in source["relations"] if row[4]}
+    for row in source["types"]:
+        if row[5] in row_types:
+            row_types[row[0]] = row_types[row[5]]
+    toast = [(row[0], row[5]) for row in source["relations"] if row[5]]
+    typed = [
+        (relation, number, row_types[type_oid])
+        for relation in relations.values()
+        for number, _, type_oid in relation.columns
+        if type_oid in row_types
+    ]
+    inherits = [
+        (relations[child], relations[parent])
+        for child, parent in source["inherits"]
+        if child in relations and parent in relations
+    ]
+    changed = True
+
+    def add(relation: Relation, number: int, classes: frozenset[str]) -> None:
+        nonlocal changed
+        have = relation.classes.get(number, NO_CLASSES)
+        if not classes <= have:
+            relation.classes[number] = have | classes
+            changed = True
+
+    while changed:
+        changed = False
+        for child, parent in inherits:
+            for number, column, _ in parent.columns:
+                other = child.numbers.get(column)
+                if other is not None:
+                    add(child, other, parent.classes[number])
+                    add(parent, number, child.classes[other])
+        for oid, number, used in source["generated"]:
+            if oid in relations:
+                add(relations[oid], number, relations[oid].classes.get(used, NO_CLASSES))
+        for relation, number, held in typed:
+            add(relation, number, _union(relations[held].classes.values()))
+        for oid, toasted in toast:
+            if toasted in relations:
+                for number, _, _ in relations[toasted].columns:
+                    add(relations[toasted], number, _union(relations[oid].classes.values()))
+
+
+def _union(many: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*many)
+
+
+def _named(rows: list[list[Any]], trusted: frozenset[str]) -> dict[str, tuple[Named, ...]]:
+    found: dict[str, list[Named]] = {}
+    for schema, name, volatility, kind, extension in rows:
+        safe = name in trusted or f"{schema}.{name}" in trusted
+        if not safe and extension is not None and kind != "p":
+            safe = extension_is_pure(extension, name, volatility)
+        safe = safe or (schema == "information_schema" and extension is None)
+        found.setdefault(name, []).append(Named(schema, name, safe, kind == "a"))
+    return {name: tuple(many) for name, many in found.items()}
+
+
+def _operators(rows: list[list[Any]], trusted: frozenset[str]) -> dict[str, tuple[Named, ...]]:
+    found: dict[str, list[Named]] = {}
+    for schema, name, volatility, extension in rows:
+        safe = name in trusted or f"{schema}.{name}" in trusted
+        if not safe and extension is not None:
+            safe = extension_is_pure(extension, name, volatility or "v")
+        found.setdefault(name, []).append(Named(schema, name, safe))
+    return {name: tuple(many) for name, many in found.items()}
+
+
+def _unsafe_types(source: dict[str, Any]) -> set[int]:
+    """Types whose input, or a cast to them, may run a user's code."""
+    members = {row[0]: row[3] for row in source["columns"]}
+    unsafe = {
+        row[0] for row in source["types"] if row[8] is None and (row[7] or (row[3] == "b" and row[5] == 0))
+    }
+    growing = True
+    while growing:
+        growing = False
+        for oid, _, _, kind, relation, element, base, _, _ in source["types"]:
+            if oid in unsafe:
+                continue
+            parts = [element, base] if kind != "c" else list(members.get(relation, ()))
+            if any(part in unsafe for part in parts):
+                unsafe.add(oid)
+                growing = True
+    return unsafe
+
+
+def _types(source: dict[str, Any], unsafe: set[int]) -> dict[str, tuple[tuple[str, bool], ...]]:
+    found: dict[str, list[tuple[str, bool]]] = {}
+    for row in source["types"]:
+        found.setdefault(row[2], []).append((row[1], row[0] not in unsafe))
+    return {name: tuple(many) for name, many in found.items()}
+
+
+def _uses(source: dict[str, Any]) -> dict[int, tuple[tuple[int, int], ...]]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    for view, relation, column in source["uses"]:
+        found.setdefault(view, []).append((relation, column))
+    return {view: tuple(used) for view, used in found.items()}
+
+
+def _names(source: dict[str, Any]) -> frozenset[str]:
+    names: set[str] = set(source["names"])
+    system = {
+        row[0] for row in source["relations"] if row[1] in ("pg_catalog", "information_schema", "pg_toast")
+    }
+    names.update(row[2] for row in source["relations"])
+    for row in source["columns"]:
+        if row[0] not in system:
+            names.update(row[2])
+    names.update(row[1] for row in source["functions"])
+    names.update(row[2] for row in source["types"])
+    names.update(source["builtin_types"])
+    return frozenset(names)

@@ -1,0 +1,231 @@
+"""Reads FROM: relations, subqueries, functions and joins, as items that names can refer to.
+A field or node that is not named here makes the statement unknown.
+"""
+
+from wicketgate.sql.expressions import expression, json_syntax, nested, predicate
+from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, combine
+from wicketgate.sql.tree import Body, Node, split, strings
+from wicketgate.sql.walk import Walk
+
+
+def from_items(
+    walk: Walk, nodes: list[Node], scope: Scope, conditions: list[Node], limited: bool
+) -> list[Item]:
+    """The items of a FROM list. conditions: gathers the inner joins' ON. limited: see queries.select."""
+    items: list[Item] = []
+    for node in nodes:
+        items.extend(_item(walk, node, scope, items, conditions, limited))
+    return items
+
+
+def _item(
+    walk: Walk, node: Node, scope: Scope, before: list[Item], conditions: list[Node], limited: bool
+) -> list[Item]:
+    name, body = split(node)
+    walk.spend()
+    walk.enter()
+    try:
+        if name == "RangeVar":
+            return [range_item(walk, body, scope)]
+        if name == "JoinExpr":
+            return _join(walk, body, scope, before, conditions, limited)
+        if name == "RangeSubselect":
+            return [_subselect(walk, body, scope, before, limited)]
+        if name == "RangeFunction":
+            return [_functions(walk, body, Scope(scope, before))]
+        if name == "RangeTableSample":
+            return _sample(walk, body, scope, before, conditions, limited)
+        if name in ("RangeTableFunc", "JsonTable"):
+            return [_table_function(walk, name, body, Scope(scope, before))]
+    finally:
+        walk.depth -= 1
+    walk.unknown(f"syntax {name}")
+    return [Item("", Columns(loose=COLUMN), doubtful=True)]
+
+
+_RANGE = frozenset("catalogname schemaname relname inh relpersistence alias location".split())
+
+
+def alias_of(body: Body) -> tuple[str, tuple[str, ...]]:
+    """An alias and its column list."""
+    alias = body.get("alias", {})
+    return str(alias.get("aliasname", "")), strings(alias.get("colnames"))
+
+
+def range_item(walk: Walk, body: Body, scope: Scope) -> Item:
+    """A relation, or a WITH query of that name."""
+    if not body.keys() <= _RANGE:
+        walk.unknown("syntax RangeVar")
+    name = str(body.get("relname", ""))
+    alias, columns = alias_of(body)
+    if "schemaname" not in body and "catalogname" not in body:
+        query = scope.query(name)
+        if query is not None:
+            return Item(alias or name, query.renamed(columns))
+    relations, doubtful = walk.find(body)
+    walk.read(relations, name, doubtful)
+    item = walk.item(relations, alias or name, columns, doubtful)
+    if alias:
+        item.schemas = frozenset()
+    elif "schemaname" in body:
+        item.schemas |= {str(body["schemaname"])}
+    item.only = not body.get("inh", False)
+    return item
+
+
+def _subselect(walk: Walk, body: Body, scope: Scope, before: list[Item], limited: bool) -> Item:
+    from wicketgate.sql.queries import select
+
+    if not body.keys() <= {"lateral", "subquery", "alias"}:
+        walk.unknown("syntax RangeSubselect")
+    inner = Scope(scope, before) if body.get("lateral") else scope
+    name, query = split(body.get("subquery", {}))
+    if name != "SelectStmt":
+        walk.unknown(f"syntax {name}")
+        return Item("", Columns(loose=COLUMN), doubtful=True)
+    columns = select(walk, query, inner, limited)
+    alias, names = alias_of(body)
+    return Item(alias, columns.renamed(names))
+
+
+_FUNCTION = frozenset("lateral ordinality is_rowsfrom functions alias coldeflist".split())
+
+
+def _functions(walk: Walk, body: Body, scope: Scope) -> Item:
+    if not body.keys() <= _FUNCTION:
+        walk.unknown("syntax RangeFunction")
+    values: list[Value] = []
+    columns = Columns()
+    named = ""
+    for node in body.get("functions", ()):
+        call, *definitions = node.get("List", {}).get("items", [{}])
+        values.append(expression(walk, call, scope))
+        kind, inner = split(call)
+        if kind == "FuncCall":
+            named = named or strings(inner.get("funcname"))[-1]
+        for definition in definitions:
+            _definitions(walk, definition.get("List", {}).get("items", ()), columns)
+    _definitions(walk, body.get("coldeflist", ()), columns)
+    # a set-returning function's argument decides how many rows there are
+    for value in values:
+        walk.steer(value)
+    held = combine(values)
+    row = Value(held.classes, False, True, False, held.parameters)
+    columns.values = [row] * len(columns.names)
+    alias, names = alias_of(body)
+    columns.loose = row
+    if names:
+        columns = Columns(list(names), [row] * len(names), row)
+    if alias or named:
+        columns.add(alias or named, row)
+    if body.get("ordinality"):
+        columns.add("ordinality", COLUMN)
+    return Item(alias or named, columns)
+
+
+def _definitions(walk: Walk, nodes: list[Node], columns: Columns) -> None:
+    for node in nodes:
+        definition = node.get("ColumnDef", {})
+        walk.cast(definition.get("typeName", {}))
+        columns.add(str(definition.get("colname", "")), COLUMN)
+
+
+def _table_function(walk: Walk, name: str, body: Body, scope: Scope) -> Item:
+    """XMLTABLE and JSON_TABLE: what they are given decides what comes out."""
+    if name == "JsonTable" and walk.catalog.server < 170000:
+        json_syntax(walk)
+    fields = {field: inner for field, inner in body.items() if field != "alias"}
+    values = nested(walk, [[inner] if isinstance(inner, dict) else inner for inner in fields.values()], scope)
+    walk.consume(values)
+    held = combine(values)
+    row = Value(held.classes, False, True, False, held.parameters)
+    alias, names = alias_of(body)
+    columns = Columns(loose=row)
+    for column in names:
+        columns.add(column, row)
+    return Item(alias or ("xmltable" if name == "RangeTableFunc" else "json_table"), columns)
+
+
+def _sample(
+    walk: Walk, body: Body, scope: Scope, before: list[Item], conditions: list[Node], limited: bool
+) -> list[Item]:
+    if not body.keys() <= {"relation", "method", "args", "repeatable", "location"}:
+        walk.unknown("syntax RangeTableSample")
+    if (
+        strings(body.get("method"))[-1:] not in (("bernoulli",), ("system",))
+        or len(body.get("method", ())) != 1
+    ):
+        walk.unknown("tablesample")
+    inner = Scope(scope, before)
+    for node in [*body.get("args", ()), body.get("repeatable")]:
+        walk.steer(expression(walk, node, inner))
+    return _item(walk, body.get("relation", {}), scope, before, conditions, limited)
+
+
+_JOIN = frozenset("jointype isNatural larg rarg usingClause join_using_alias quals alias rtindex".split())
+
+
+def _join(
+    walk: Walk, body: Body, scope: Scope, before: list[Item], conditions: list[Node], limited: bool
+) -> list[Item]:
+    # a chain of joins leans to the left: followed in a loop
+    chain = [body]
+    while "JoinExpr" in chain[-1].get("larg", {}) and not chain[-1]["larg"]["JoinExpr"].get("alias"):
+        walk.spend()
+        chain.append(chain[-1]["larg"]["JoinExpr"])
+    items = _item(walk, chain[-1].get("larg", {}), scope, before, conditions, limited)
+    for link in reversed(chain):
+        if not link.keys() <= _JOIN:
+            walk.unknown("syntax JoinExpr")
+        right = _item(walk, link.get("rarg", {}), scope, [*before, *items], conditions, limited)
+        if link.get("usingClause") or link.get("isNatural"):
+            walk.operate(("=",))
+            _match(walk, items, right, strings(link.get("usingClause")), bool(link.get("isNatural")))
+        if "join_using_alias" in link:
+            merged = Columns()
+            for name in strings(link.get("usingClause")):
+                merged.add(name, _merged(name, [*items, *right]))
+            using = Item(str(link["join_using_alias"].get("aliasname", "")), merged, hidden=True)
+            right = [*right, using]
+        items = [*items, *right]
+        if "quals" in link:
+            predicate(walk, link["quals"], Scope(scope, items))
+            if link.get("jointype", "JOIN_INNER") == "JOIN_INNER":
+                conditions.append(link["quals"])
+    alias, names = alias_of(body)
+    if not alias:
+        return items
+    whole = Columns()
+    for item in items:
+        if item.hidden:
+            continue
+        whole.names.extend(item.columns.names)
+        whole.values.extend(item.columns.values)
+        if item.columns.loose is not None:
+            whole.loose = combine(
+                [COLUMN, item.columns.everything(), *([whole.loose] if whole.loose else [])]
+            )
+    if names and (body.get("usingClause") or body.get("isNatural")):
+        # merged columns shift positions: any of the new names may be any of the columns
+        whole.loose = combine([COLUMN, whole.everything()])
+    joined = Item(alias, whole.renamed(names), tuple(r for item in items for r in item.relations))
+    joined.doubtful = any(item.doubtful for item in items)
+    return [joined]
+
+
+def _match(walk: Walk, left: list[Item], right: list[Item], names: tuple[str, ...], natural: bool) -> None:
+    """USING and NATURAL compare columns of one name for equality."""
+    wanted = set(names)
+    if natural:
+        have = {name for item in left for name in item.columns.names}
+        wanted |= have & {name for item in right for name in item.columns.names}
+    for name in wanted:
+        values = [value for item in [*left, *right] if (value := item.columns.get(name)) is not None]
+        walk.compare(values)
+
+
+def _merged(name: str, items: list[Item]) -> Value:
+    values = [value for item in items if (value := item.columns.get(name)) is not None]
+    bare = bool(values) and all(value.bare for value in values)
+    found = combine(values)
+    return Value(found.classes, bare, True, False, found.parameters)

@@ -1,0 +1,275 @@
+"""Text to statements, through PostgreSQL's own parser: the only module that imports postgast.
+It must raise nothing but SyntaxRefused, whatever the bytes, and never take the process down with deep input.
+"""
+
+import threading
+from typing import Any
+
+import orjson
+from postgast.native import lib as _library
+
+from wicketgate.sql.cache import Generations
+from wicketgate.sql.changes import NOTHING, Changes, changes
+from wicketgate.sql.errors import SyntaxRefused
+from wicketgate.sql.literals import erasable
+from wicketgate.sql.tree import Body, Node, split
+
+__all__ = ["Changes", "Member", "Script", "SyntaxRefused", "parse"]
+
+LARGEST = 100_000
+"""Bytes of one text that are analysed; more is refused, so that parsing time is bounded."""
+
+_SMALL = 4096
+"""Up to here no nesting can be deep enough (two bytes a level) to exhaust a thread's ordinary stack."""
+
+_STACK_PER_BYTE = 1024
+"""libpg_query recurses up to once per two bytes of text; measured at less than 600 bytes of stack each."""
+
+_starting = threading.Lock()
+
+
+class Member:
+    """One statement of a script, told from its syntax alone. Immutable; compared by identity.
+
+    node, body: libpg_query's tree, for the resolver only. begin, length: its slice of the text in bytes; None
+    where the text varies in its literals and the member is all of it.
+    """
+
+    __slots__ = ("begin", "body", "changes", "inner", "kind", "length", "name", "node")
+
+    def __init__(
+        self,
+        node: str,
+        body: Body,
+        kind: str,
+        name: str | None,
+        inner: "Member | None",
+        change: Changes,
+        begin: int | None = None,
+        length: int = 0,
+    ) -> None:
+        self.node = node
+        self.body = body
+        self.kind = kind
+        self.name = name
+        self.inner = inner
+        self.changes = change
+        self.begin = begin
+        self.length = length
+
+    def text(self, script_text: bytes) -> bytes:
+        """This member's slice of the text that its script was parsed from."""
+        if self.begin is None:
+            return script_text
+        return script_text[self.begin : self.begin + self.length if self.length else None]
+
+
+class Script:
+    """What one Query string or Parse holds. Immutable; compared by identity. A text without a statement has
+    one member of kind `empty`."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, members: tuple[Member, ...]) -> None:
+        self.members = members
+
+
+_EMPTY = Script((Member("", {}, "empty", None, None, NOTHING),))
+
+_by_text: Generations[bytes, Script] = Generations(4096, 8 << 20)
+_by_shape: Generations[bytes, Script] = Generations(4096, 8 << 20)
+
+
+def parse(text: bytes, largest: int = LARGEST) -> Script:
+    """The statements of a text (UTF-8, without its closing NUL). Cached, also across other literals where no
+    fact depends on them.
+
+    Raises SyntaxRefused for what does not parse, is larger than `largest` bytes, too deep, not UTF-8, or
+    holds a NUL.
+    """
+    found = _by_text.get(text)
+    if found is not None:
+        return found
+    size = len(text)
+    if size > largest:
+        raise SyntaxRefused(f"statement of {size} bytes is larger than {largest}", None, "too-large")
+    if b"\0" in text:
+        raise SyntaxRefused("statement holds a NUL byte")
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        raise SyntaxRefused("statement is not valid UTF-8") from None
+    shape = None
+    if size <= _SMALL and b"$" not in text:
+        shape = _normalize(text)
+        if shape is not None:
+            found = _by_shape.get(shape)
+            if found is not None:
+                return found
+    script, shared = _script(_tree(text), text, shape is not None)
+    if shared and shape is not None:
+        _by_shape.put(shape, script, size * 20)
+    else:
+        _by_text.put(text, script, size * 20)
+    return script
+
+
+def parse_view(text: str) -> Member:
+    """The one query of a view's definition. Raises SyntaxRefused; not cached."""
+    raw = text.encode()
+    script, _ = _script(_tree(raw), raw, False)
+    if len(script.members) != 1 or script.members[0].node != "SelectStmt":
+        raise SyntaxRefused("not one query")
+    return script.members[0]
+
+
+# -- libpg_query -------------------------------------------------------------------------------------------
+def _normalize(text: bytes) -> bytes | None:
+    result = _library.pg_query_normalize(text)
+    try:
+        return None if result.error else result.normalized_query
+    finally:
+        _library.pg_query_free_normalize_result(result)
+
+
+def _tree(text: bytes) -> list[Node]:
+    raw = _parse(text) if len(text) <= _SMALL else _parse_on_a_deep_stack(text)
+    try:
+        tree = orjson.loads(raw)
+        statements = tree.get("stmts", [])
+    except (orjson.JSONDecodeError, AttributeError):
+        raise SyntaxRefused("statement is nested too deeply", None, "too-large") from None
+    if not isinstance(statements, list):
+        raise SyntaxRefused("statement cannot be read")
+    return statements
+
+
+def _parse(text: bytes) -> bytes:
+    result = _library.pg_query_parse(text)
+    try:
+        if result.error:
+            error = result.error.contents
+            message = error.message.decode(errors="replace") if error.message else "syntax error"
+            kind = "too-large" if message.startswith(("memory exhausted", "stack depth")) else "syntax"
+            raise SyntaxRefused(message, error.cursorpos if error.cursorpos > 0 else None, kind)
+        return result.parse_tree or b""
+    finally:
+        _library.pg_query_free_parse_result(result)
+
+
+def _parse_on_a_deep_stack(text: bytes) -> bytes:
+    answer: list[bytes | SyntaxRefused] = []
+
+    def run() -> None:
+        try:
+            answer.append(_parse(text))
+        except SyntaxRefused as refused:
+            answer.append(refused)
+
+    thread = threading.Thread(target=run, name="wicket-parse", daemon=True)
+    with _starting:
+        before = threading.stack_size(max(64 << 20, len(text) * _STACK_PER_BYTE))
+        try:
+            thread.start()
+        except RuntimeError:
+            raise SyntaxRefused("statement is too large to be read now", None, "too-large") from None
+        finally:
+            threading.stack_size(before)
+    thread.join()
+    found = answer[0] if answer else SyntaxRefused("statement cannot be read")
+    if isinstance(found, SyntaxRefused):
+        raise found
+    return found
+
+
+# -- members -----------------------------------------------------------------------------------------------
+def _script(statements: list[Node], text: bytes, alone: bool) -> tuple[Script, bool]:
+    """The script, and whether it may be shared by texts that differ in their literals."""
+    if not statements:
+        return _EMPTY, False
+    shared = alone and len(statements) == 1 and erasable(statements[0].get("stmt", {}))
+    members = []
+    for raw in statements:
+        begin = None if shared else int(raw.get("stmt_location", 0))
+        members.append(_member(raw.get("stmt", {}), begin, int(raw.get("stmt_len", 0))))
+    return Script(tuple(members)), shared
+
+
+def _member(node: Node, begin: int | None, length: int) -> Member:
+    node_type, body = split(node)
+    inner: Member | None = None
+    nested = body.get("query") if node_type in _HOLDING else None
+    if isinstance(nested, dict) and (node_type != "CreateTableAsStmt" or "ExecuteStmt" in nested):
+        inner = _member(nested, None, 0)
+    return Member(
+        node_type,
+        body,
+        _kind(node_type, body),
+        _name(node_type, body),
+        inner,
+        changes(node_type, body),
+        begin,
+        length,
+    )
+
+
+_HOLDING = frozenset({"PrepareStmt", "DeclareCursorStmt", "ExplainStmt", "CreateTableAsStmt"})
+
+_NAMES = {
+    "PrepareStmt": "name",
+    "ExecuteStmt": "name",
+    "DeallocateStmt": "name",
+    "DeclareCursorStmt": "portalname",
+    "FetchStmt": "portalname",
+    "ClosePortalStmt": "portalname",
+}
+
+_KINDS = {
+    "SelectStmt": "select",
+    "InsertStmt": "insert",
+    "UpdateStmt": "update",
+    "DeleteStmt": "delete",
+    "MergeStmt": "merge",
+    "TruncateStmt": "truncate",
+    "VariableSetStmt": "set",
+    "VariableShowStmt": "show",
+    "DiscardStmt": "discard",
+    "PrepareStmt": "prepare",
+    "ExecuteStmt": "execute",
+    "DeallocateStmt": "deallocate",
+    "DeclareCursorStmt": "declare",
+    "FetchStmt": "fetch",
+    "ClosePortalStmt": "close",
+    "ExplainStmt": "explain",
+    "CreateTableAsStmt": "create_as",
+    "ListenStmt": "listen",
+    "NotifyStmt": "notify",
+    "UnlistenStmt": "unlisten",
+    "LockStmt": "lock",
+    "DoStmt": "do",
+    "CallStmt": "call",
+    "ConstraintsSetStmt": "set",
+}
+
+
+def _kind(node_type: str, body: Body) -> str:
+    if node_type == "TransactionStmt":
+        kind = changes(node_type, body).transaction
+        if kind == "prepare":
+            return "prepare_transaction"
+        return kind or "finish_prepared"
+    if node_type == "CopyStmt":
+        if body.get("is_program") or body.get("filename"):
+            return "copy_server"
+        return "copy_in" if body.get("is_from") else "copy_out"
+    if node_type == "VariableSetStmt" and body.get("kind") in ("VAR_RESET", "VAR_RESET_ALL"):
+        return "reset"
+    return _KINDS.get(node_type, "utility")
+
+
+def _name(node_type: str, body: Body) -> str | None:
+    field = _NAMES.get(node_type)
+    if field is None:
+        return None
+    name: Any = body.get(field)
+    return str(name) if name else None

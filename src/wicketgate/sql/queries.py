@@ -1,0 +1,400 @@
+"""Reads SELECT, VALUES, set operations and WITH: which columns come out and which values stand where.
+A field that is not named here makes the statement unknown.
+"""
+
+from wicketgate.sql.bounds import bound
+from wicketgate.sql.expressions import (
+    column,
+    expression,
+    expressions,
+    items_named,
+    predicate,
+    sorting,
+    window,
+)
+from wicketgate.sql.froms import from_items
+from wicketgate.sql.scope import (
+    CLEAN,
+    COLUMN,
+    Columns,
+    Scope,
+    Value,
+    overlay,
+    unite_values,
+)
+from wicketgate.sql.tree import Body, Node, split, strings
+from wicketgate.sql.walk import Walk
+from wicketgate.model.statement import Effect
+
+_FIELDS = frozenset(
+    """distinctClause intoClause targetList fromClause whereClause groupClause groupDistinct havingClause
+    windowClause valuesLists sortClause limitOffset limitCount limitOption lockingClause withClause op all
+    larg rarg""".split()
+)
+
+
+def query(walk: Walk, node: Node, scope: Scope) -> Columns:
+    """The columns of a query inside a statement: a SELECT, or a WITH query that changes data."""
+    name, body = split(node)
+    if name == "SelectStmt":
+        return select(walk, body, scope)
+    if name in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
+        from wicketgate.sql.writing import change
+
+        return change(walk, name, body, scope)
+    walk.unknown(f"syntax {name}")
+    return Columns(loose=COLUMN)
+
+
+def select(walk: Walk, body: Body, outer: Scope, limited: bool = False) -> Columns:
+    """limited: a literal LIMIT of a plain query around it bounds the rows."""
+    if not body.keys() <= _FIELDS:
+        walk.unknown("syntax SelectStmt")
+    walk.spend()
+    walk.enter()
+    try:
+        scope = Scope(outer)
+        walk.effects.add(Effect.READ)
+        if "withClause" in body:
+            with_queries(walk, body["withClause"], scope)
+        if body.get("op", "SETOP_NONE") != "SETOP_NONE":
+            return _set_operation(walk, body, scope)
+        if "valuesLists" in body:
+            return _values(walk, body, scope)
+        return _plain(walk, body, scope, limited)
+    finally:
+        walk.depth -= 1
+
+
+def _plain(walk: Walk, body: Body, scope: Scope, limited: bool) -> Columns:
+    conditions: list[Node] = []
+    plain = not any(key in body for key in ("groupClause", "havingClause", "distinctClause"))
+    plain = plain and not _aggregates(walk, body.get("targetList", []))
+    limited = plain and (limited or _proven_limit(body))
+    scope.items = from_items(walk, body.get("fromClause", ()), scope, conditions, limited)
+    if "whereClause" in body:
+        predicate(walk, body["whereClause"], scope)
+        conditions.append(body["whereClause"])
+    bound(walk, scope, conditions, limited)
+    columns = targets(walk, body.get("targetList", []), scope)
+    for group in body.get("groupClause", ()):
+        _group(walk, group, scope, columns)
+    predicate(walk, body.get("havingClause"), scope)
+    for definition in body.get("windowClause", ()):
+        window(walk, definition.get("WindowDef", {}), scope)
+    for distinct in body.get("distinctClause", ()):
+        if distinct:
+            _group(walk, distinct, scope, columns)
+    _tail(walk, body, scope, columns)
+    return columns
+
+
+def _set_operation(walk: Walk, body: Body, scope: Scope) -> Columns:
+    # a long chain of UNIONs leans to the left: followed in a loop
+    branches: list[Body] = []
+    left = body
+    while left.get("op", "SETOP_NONE") != "SETOP_NONE" and (
+        left is body
+        or not left.keys() & {"withClause", "sortClause", "limitCount", "limitOffset", "lockingClause"}
+    ):
+        if not left.keys() <= _FIELDS:
+            walk.unknown("syntax SelectStmt")
+        walk.spend()
+        branches.append(left.get("rarg", {}))
+        left = left.get("larg", {})
+    branches.append(left)
+    columns = overlay([select(walk, branch, scope) for branch in reversed(branches)])
+    inner = Scope(scope)
+    _tail(walk, body, inner, columns)
+    return columns
+
+
+def _values(walk: Walk, body: Body, scope: Scope) -> Columns:
+    rows = [expressions(walk, row.get("List", {}).get("items"), scope) for row in body["valuesLists"]]
+    width = max((len(row) for row in rows), default=0)
+    columns = Columns()
+    for at in range(width):
+        value = unite_values([row[at] for row in rows if at < len(row)])
+        columns.add(f"column{at + 1}", value)
+        columns.shape.append(not value.columns)
+    inner = Scope(scope)
+    _tail(walk, body, inner, columns)
+    return columns
+
+
+def _tail(walk: Walk, body: Body, scope: Scope, columns: Columns) -> None:
+    """ORDER BY, LIMIT, OFFSET and FOR UPDATE."""
+    for sort in body.get("sortClause", ()):
+        node = sort.get("SortBy", {}).get("node", {})
+        named = _output(node, columns)
+        if named is not None:
+            walk.steer(named)
+            if "ColumnRef" not in node:
+                continue
+            if scope.items and _resolves(strings(node["ColumnRef"].get("fields"))[0], scope):
+                sorting(walk, sort, scope)
+            continue
+        sorting(walk, sort, scope)
+    for field in ("limitCount", "limitOffset"):
+        predicate(walk, body.get(field), scope)
+    for lock in body.get("lockingClause", ()):
+        _lock(walk, lock.get("LockingClause", {}), scope)
+
+
+def _output(node: Node, columns: Columns) -> Value | None:
+    """The output that an ordinal, or a bare name, in ORDER BY or GROUP BY stands for."""
+    if "A_Const" in node and "ival" in node["A_Const"]:
+        at = node["A_Const"]["ival"].get("ival", 0)
+        if columns.loose is None and 1 <= at <= len(columns.values):
+            return columns.values[at - 1]
+        every = list(columns.values)
+        if columns.loose is not None:
+            every.append(columns.loose)
+        return unite_values(every) if every else CLEAN
+    if "ColumnRef" in node:
+        parts = strings(node["ColumnRef"].get("fields"))
+        if len(parts) == 1 and parts[0] in columns.names:
+            return columns.get(parts[0])
+    return None
+
+
+def _resolves(name: str, scope: Scope) -> bool:
+    return any(name in item.columns.names or item.columns.loose is not None for item in scope.items)
+
+
+def _group(walk: Walk, node: Node, scope: Scope, columns: Columns) -> None:
+    """GROUP BY and DISTINCT ON: a bare column is compared for equality, anything else steers."""
+    name, body = split(node)
+    if name == "GroupingSet":
+        for inner in body.get("content", ()):
+            _group(walk, inner, scope, columns)
+        return
+    if name == "RowExpr":
+        for inner in body.get("args", ()):
+            _group(walk, inner, scope, columns)
+        return
+    named = _output(node, columns)
+    if named is not None:
+        walk.compare([named])
+        if name == "A_Const" or not _resolves(strings(body.get("fields"))[0], scope):
+            return
+    walk.compare([expression(walk, node, scope)])
+
+
+def _lock(walk: Walk, body: Body, scope: Scope) -> None:
+    """SELECT … FOR UPDATE needs the right to update: it counts as a write of the tables that it locks."""
+    if not body.keys() <= {"lockedRels", "strength", "waitPolicy"}:
+        walk.unknown("syntax LockingClause")
+    names = [str(node.get("RangeVar", {}).get("relname", "")) for node in body.get("lockedRels", ())]
+    for item in scope.items:
+        if not names or item.name in names:
+            walk.write(item.relations, item.name, item.doubtful, Effect.WRITE)
+    walk.effects.add(Effect.WRITE)
+
+
+# -- outputs -----------------------------------------------------------------------------------------------
+def targets(walk: Walk, nodes: list[Node], scope: Scope) -> Columns:
+    """An output list, stars expanded."""
+    columns = Columns()
+    for node in nodes:
+        body = node.get("ResTarget", {})
+        if not body.keys() <= {"name", "val", "location"}:
+            walk.unknown("syntax ResTarget")
+        value = body.get("val", {})
+        starred = star(value)
+        if starred is not None:
+            columns.shape.append(None)
+            _expand(walk, starred, scope, columns)
+        else:
+            found = expression(walk, value, scope)
+            columns.shape.append(not found.columns)
+            columns.add(str(body.get("name") or _named(value)), found)
+    return columns
+
+
+def star(node: Node) -> tuple[str, ...] | None:
+    """The qualifier of `*`, `t.*` or `s.t.*`; None for anything else."""
+    if "ColumnRef" not in node:
+        return None
+    parts = strings(node["ColumnRef"].get("fields"))
+    return parts[:-1] if parts[-1:] == ("*",) and "A_Star" in node["ColumnRef"]["fields"][-1] else None
+
+
+def _expand(walk: Walk, qualifier: tuple[str, ...], scope: Scope, columns: Columns) -> None:
+    items = items_named(qualifier, scope) if qualifier else [item for item in scope.items if not item.hidden]
+    if not items:
+        walk.blur()
+        columns.loose = COLUMN
+        return
+    for item in items:
+        columns.names.extend(item.columns.names)
+        columns.values.extend(item.columns.values)
+        if item.columns.loose is not None:
+            loose = [item.columns.loose] + ([columns.loose] if columns.loose is not None else [])
+            columns.loose = unite_values([*loose, *item.columns.values])
+
+
+def _named(node: Node) -> str:
+    """The name that PostgreSQL gives an output without one (FigureColname), as far as it can be referred to."""
+    name, body = split(node)
+    if name == "ColumnRef":
+        parts = [part for part in strings(body.get("fields")) if part != "*"]
+        return parts[-1] if parts else "?column?"
+    if name == "FuncCall":
+        return strings(body.get("funcname"))[-1]
+    if name == "A_Indirection":
+        fields = [part for part in strings(body.get("indirection")) if part not in ("", "*")]
+        return fields[-1] if fields else _named(body.get("arg", {}))
+    if name == "TypeCast":
+        inner = _named(body.get("arg", {}))
+        return inner if inner != "?column?" else strings(body["typeName"].get("names"))[-1]
+    if name == "CollateClause":
+        return _named(body.get("arg", {}))
+    if name == "SubLink" and body.get("subLinkType") == "EXPR_SUBLINK":
+        select_body = body.get("subselect", {}).get("SelectStmt", {})
+        outputs = select_body.get("targetList", [])
+        first = outputs[0].get("ResTarget", {}) if outputs else {}
+        return str(first.get("name") or _named(first.get("val", {}))) if outputs else "?column?"
+    if name == "SubLink":
+        return {"EXISTS_SUBLINK": "exists", "ARRAY_SUBLINK": "array"}.get(
+            str(body.get("subLinkType")), "?column?"
+        )
+    if name == "CaseExpr":
+        inner = _named(body.get("defresult", {})) if body.get("defresult") else "?column?"
+        return inner if inner != "?column?" else "case"
+    if name == "MinMaxExpr":
+        return "greatest" if body.get("op") == "IS_GREATEST" else "least"
+    if name == "SQLValueFunction":
+        return str(body.get("op", "")).removeprefix("SVFOP_").lower()
+    if name == "A_Expr" and body.get("kind") == "AEXPR_NULLIF":
+        return "nullif"
+    return {
+        "A_ArrayExpr": "array",
+        "RowExpr": "row",
+        "CoalesceExpr": "coalesce",
+        "GroupingFunc": "grouping",
+    }.get(name, "?column?")
+
+
+# -- WITH --------------------------------------------------------------------------------------------------
+def with_queries(walk: Walk, clause: Body, scope: Scope) -> None:
+    """Put the WITH queries' columns into scope. Recursive ones are read until their columns hold still."""
+    if not clause.keys() <= {"ctes", "recursive", "location"}:
+        walk.unknown("syntax WithClause")
+    recursive = bool(clause.get("recursive"))
+    names = [str(node["CommonTableExpr"].get("ctename", "")) for node in clause.get("ctes", ())]
+    for node in clause.get("ctes", ()):
+        body = node["CommonTableExpr"]
+        if not body.keys() <= _WITH:
+            walk.unknown("syntax CommonTableExpr")
+        name = str(body.get("ctename", ""))
+        aliases = strings(body.get("aliascolnames"))
+        later = names[names.index(name) + 1 :]
+        if recursive and _mentions(body.get("ctequery", {}), later):
+            walk.blur()  # WITH RECURSIVE may refer forward: not followed
+        if recursive and _mentions(body.get("ctequery", {}), [name]):
+            columns = _recursive(walk, name, aliases, body, scope)
+        else:
+            columns = query(walk, body.get("ctequery", {}), scope).renamed(aliases)
+        scope.queries[name] = _searched(walk, body, columns)
+
+
+_WITH = frozenset(
+    "ctename aliascolnames ctematerialized ctequery search_clause cycle_clause location".split()
+)
+
+
+def _recursive(walk: Walk, name: str, aliases: tuple[str, ...], body: Body, scope: Scope) -> Columns:
+    select_body = body["ctequery"].get("SelectStmt", {})
+    if select_body.get("op", "SETOP_NONE") == "SETOP_NONE":
+        scope.queries[name] = Columns(loose=COLUMN)
+        return query(walk, body["ctequery"], scope).renamed(aliases)
+    inner = Scope(scope)
+    if "withClause" in select_body:
+        with_queries(walk, select_body["withClause"], inner)
+    columns = select(walk, select_body.get("larg", {}), inner).renamed(aliases)
+    for _ in range(12):
+        inner.queries[name] = _searched(walk, body, columns)
+        right = select(walk, select_body.get("rarg", {}), inner)
+        grown = overlay([columns, right])
+        if grown.values == columns.values and grown.loose == columns.loose:
+            break
+        columns = (
+            Columns(list(columns.names), grown.values, grown.loose)
+            if len(grown.names) == len(columns.names)
+            else grown
+        )
+    else:
+        walk.blur()
+    tail = Scope(inner)
+    _tail(walk, select_body, tail, columns)
+    return columns
+
+
+def _searched(walk: Walk, body: Body, columns: Columns) -> Columns:
+    """With the columns that SEARCH and CYCLE add."""
+    search, cycle = body.get("search_clause"), body.get("cycle_clause")
+    if not search and not cycle:
+        return columns
+    walk.operate(("=",))
+    whole = columns.everything()
+    path = Value(whole.classes, False, True, False, whole.parameters)
+    found = Columns(list(columns.names), list(columns.values), columns.loose)
+    if search:
+        found.add(str(search.get("search_seq_column", "")), path)
+    if cycle:
+        found.add(str(cycle.get("cycle_mark_column", "")), COLUMN)
+        found.add(str(cycle.get("cycle_path_column", "")), path)
+    return found
+
+
+def _mentions(node: Node, names: list[str]) -> bool:
+    """Whether a RangeVar below names one of these."""
+    stack: list[object] = [node]
+    while stack:
+        thing = stack.pop()
+        if isinstance(thing, dict):
+            if "relname" in thing and thing["relname"] in names and "schemaname" not in thing:
+                return True
+            stack.extend(thing.values())
+        elif isinstance(thing, list):
+            stack.extend(thing)
+    return False
+
+
+# -- row bounds --------------------------------------------------------------------------------------------
+LARGEST_LIMIT = 10_000
+"""A literal LIMIT up to this many rows counts as a bound."""
+
+
+def _proven_limit(body: Body) -> bool:
+    if body.get("limitOption") == "LIMIT_OPTION_WITH_TIES":
+        return False
+    constant = body.get("limitCount", {}).get("A_Const")
+    if constant is None or "ival" not in constant:
+        return False
+    return 0 <= int(constant["ival"].get("ival", 0)) <= LARGEST_LIMIT
+
+
+def _aggregates(walk: Walk, nodes: list[Node]) -> bool:
+    """Whether an output may gather many rows into one. Subqueries bound themselves."""
+    stack: list[object] = list(nodes)
+    while stack:
+        thing = stack.pop()
+        if isinstance(thing, dict):
+            if "FuncCall" in thing:
+                call = thing["FuncCall"]
+                name = strings(call.get("funcname"))[-1]
+                if walk.catalog.is_aggregate(name) or "over" in call or call.get("agg_star"):
+                    return True
+            if thing.keys() & {"JsonArrayAgg", "JsonObjectAgg"}:
+                return True
+            if "SubLink" in thing:
+                continue
+            stack.extend(thing.values())
+        elif isinstance(thing, list):
+            stack.extend(thing)
+    return False
+
+
+__all__ = ["column", "query", "select", "star", "targets", "with_queries"]

@@ -1,0 +1,92 @@
+"""A statement in an environment: its facts, and what the conversation must know to mask its answer.
+Whatever is not understood comes out as unknown; nothing here permits anything.
+"""
+
+from wicketgate.model.statement import Effect, Facts
+from wicketgate.sql import utilities
+from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment, unite
+from wicketgate.sql.cache import Generations
+from wicketgate.sql.commands import COMMANDS, command
+from wicketgate.sql.parse import Member
+from wicketgate.sql.queries import query, select
+from wicketgate.sql.scope import Columns, Scope
+from wicketgate.sql.walk import TooComplex, Walk
+from wicketgate.sql.writing import change
+
+__all__ = ["Analysis", "Environment", "resolve", "unite"]
+
+_cache: Generations[tuple[Member, Environment, Analysis | None], Analysis] = Generations(8192)
+
+
+def resolve(member: Member, environment: Environment, inner: Analysis | None = None) -> Analysis:
+    """inner: for EXECUTE, FETCH and EXPLAIN EXECUTE, the analysis of what the name stands for (of PREPARE or
+    DECLARE, or of the statement inside); None where that is unknown. Cached; never raises."""
+    key = (member, environment, inner)
+    found = _cache.get(key)
+    if found is None:
+        found = _resolve(member, environment, inner)
+        _cache.put(key, found)
+    return found
+
+
+def _resolve(member: Member, environment: Environment, inner: Analysis | None) -> Analysis:
+    walk = Walk(
+        environment.catalog,
+        environment.path,
+        environment.temporary,
+        environment.user,
+        environment.read_only,
+    )
+    walk.query = query
+    if environment.database != environment.catalog.database:
+        return UNKNOWN_ANALYSIS
+    try:
+        return _analyse(walk, member, environment, inner)
+    except (TooComplex, RecursionError):
+        return _refused(walk, "this statement is too deep or too large to be analysed")
+
+
+def _refused(walk: Walk, reason: str) -> Analysis:
+    facts = Facts(
+        effects=frozenset({Effect.UNKNOWN}),
+        commands=frozenset(walk.commands or {"other"}),
+        complete=False,
+        opaque=True,
+        refusal=reason,
+    )
+    return Analysis(
+        facts, True, starred=True, returning_unproven=True, sensitive_parameters=None, disturbs=True
+    )
+
+
+_CHANGES = {
+    "InsertStmt": "insert",
+    "UpdateStmt": "update",
+    "DeleteStmt": "delete",
+    "MergeStmt": "merge",
+}
+
+
+def _analyse(walk: Walk, member: Member, environment: Environment, inner: Analysis | None) -> Analysis:
+    name, body = member.node, member.body
+    if name == "":
+        return finish(walk, Columns(), False)
+    if name == "SelectStmt" and "intoClause" not in body:
+        walk.commands.add("select")
+        return finish(walk, select(walk, body, Scope()), True)
+    if name in _CHANGES:
+        walk.commands.add(_CHANGES[name])
+        columns = change(walk, name, body, Scope())
+        return finish(walk, columns, "returningClause" in body)
+    if name in COMMANDS:
+        command(walk, name, body)
+        return finish(walk, Columns(), False)
+    special = utilities.SPECIAL.get(name)
+    if special is not None:
+        return special(walk, member, environment, inner, resolve)
+    walk.unknown(f"statement {name}")
+    walk.commands.add("other")
+    return finish(walk, Columns(shape=[None]), True)
+
+
+finish = utilities.finish

@@ -1,0 +1,172 @@
+"""What names stand for while a query is read: values with their data classes, columns, FROM items, scopes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from wicketgate.sql.catalog import NO_CLASSES, Relation
+
+NO_PARAMETERS: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What an expression may hold.
+
+    classes: data classes of values it may be computed from, except through `=` and IN. bare: it is such a
+    column itself, unchanged. columns: it depends on some column (so it is not proven clean). constant: a
+    literal or parameter. parameters: numbers of the $n in it.
+    """
+
+    classes: frozenset[str] = NO_CLASSES
+    bare: bool = False
+    columns: bool = False
+    constant: bool = False
+    parameters: frozenset[int] = NO_PARAMETERS
+
+
+CLEAN = Value()
+CONSTANT = Value(constant=True)
+COLUMN = Value(columns=True)
+BARE_COLUMN = Value(bare=True, columns=True)
+
+
+def unite_values(values: Iterable[Value]) -> Value:
+    """Any of these: bare only where all are that hold a class (or simply all, where none does)."""
+    many = list(values)
+    if len(many) == 1:
+        return many[0]
+    if not many:
+        return CLEAN
+    return Value(
+        frozenset().union(*(value.classes for value in many)),
+        all(value.bare for value in [value for value in many if value.classes] or many),
+        any(value.columns for value in many),
+        False,
+        frozenset().union(*(value.parameters for value in many)),
+    )
+
+
+def combine(values: Iterable[Value]) -> Value:
+    """Something computed from all of these."""
+    classes: frozenset[str] = NO_CLASSES
+    parameters = NO_PARAMETERS
+    columns = False
+    for value in values:
+        if value.classes:
+            classes |= value.classes
+        if value.parameters:
+            parameters |= value.parameters
+        columns = columns or value.columns
+    if not classes and not parameters:
+        return COLUMN if columns else CLEAN
+    return Value(classes, False, columns, False, parameters)
+
+
+@dataclass(slots=True)
+class Columns:
+    """A row's columns in order, by name. loose: what columns that are not listed may hold (None: there are no
+    others). shape: for an output list, whether each entry is proven to depend on no column; None for a star."""
+
+    names: list[str] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+    loose: Value | None = None
+    shape: list[bool | None] = field(default_factory=list)
+
+    def listed(self, name: str) -> Value | None:
+        """All listed columns of this name united; None where there is none."""
+        found = [value for column, value in zip(self.names, self.values, strict=True) if column == name]
+        return unite_values(found) if found else None
+
+    def get(self, name: str) -> Value | None:
+        """What a column of this name may hold; None where there can be none."""
+        found = self.listed(name)
+        return found if found is not None else self.loose
+
+    def everything(self) -> Value:
+        """The whole row."""
+        extra = [self.loose] if self.loose is not None else []
+        return Value(
+            combine([*self.values, *extra]).classes, False, True, False, combine(self.values).parameters
+        )
+
+    def add(self, name: str, value: Value) -> None:
+        self.names.append(name)
+        self.values.append(value)
+
+    def renamed(self, names: tuple[str, ...]) -> "Columns":
+        """With an alias's column list over it. Where positions are loose, each new name may be any column."""
+        if not names:
+            return self
+        if self.loose is not None:
+            any_column = unite_values([*self.values, self.loose])
+            blurred = Value(any_column.classes, any_column.bare, True, False, any_column.parameters)
+            return Columns(list(names), [blurred] * len(names), blurred)
+        return Columns([*names[: len(self.names)], *self.names[len(names) :]], list(self.values))
+
+
+def overlay(many: list[Columns]) -> Columns:
+    """Rows of any of these shapes: by position for set operations, widths may differ (then it is loose)."""
+    first = many[0]
+    if len(many) == 1:
+        return first
+    same = all(len(other.values) == len(first.values) and other.loose is None for other in many)
+    if same and first.loose is None:
+        return Columns(
+            list(first.names),
+            [unite_values(values) for values in zip(*(other.values for other in many), strict=True)],
+            shape=_shape(many),
+        )
+    everything = [value for other in many for value in other.values]
+    everything.extend(other.loose for other in many if other.loose is not None)
+    loose = unite_values([COLUMN, *everything])
+    names = list(dict.fromkeys(name for other in many for name in other.names))
+    return Columns(names, [loose] * len(names), loose, _shape(many))
+
+
+def _shape(many: list[Columns]) -> list[bool | None]:
+    """Clean where all branches are; where any holds a star, positions can't be told."""
+    if any(None in other.shape or len(other.shape) != len(many[0].shape) for other in many):
+        return [None]
+    return [all(clean) for clean in zip(*(other.shape for other in many), strict=True)]
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One thing in FROM: what it may be called, its columns, and the relations it may be.
+
+    schema: the schema that may qualify it (`s.t.column`), None for an alias. doubtful: it may be something
+    whose columns are not all known. hidden: unqualified names don't find it (RETURNING's old and new).
+    """
+
+    name: str
+    columns: Columns
+    relations: tuple[Relation, ...] = ()
+    schemas: frozenset[str] = NO_CLASSES
+    doubtful: bool = False
+    hidden: bool = False
+    only: bool = False
+
+
+class Scope:
+    """The names that an expression can see: this level's items, then its parents', and the WITH queries."""
+
+    __slots__ = ("items", "parent", "queries")
+
+    def __init__(self, parent: "Scope | None" = None, items: list[Item] | None = None) -> None:
+        self.parent = parent
+        self.items = items if items is not None else []
+        self.queries: dict[str, Columns] = {}
+
+    def levels(self) -> Iterator["Scope"]:
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+    def query(self, name: str) -> Columns | None:
+        """The WITH query of this name."""
+        for scope in self.levels():
+            found = scope.queries.get(name)
+            if found is not None:
+                return found
+        return None

@@ -1,0 +1,455 @@
+"""Statements about the session and about other statements: SET, PREPARE, EXECUTE, DECLARE, FETCH, EXPLAIN, COPY …"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from wicketgate.model.statement import Effect, Facts
+from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment
+from wicketgate.sql.bounds import bound
+from wicketgate.sql.changes import analyzes
+from wicketgate.sql.expressions import expression, expressions, predicate, setting
+from wicketgate.sql.parse import Member
+from wicketgate.sql.queries import query, select
+from wicketgate.sql.scope import Columns, Item, Scope
+from wicketgate.sql.settings import canonical
+from wicketgate.sql.tree import strings
+from wicketgate.sql.walk import Walk
+
+Resolver = Callable[[Member, Environment, Analysis | None], Analysis]
+Special = Callable[[Walk, Member, Environment, Analysis | None, Resolver], Analysis]
+
+
+def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
+    """The analysis of what a walk has gathered."""
+    shape = columns.shape
+    starred = None in shape
+    first = shape.index(None) if starred else len(shape)
+    last = len(shape) - shape[::-1].index(None) if starred else len(shape)
+    sensitive = walk.sensitive or (walk.opaque and walk.catalog.sensitive)
+    blind = walk.opaque and walk.catalog.sensitive
+    whole = {name for name in walk.reads if name in walk.unbounded or name not in walk.bounded}
+    facts = Facts(
+        effects=frozenset(walk.effects) or frozenset({Effect.SESSION}),
+        commands=frozenset(walk.commands),
+        reads=frozenset(walk.reads),
+        writes=frozenset(walk.writes),
+        whole=frozenset(whole),
+        functions=frozenset(walk.functions),
+        complete=walk.complete,
+        classes=frozenset(walk.classes),
+        steered=frozenset(walk.steered),
+        opaque=walk.opaque,
+        refusal=walk.refusal,
+        returns_rows=returns_rows,
+        redact_text=walk.redact,
+    )
+    return Analysis(
+        facts=facts,
+        sensitive=sensitive,
+        relations=frozenset(walk.relations),
+        head=tuple(bool(clean) for clean in shape[:first]),
+        tail=tuple(bool(clean) for clean in shape[last:]) if starred else (),
+        starred=starred,
+        returning_unproven=walk.returning and (walk.stored_classes or bool(walk.sources) or blind),
+        sensitive_parameters=None if blind else frozenset(walk.sensitive_parameters),
+        ambiguous=walk.ambiguous,
+        disturbs=walk.disturbs,
+        unknown_names=tuple(dict.fromkeys(walk.unknown_names)),
+    )
+
+
+_NONE = Columns()
+
+
+# -- the session -------------------------------------------------------------------------------------------
+def _session(command: str, *effects: Effect, rows: int = 0) -> Special:
+    """A statement that only ever does this, and gives `rows` clean columns."""
+
+    def special(
+        walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+    ) -> Analysis:
+        walk.commands.add(command)
+        walk.effects |= set(effects or (Effect.SESSION,))
+        return finish(walk, Columns(shape=[True] * rows), rows > 0)
+
+    return special
+
+
+def _set(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    kind = member.body.get("kind")
+    name = canonical(str(member.body.get("name", "")))
+    walk.effects.add(Effect.SESSION)
+    walk.commands.add("reset" if member.kind == "reset" else "set")
+    if name in ("role", "session_authorization"):
+        walk.commands.add("set_role")
+    if kind in ("VAR_SET_VALUE", "VAR_SET_MULTI"):
+        for key, value in member.changes.settings:
+            setting(walk, key, value)
+        if kind == "VAR_SET_MULTI" and name == "transaction snapshot":
+            walk.effects.add(Effect.SESSION)
+    elif kind in ("VAR_SET_DEFAULT", "VAR_RESET"):
+        if name == "transaction_read_only" and environment.read_only:
+            walk.refusal = "this session is read-only"
+        elif "." in name:
+            pass  # back to what the server's configuration says
+    elif kind != "VAR_RESET_ALL":
+        walk.unknown(f"syntax {kind}")
+    return finish(walk, _NONE, False)
+
+
+def _transaction(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    kind = str(member.body.get("kind", ""))
+    known = _TRANSACTIONS.get(kind)
+    if known is None:
+        walk.unknown(f"syntax {kind}")
+        walk.commands.add("other")
+        return finish(walk, _NONE, False)
+    verb, effect = known
+    walk.commands.add(verb)
+    walk.effects.add(effect)
+    if kind == "TRANS_STMT_COMMIT_PREPARED":
+        walk.effects.add(Effect.UNKNOWN)
+        walk.complete = False
+    for key, value in member.changes.settings:
+        setting(walk, key, value)
+    return finish(walk, _NONE, False)
+
+
+_TRANSACTIONS = {
+    "TRANS_STMT_BEGIN": ("begin", Effect.SESSION),
+    "TRANS_STMT_START": ("begin", Effect.SESSION),
+    "TRANS_STMT_COMMIT": ("commit", Effect.SESSION),
+    "TRANS_STMT_ROLLBACK": ("rollback", Effect.SESSION),
+    "TRANS_STMT_SAVEPOINT": ("savepoint", Effect.SESSION),
+    "TRANS_STMT_RELEASE": ("savepoint", Effect.SESSION),
+    "TRANS_STMT_ROLLBACK_TO": ("rollback", Effect.SESSION),
+    "TRANS_STMT_PREPARE": ("prepare", Effect.WRITE),
+    "TRANS_STMT_COMMIT_PREPARED": ("commit", Effect.WRITE),
+    "TRANS_STMT_ROLLBACK_PREPARED": ("rollback", Effect.WRITE),
+}
+
+
+# -- statements about statements ---------------------------------------------------------------------------
+def _prepare(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    held = resolver(member.inner, environment, None) if member.inner is not None else UNKNOWN_ANALYSIS
+    if member.node == "DeclareCursorStmt" and member.inner is not None and member.inner.node != "SelectStmt":
+        held = UNKNOWN_ANALYSIS
+    if member.inner is not None and _sets_path(member.inner):
+        facts = replace(held.facts, effects=held.facts.effects | {Effect.UNKNOWN}, complete=False)
+        held = replace(held, facts=facts, disturbs=True)
+    for node in member.body.get("argtypes", ()):
+        walk.cast(node.get("TypeName", {}))
+    verb = "prepare" if member.node == "PrepareStmt" else "declare"
+    own = {Effect.SESSION} | ({Effect.UNKNOWN} if Effect.UNKNOWN in walk.effects else set())
+    facts = replace(
+        held.facts,
+        effects=held.facts.effects | own,
+        commands=held.facts.commands | {verb},
+        returns_rows=False,
+        complete=held.facts.complete and walk.complete,
+        opaque=held.facts.opaque or walk.opaque,
+    )
+    return replace(held, facts=facts, held=held)
+
+
+def _sets_path(member: Member) -> bool:
+    """Whether what is prepared would change the path when it runs, unseen by whoever looks at EXECUTE."""
+    return member.changes.path is not None or member.changes.path_unknown
+
+
+def _execute(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    held = _held(inner)
+    values = expressions(walk, member.body.get("params"), Scope())
+    for value in values:
+        walk.steer(value)
+    own = finish(walk, _NONE, False).facts if values else None
+    parameters: frozenset[int] | None = frozenset()
+    if held.sensitive_parameters is None:
+        parameters = None
+    else:
+        for at, value in enumerate(values, 1):
+            if at in held.sensitive_parameters:
+                parameters = (parameters or frozenset()) | value.parameters
+    facts = held.facts
+    extra = own.effects - {Effect.SESSION} if own is not None else frozenset()
+    facts = replace(
+        facts,
+        effects=facts.effects | extra,
+        commands=facts.commands | {"execute"},
+        reads=facts.reads | (own.reads if own else frozenset()),
+        whole=facts.whole | (own.whole if own else frozenset()),
+        functions=facts.functions | (own.functions if own else frozenset()),
+        classes=facts.classes | (own.classes if own else frozenset()),
+        steered=facts.steered | (own.steered if own else frozenset()),
+        complete=facts.complete and (own is None or own.complete),
+        opaque=facts.opaque or (own is not None and own.opaque),
+        refusal=facts.refusal or (own.refusal if own else None),
+    )
+    return replace(
+        held,
+        facts=facts,
+        sensitive=held.sensitive or walk.sensitive or (walk.opaque and walk.catalog.sensitive),
+        sensitive_parameters=parameters,
+        disturbs=held.disturbs or walk.disturbs,
+        held=None,
+    )
+
+
+def _held(inner: Analysis | None) -> Analysis:
+    """What a name stands for: PREPARE's and DECLARE's analyses hold it."""
+    if inner is None:
+        return UNKNOWN_ANALYSIS
+    return inner.held if inner.held is not None else inner
+
+
+def _fetch(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    held = _held(inner)
+    moves = bool(member.body.get("ismove"))
+    facts = replace(
+        held.facts,
+        effects=held.facts.effects | {Effect.READ},
+        commands=held.facts.commands | {"move" if moves else "fetch"},
+        returns_rows=not moves,
+    )
+    return replace(held, facts=facts, held=None)
+
+
+def _explain(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    if member.inner is None:
+        return UNKNOWN_ANALYSIS
+    explained = resolver(member.inner, environment, inner)
+    facts = explained.facts
+    if analyzes(member.body):
+        facts = replace(facts, effects=facts.effects | {Effect.READ}, commands=facts.commands | {"explain"})
+    else:
+        unknown = facts.effects & {Effect.UNKNOWN}
+        facts = replace(
+            facts,
+            effects=frozenset({Effect.READ}) | unknown,
+            commands=frozenset({"explain"}),
+            writes=frozenset(),
+            whole=frozenset(),
+        )
+    return replace(
+        explained,
+        facts=replace(facts, returns_rows=True),
+        relations=frozenset(),
+        head=(False,),
+        tail=(),
+        starred=False,
+        copied=None,
+        held=None,
+    )
+
+
+def _into(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    """SELECT INTO, CREATE TABLE AS, CREATE MATERIALIZED VIEW, CREATE VIEW: what it selects is stored under a name
+    whose columns have no class of their own."""
+    body = member.body
+    if member.inner is not None:
+        executed = resolver(member.inner, environment, inner)
+        facts = executed.facts
+        facts = replace(
+            facts,
+            effects=facts.effects | {Effect.DEFINE},
+            commands=facts.commands | {"create"},
+            steered=facts.steered | facts.classes,
+            returns_rows=False,
+        )
+        return replace(executed, facts=facts)
+    if member.node == "SelectStmt":
+        walk.commands.add("select")
+        columns = select(walk, {key: value for key, value in body.items() if key != "intoClause"}, Scope())
+    else:
+        columns = query(walk, body.get("query", {}), Scope())
+    walk.commands.add("create")
+    walk.effects.add(Effect.DEFINE)
+    for value in [*columns.values, *([columns.loose] if columns.loose is not None else [])]:
+        walk.steer(value)
+    if member.node == "ViewStmt":
+        _replaced(walk, member)
+    return finish(walk, _NONE, False)
+
+
+def _replaced(walk: Walk, member: Member) -> None:
+    """CREATE OR REPLACE VIEW writes what stood under that name."""
+    reference = member.body.get("view", {})
+    relations, _ = walk.find(reference)
+    if member.body.get("replace"):
+        for relation in relations:
+            walk.writes.add(relation.qualified)
+
+
+def _refresh(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    walk.commands.add("refresh")
+    reference = member.body.get("relation", {})
+    relations, doubtful = walk.find(reference)
+    walk.write(relations, str(reference.get("relname", "")), doubtful, Effect.WRITE)
+    for relation in relations:
+        if relation.view is not None:
+            body = walk.catalog.body(relation)
+            walk.effects |= body.effects
+            walk.functions |= body.functions
+            walk.reads |= body.reads
+    return finish(walk, _NONE, False)
+
+
+# -- COPY --------------------------------------------------------------------------------------------------
+_COPY = frozenset("relation query attlist is_from is_program filename options whereClause".split())
+
+
+def _copy(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    body = member.body
+    if not body.keys() <= _COPY:
+        walk.unknown("syntax CopyStmt")
+    outside = bool(body.get("is_program") or body.get("filename"))
+    if outside:
+        walk.effects.add(Effect.EXECUTE)
+    reference = body.get("relation")
+    if body.get("is_from"):
+        walk.commands.add("copy_in")
+        relations, doubtful = walk.find(reference or {})
+        walk.write(relations, str((reference or {}).get("relname", "")), doubtful, Effect.WRITE)
+        item = walk.item(relations, str((reference or {}).get("relname", "")), (), doubtful)
+        predicate(walk, body.get("whereClause"), Scope(None, [item]))
+        return finish(walk, _NONE, False)
+    walk.commands.add("copy_out")
+    columns: Columns | None
+    if reference is not None:
+        columns = _copied_relation(walk, member)
+    else:
+        columns = query(walk, body.get("query", {}), Scope())
+    told = columns is not None and columns.loose is None and not walk.opaque
+    if outside and columns is not None:
+        for value in columns.values:
+            walk.steer(value)
+    if columns is None or columns.loose is not None:
+        walk.steered |= walk.classes
+    analysis = finish(walk, Columns(shape=[None]), not outside)
+    copied = tuple(value.classes for value in columns.values) if told and columns is not None else None
+    return replace(analysis, copied=copied)
+
+
+def _copied_relation(walk: Walk, member: Member) -> Columns | None:
+    reference = member.body["relation"]
+    name = str(reference.get("relname", ""))
+    relations, doubtful = walk.find(reference)
+    walk.read(relations, name, doubtful)
+    item = walk.item(relations, name, (), doubtful)
+    bound(walk, Scope(None, [Item(name, item.columns, relations, doubtful=doubtful)]), [], False)
+    if len(relations) != 1 or doubtful:
+        return None
+    listed = strings(member.body.get("attlist"))
+    relation = relations[0]
+    names = listed or tuple(
+        column for number, column, _ in relation.columns if number not in relation.generated
+    )
+    columns = Columns()
+    for column in names:
+        value = item.columns.listed(column)
+        if value is None:
+            walk.blur()
+            return None
+        columns.add(column, value)
+    return columns
+
+
+# -- the rest ----------------------------------------------------------------------------------------------
+def _lock(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    walk.commands.add("lock")
+    shared = member.body.get("mode") == 1  # ACCESS SHARE: what any SELECT takes
+    for node in member.body.get("relations", ()):
+        reference = node.get("RangeVar", {})
+        relations, doubtful = walk.find(reference)
+        name = str(reference.get("relname", ""))
+        if shared:
+            walk.read(relations, name, doubtful)
+        else:
+            walk.write(relations, name, doubtful, Effect.WRITE)
+    walk.bounded |= walk.reads
+    walk.unbounded.clear()
+    return finish(walk, _NONE, False)
+
+
+def _truncate(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    walk.commands.add("truncate")
+    for node in member.body.get("relations", ()):
+        reference = node.get("RangeVar", {})
+        relations, doubtful = walk.find(reference)
+        walk.write(relations, str(reference.get("relname", "")), doubtful, Effect.DELETE)
+    if member.body.get("behavior") == "DROP_CASCADE":
+        walk.complete = False  # tables that refer to these are emptied too
+    walk.effects.add(Effect.DELETE)
+    return finish(walk, _NONE, False)
+
+
+def _code(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    """DO and CALL: code that is not read."""
+    walk.commands.add("do" if member.node == "DoStmt" else "call")
+    called = member.body.get("funccall")
+    if called:
+        expression(walk, {"FuncCall": called}, Scope())
+    walk.effects |= {Effect.EXECUTE, Effect.UNKNOWN}
+    walk.complete = False
+    walk.opaque = True
+    walk.disturbs = True
+    return finish(walk, Columns(shape=[None]), member.node == "CallStmt")
+
+
+def _notify(
+    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
+) -> Analysis:
+    walk.commands.add("notify")
+    walk.effects.add(Effect.WRITE)
+    return finish(walk, _NONE, False)
+
+
+SPECIAL: dict[str, Special] = {
+    "VariableSetStmt": _set,
+    "VariableShowStmt": _session("show", rows=3),
+    "TransactionStmt": _transaction,
+    "DiscardStmt": _session("discard"),
+    "DeallocateStmt": _session("deallocate"),
+    "ClosePortalStmt": _session("close"),
+    "ListenStmt": _session("listen"),
+    "UnlistenStmt": _session("unlisten"),
+    "NotifyStmt": _notify,
+    "PrepareStmt": _prepare,
+    "DeclareCursorStmt": _prepare,
+    "ExecuteStmt": _execute,
+    "FetchStmt": _fetch,
+    "ExplainStmt": _explain,
+    "SelectStmt": _into,
+    "CreateTableAsStmt": _into,
+    "ViewStmt": _into,
+    "RefreshMatViewStmt": _refresh,
+    "CopyStmt": _copy,
+    "LockStmt": _lock,
+    "TruncateStmt": _truncate,
+    "DoStmt": _code,
+    "CallStmt": _code,
+}

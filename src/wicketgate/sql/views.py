@@ -1,0 +1,41 @@
+"""What reading a view does: its definition read like any query, in an empty search_path.
+What the view's own author steers by is not held against who reads it; what comes out of its columns is.
+"""
+
+from wicketgate.model.statement import Effect
+from wicketgate.sql.catalog import NO_CLASSES, Body, Catalog, Relation
+from wicketgate.sql.errors import SyntaxRefused
+from wicketgate.sql.parse import parse_view
+from wicketgate.sql.queries import query, select
+from wicketgate.sql.scope import Scope
+from wicketgate.sql.walk import TooComplex, Walk
+
+_UNKNOWN = frozenset({Effect.READ, Effect.UNKNOWN})
+
+
+def resolve_view(catalog: Catalog, view: Relation) -> Body:
+    """Never raises: a definition that cannot be read makes reading the view unknown."""
+    walk = Walk(catalog, (), NO_CLASSES, "", False)
+    walk.query = query
+    try:
+        member = parse_view(view.view or "")
+        columns = select(walk, member.body, Scope())
+    except (SyntaxRefused, TooComplex, RecursionError):
+        return Body(None, _UNKNOWN, NO_CLASSES, frozenset({view.qualified}), NO_CLASSES, False, True)
+    told = columns.loose is None and len(columns.values) == len(view.columns) and not walk.opaque
+    effects = frozenset(walk.effects)
+    opaque = walk.opaque
+    complete = walk.complete
+    if view.extension:
+        # an extension's views are its own code: what they call is taken as reading
+        effects, opaque, complete = frozenset({Effect.READ}), False, True
+        told = columns.loose is None and len(columns.values) == len(view.columns)
+    return Body(
+        tuple(value.classes for value in columns.values) if told else None,
+        effects,
+        frozenset(walk.reads),
+        NO_CLASSES if view.extension else frozenset(walk.functions),
+        frozenset(walk.classes),
+        complete,
+        opaque,
+    )

@@ -1,0 +1,352 @@
+"""What is gathered while one statement is read, and how names of relations, functions and types are found.
+Whatever is not known is noted as unknown here: nothing may be passed over in silence.
+"""
+
+from collections.abc import Callable, Iterable
+
+from wicketgate.model.statement import Effect
+from wicketgate.sql.catalog import NO_CLASSES, Catalog, Named, Relation
+from wicketgate.sql.functions import READS_BY_NAME, Doing
+from wicketgate.sql.scope import Columns, Item, Scope, Value
+from wicketgate.sql.tree import Body, Node, strings
+
+DEEPEST = 100
+"""Levels of nesting that are followed; deeper statements are refused."""
+
+MOST_NODES = 60_000
+"""Nodes that are looked at; larger statements are refused."""
+
+SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+
+
+class TooComplex(Exception):
+    """The statement is deeper or larger than is followed."""
+
+
+class Walk:
+    """One statement's facts in the making. path: None where unknown; as PostgreSQL searches it otherwise."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        path: tuple[str, ...] | None,
+        temporary: frozenset[str],
+        user: str,
+        read_only: bool,
+    ) -> None:
+        self.catalog = catalog
+        self.temporary = temporary
+        self.path = path
+        self.user = user
+        self.read_only = read_only
+        self.schemas = _searched(path, user)
+        self.effects: set[Effect] = set()
+        self.commands: set[str] = set()
+        self.reads: set[str] = set()
+        self.writes: set[str] = set()
+        self.bounded: set[str] = set()
+        self.unbounded: set[str] = set()
+        self.functions: set[str] = set()
+        self.classes: set[str] = set()
+        self.steered: set[str] = set()
+        self.relations: dict[int, Relation] = {}
+        self.sources: set[int] = set()
+        self.complete = True
+        self.opaque = False
+        self.ambiguous = False
+        self.sensitive = False
+        self.disturbs = False
+        self.returning = False
+        self.stored_classes = False
+        self.sensitive_parameters: set[int] = set()
+        self.unknown_names: list[str] = []
+        self.refusal: str | None = None
+        self.redact = False
+        self.depth = 0
+        self.nodes = 0
+        self.query: Callable[[Walk, Node, Scope], Columns]
+
+    # -- doubt ---------------------------------------------------------------------------------------------
+    def unknown(self, what: str) -> None:
+        """Something that is not understood: it may do and read anything."""
+        self.effects.add(Effect.UNKNOWN)
+        self.complete = False
+        self.opaque = True
+        self.disturbs = True
+        self.functions.add(what)
+
+    def blur(self) -> None:
+        """Lineage that can't be told; effects can."""
+        self.complete = False
+        self.opaque = True
+
+    def enter(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise TooComplex
+
+    def leave(self) -> None:
+        self.depth -= 1
+
+    def spend(self) -> None:
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise TooComplex
+
+    # -- where values go -----------------------------------------------------------------------------------
+    def steer(self, value: Value) -> None:
+        """A value stands where only a class that is revealed may stand."""
+        if value.classes:
+            self.steered |= value.classes
+            self.sensitive_parameters |= value.parameters
+
+    def consume(self, values: Iterable[Value]) -> None:
+        """Values go together into something computed."""
+        many = list(values)
+        if any(value.classes for value in many):
+            for value in many:
+                self.steered |= value.classes
+                self.sensitive_parameters |= value.parameters
+
+    def compare(self, values: Iterable[Value]) -> None:
+        """Values are compared for equality: a bare column may stand here, anything computed may not."""
+        many = list(values)
+        if any(value.classes for value in many):
+            for value in many:
+                if not value.bare:
+                    self.steered |= value.classes
+                self.sensitive_parameters |= value.parameters
+
+    # -- relations -----------------------------------------------------------------------------------------
+    def find(self, reference: Body) -> tuple[tuple[Relation, ...], bool]:
+        """What a RangeVar may name, and whether it may also be something the catalog doesn't know."""
+        name = str(reference.get("relname", ""))
+        schema = reference.get("schemaname")
+        if reference.get("catalogname") not in (None, self.catalog.database):
+            return (), True
+        if schema is not None:
+            found = self.catalog.at(str(schema), name)
+            doubtful = str(schema).startswith("pg_temp") or name in self.temporary
+            if found is None:
+                return (), True
+            return (found,), doubtful
+        shadowed = name in self.temporary
+        if self.schemas is None:
+            many = self.catalog.named(name)
+            places = {relation.schema for relation in many}
+            if len(many) > 1 or shadowed:
+                self.ambiguous = True
+            if "pg_catalog" in places and not shadowed and len(many) == 1:
+                return many, False
+            return many, shadowed or not many
+        for place in self.schemas:
+            found = self.catalog.at(place, name)
+            if found is not None:
+                return (found,), shadowed
+        return (), True
+
+    def read(self, relations: tuple[Relation, ...], name: str, doubtful: bool, source: bool = True) -> None:
+        """These relations are read: with what reading them brings. source: not merely RETURNING's target."""
+        self.effects.add(Effect.READ)
+        for relation in relations:
+            self.reads.add(relation.qualified)
+            self.relations[relation.oid] = relation
+            classes = self._touch(relation)
+            if classes and source:
+                self.sources.add(relation.oid)
+            if relation.view is not None:
+                self._open(relation)
+        if doubtful and not relations:
+            self._unseen(name)
+
+    def write(self, relations: tuple[Relation, ...], name: str, doubtful: bool, effect: Effect) -> None:
+        """These relations are changed."""
+        self.effects.add(effect)
+        for relation in relations:
+            self.writes.add(relation.qualified)
+            self.relations[relation.oid] = relation
+            self._touch(relation)
+            if relation.ruled:
+                self.unknown(f"rule on {relation.qualified}")
+            if relation.triggered and self.catalog.sensitive:
+                self.sensitive = True
+            if relation.view is not None:
+                body = self.catalog.body(relation)
+                self.writes |= body.reads
+                self._open(relation, False)
+        if doubtful and not relations:
+            self._unseen(name)
+
+    def _unseen(self, name: str) -> None:
+        if name in self.temporary:
+            self.reads.add(f"pg_temp.{name}")
+            return
+        self.unknown_names.append(name)
+        self.blur()
+
+    def _touch(self, relation: Relation) -> frozenset[str]:
+        classes = NO_CLASSES.union(*self.catalog.relation_classes(relation).values())
+        if classes:
+            self.classes |= classes
+            self.sensitive = True
+        if (
+            relation.columns
+            and self.catalog.uncertain_types
+            and any(type_oid in self.catalog.uncertain_types for _, _, type_oid in relation.columns)
+        ):
+            self.unknown("cast")
+        return classes
+
+    def _open(self, relation: Relation, reading: bool = True) -> None:
+        """What a view's body brings with it."""
+        body = self.catalog.body(relation)
+        if relation.kind != "m":
+            self.effects |= body.effects
+            self.functions |= body.functions
+            if Effect.UNKNOWN in body.effects:
+                self.disturbs = True
+        if reading:
+            self.reads |= body.reads
+        if body.classes:
+            self.classes |= body.classes
+            self.sensitive = True
+        if not body.complete:
+            self.complete = False
+        if body.opaque:
+            self.opaque = True
+
+    def item(
+        self, relations: tuple[Relation, ...], alias: str, columns: tuple[str, ...], doubtful: bool
+    ) -> Item:
+        """The FROM item that these relations make."""
+        shapes = []
+        for relation in relations:
+            classes = self.catalog.relation_classes(relation)
+            shape = Columns()
+            for number, column, _ in relation.columns:
+                held = classes.get(number, NO_CLASSES)
+                shape.add(column, Value(held, True, True) if held else _PLAIN)
+            shapes.append(shape)
+        if len(shapes) == 1:
+            shape = shapes[0]
+        elif shapes:
+            shape = _by_name(shapes)
+        else:
+            shape = Columns(loose=_PLAIN)
+        if doubtful and relations:
+            shape = Columns(shape.names, shape.values, Value(shape.everything().classes, True, True))
+        return Item(
+            alias,
+            shape.renamed(columns),
+            relations,
+            frozenset(relation.schema for relation in relations),
+            doubtful or not relations,
+        )
+
+    # -- functions, operators, types -----------------------------------------------------------------------
+    def call(self, name: tuple[str, ...]) -> Doing:
+        """Note what calling this function does; PURE or what the caller must still look at."""
+        schema, bare = (name[-2], name[-1]) if len(name) > 1 else (None, name[-1])
+        doing, others = self._function(schema, bare)
+        if others or doing is None or doing is Doing.UNKNOWN:
+            return Doing.UNKNOWN
+        return doing
+
+    def _function(self, schema: str | None, name: str) -> tuple[Doing | None, tuple[Named, ...]]:
+        if f"{name}()" in self.temporary:
+            self.unknown(name)
+            return Doing.UNKNOWN, ()
+        if schema == "pg_catalog":
+            doing, others = self.catalog.function(name, ("pg_catalog",))
+        elif schema is not None:
+            _, others = self.catalog.function(name, (schema,))
+            doing = None
+        else:
+            doing, others = self.catalog.function(name, self.schemas)
+        bad = [other for other in others if not other.safe]
+        if bad and schema is None and self.schemas is None:
+            self.ambiguous = True
+        for other in bad:
+            self.unknown(f"{other.schema}.{other.name}")
+        if doing is None and others and not bad:
+            return Doing.PURE, ()
+        if doing is None or doing is Doing.UNKNOWN:
+            self.unknown(f"{schema}.{name}" if schema else name)
+        return doing, tuple(bad)
+
+    def operate(self, name: tuple[str, ...]) -> None:
+        """Note the use of an operator."""
+        schema, bare = (name[-2], name[-1]) if len(name) > 1 else (None, name[-1])
+        if bare == "!=":
+            bare = "<>"
+        if f"{bare}()" in self.temporary:
+            self.unknown(f"operator {bare}")
+            return
+        known, others = self.catalog.operator(bare, self.schemas if schema is None else (schema,))
+        if schema not in (None, "pg_catalog"):
+            known = False
+        for other in others:
+            if not other.safe:
+                self.unknown(f"{other.schema}.{other.name}")
+        if not known and not others:
+            self.unknown(f"operator {bare}")
+
+    def cast(self, type_name: Body) -> None:
+        """Note the use of a type."""
+        name = strings(type_name.get("names"))
+        if not name or type_name.get("pct_type"):
+            self.unknown("type")
+            return
+        schema, bare = (name[-2], name[-1]) if len(name) > 1 else (None, name[-1])
+        if f"{bare}!" in self.temporary or (
+            "cast()" in self.temporary and bare not in self.catalog.builtin_types
+        ):
+            self.unknown(f"type {bare}")
+            return
+        if bare in self.temporary:
+            return
+        schemas = self.schemas if schema is None else (schema,)
+        if not self.catalog.type_is_safe(bare, schemas):
+            self.unknown(f"type {'.'.join(name)}")
+
+    def does(self, doing: Doing, name: str) -> None:
+        """The effects of a known builtin."""
+        if doing is Doing.WRITES:
+            self.effects.add(Effect.WRITE)
+        elif doing is Doing.EXECUTES:
+            self.effects.add(Effect.EXECUTE)
+            self.functions.add(f"pg_catalog.{name}")
+            self.opaque = True
+        elif doing is Doing.LEAKS:
+            self.functions.add(f"pg_catalog.{name}")
+            self.opaque = True
+            if name in READS_BY_NAME:
+                self.complete = False
+
+
+_PLAIN = Value(bare=True, columns=True)
+
+
+def _by_name(shapes: list[Columns]) -> Columns:
+    """Several relations that one name may mean: columns united by name; positions can't be told."""
+    names: dict[str, list[Value]] = {}
+    for shape in shapes:
+        for name, value in zip(shape.names, shape.values, strict=True):
+            names.setdefault(name, []).append(value)
+    every: set[str] = set()
+    for values in names.values():
+        for value in values:
+            every |= value.classes
+    merged = Columns(loose=Value(frozenset(every), True, True))
+    for name, values in names.items():
+        held = frozenset().union(*(value.classes for value in values))
+        merged.add(name, Value(held, True, True))
+    return merged
+
+
+def _searched(path: tuple[str, ...] | None, user: str) -> tuple[str, ...] | None:
+    """The schemas in the order that an unqualified name is looked up in, without the temporary one."""
+    if path is None:
+        return None
+    schemas = tuple(user if schema == "$user" else schema for schema in path if schema != "pg_temp")
+    return schemas if "pg_catalog" in schemas else ("pg_catalog", *schemas)
