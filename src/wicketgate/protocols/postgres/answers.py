@@ -64,6 +64,7 @@ class Answers:
         self.through = 0
         self.through_execution: Execution | None = None
         self.paused = False
+        self.asking = False
 
     # -- bytes --------------------------------------------------------------------------------------------
     def receive(self, data: bytes) -> None:
@@ -204,7 +205,7 @@ class Answers:
         allowance = execution.clearance.allowance
         if allowance.left <= 0:
             self.lease(execution)
-            return at
+            return at if self.paused else self.rows(data, at, end)
         plan = execution.plan
         if execution.masks and ((plan is None and not execution.described_as) or data[at] == 100):
             raise FrameError("rows came without a description")
@@ -241,16 +242,19 @@ class Answers:
     def lease(self, execution: Execution) -> None:
         """The allowance is used up: nothing goes on until the gate has more, or says no."""
         self.paused = True
+        self.asking = True
 
         def go_on(denial: Denial | None) -> None:
             self.paused = False
             if denial is not None:
                 execution.overflow = denial
                 self.state.host.cancel_upstream()
-            self.pump()
-            self.state.host.wake()
+            if not self.asking:  # else the answer came at once, and the caller goes on
+                self.pump()
+                self.state.host.wake()
 
         self.state.desk.more(execution.clearance, go_on)
+        self.asking = False
 
     # -- what a statement's answer consists of ------------------------------------------------------------
     def described(self, data: bytes, at: int, end: int, kind: int) -> None:
