@@ -12,8 +12,10 @@ from policy.samples import NOW, context, facts, identity, session
 from policy.samples import policy as make
 from wicketgate.model.decision import Decision, Limit, Observed, Verdict
 from wicketgate.model.statement import UNKNOWN_FACTS, Facts
+from wicketgate.policy.conditions import Asking
 from wicketgate.policy.engine import Engine, Ruleset
 from wicketgate.policy.load import Policy
+from wicketgate.policy.truth import Truth
 
 CREW = identity("crew-bot", "crew")
 READ = facts("read", reads="public.customers", classes="email payment-card national-id")
@@ -118,6 +120,11 @@ def test_admission() -> None:
     )
     assert admitted("{name: d, deny: no, when: session.database == 'archive'}", "archive") is not None
     assert admitted("{name: d, review: {by: [x]}}") is None
+    assert admitted("{name: d, deny: no, when: session.source == '10.0.0.1'}") is None  # asked later
+    assert (
+        admitted("{name: d, deny: no, when: \"session.source == '' || identity.name == 'crew-bot'\"}")
+        is not None
+    )
     office = "{name: d, deny: no, when: now.getHours() < 9}"
     assert admitted(office) is not None
     assert admitted(office, now=NOW + 3_600_000_000_000) is None
@@ -136,6 +143,23 @@ def test_a_permit_for_some_hours() -> None:
     assert (
         Engine(make(f"rules: [{rule}]")).ruleset(CREW, make("").resources["sales"], "reader", later) is None
     )
+
+
+def test_what_only_the_session_knows() -> None:
+    ruleset = opened(
+        f"{READS}, {{name: d, deny: no, when: session.source == '10.0.0.1' || now - session.opened > duration('8h')}}"
+    )
+    assert ruleset.admission(context()) is None
+    told_all = context(source="10.0.0.2", opened=NOW)
+    assert ruleset.decide(READ, told_all).verdict is Verdict.PERMIT
+    assert ruleset.decide(READ, replace(told_all, source="10.0.0.1")).verdict is Verdict.DENY
+    assert ruleset.decide(READ, replace(told_all, now=NOW + 9 * 3_600_000_000_000)).verdict is Verdict.DENY
+    assert ruleset.decide(READ, context()).verdict is Verdict.DENY
+    assert ruleset.admission(replace(told_all, source="10.0.0.1")) is not None
+    permit = opened(READS[:-1] + ", when: session.source.startsWith('10.')}")
+    assert permit.admission(context()) is None
+    assert permit.admission(context(source="192.0.2.1", opened=NOW)) is not None
+    assert permit.decide(READ, told_all).verdict is Verdict.PERMIT
 
 
 def test_databases() -> None:
@@ -540,3 +564,28 @@ def test_a_rule_by_name_and_group_counts_once(who: str) -> None:
     found = session(make(f"rules: [{rule}]"), identity(who, "crew", "dba"))
     assert found is not None
     assert len(found.limits) == 1
+
+
+@settings(max_examples=80)
+@given(st.lists(st.sampled_from(POOL), unique=True, min_size=1), some_facts)
+def test_the_index_leaves_out_nothing(rules: list[str], asked: Facts) -> None:
+    """A rule is looked at, whatever its condition asks, as if there were no index."""
+    ruleset = session(make(f"rules: [{', '.join(rules)}]"), CREW)
+    if ruleset is None:
+        return
+    about = Asking(CREW, ruleset.resource, "reader", asked, context())
+    truths = [(each.rule.name, each.applies(about, context())) for each in ruleset._bound]
+    found = [(each.rule.name, each.truth) for each in ruleset._match(asked, context())]
+    assert found == [(name, truth) for name, truth in truths if truth is not Truth.FALSE]
+
+
+def test_rulesets_are_shared_by_those_alike_and_by_no_others() -> None:
+    found = make(f"rules: [{READS[:-1]}, when: identity.name == 'crew-bot' || identity.task == 'x'}}]")
+    engine, resource = Engine(found), found.resources["sales"]
+    first = engine.ruleset(CREW, resource, "reader", NOW)
+    assert first is not None
+    assert engine.ruleset(replace(CREW, claimed={"a": "b"}), resource, "reader", NOW) is first
+    assert engine.ruleset(replace(CREW, task="y"), resource, "reader", NOW) is not first
+    assert engine.ruleset(replace(CREW, name="ann"), resource, "reader", NOW) is None
+    assert engine.ruleset(replace(CREW, name="ann", task="x"), resource, "reader", NOW) is not None
+    assert engine.ruleset(CREW, replace(resource, labels={}), "reader", NOW) is not first

@@ -96,6 +96,22 @@ FUNCTIONS: Final[Mapping[str, Callable[[Facts, str], Truth]]] = {
 """What `statement` can be asked."""
 
 
+def affirmed(facts: Facts) -> list[Asked] | None:
+    """All questions whose answer is yes, where every other one's is no; None: something can't be told."""
+    if _doubted(facts) or facts.opaque:
+        return None
+    answers = (
+        ("does", facts.commands),
+        ("has", [effect.value for effect in facts.effects]),
+        ("reads", facts.reads),
+        ("writes", facts.writes),
+        ("reads_whole", facts.whole),
+        ("touches", facts.classes),
+        ("calls", facts.functions),
+    )
+    return [Asked(function, argument) for function, arguments in answers for argument in arguments]
+
+
 def _answers_class() -> Any:
     """A message that carries what was asked of the statement, as `function argument`: CEL gets no more."""
     file = descriptor_pb2.FileDescriptorProto(name="wicketgate/statement.proto", package="wicketgate")
@@ -305,6 +321,11 @@ class Condition:
         if answer is True:
             return Truth.TRUE
         return Truth.FALSE if answer is False else Truth.UNKNOWN
+
+    def at_rest(self) -> Truth:
+        """What a condition of the statement alone says where each of its questions is answered no."""
+        statement = _ANSWERS(no=self._keys((Truth.FALSE,) * len(self.asked), Truth.FALSE))
+        return self._evaluate({"statement": statement})
 
     def never(self) -> bool:
         """Whether it is false whatever the variables are (`false`, `false && statement.does("drop")`)."""

@@ -4,22 +4,27 @@ It must never permit because something failed or could not be told.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from wicketgate.model.decision import Decision, Denial, Limit, Verdict
 from wicketgate.model.identity import Identity
 from wicketgate.model.resource import Resource
 from wicketgate.model.statement import Effect, Facts
-from wicketgate.policy.conditions import Asking, Context, Memo
+from wicketgate.policy.conditions import Asking, Context, Memo, affirmed
 from wicketgate.policy.controls import CONTROLS
 from wicketgate.policy.controls.access import deny
 from wicketgate.policy.evaluation import Evaluation, Matched
 from wicketgate.policy.load import Policy
 from wicketgate.policy.rule import Rule
+from wicketgate.policy.syntax import Asked
 from wicketgate.policy.truth import Truth
 
 __all__ = ["Context", "Engine", "Ruleset"]
 
-_READING = frozenset({Effect.SESSION, Effect.READ})
+_READING: Final = frozenset({Effect.SESSION, Effect.READ})
+
+MOST_RULESETS: Final = 4096
+"""Sets of rules that an engine remembers; a memory limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Engine:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self._made: dict[tuple[object, ...], Ruleset] = {}
         self._everybody: dict[str, list[Rule]] = {}
         self._names: dict[tuple[str, str], list[Rule]] = {}
         self._groups: dict[tuple[str, str], list[Rule]] = {}
@@ -71,15 +77,23 @@ class Engine:
         """
         if not self._open(resource) or account not in resource.accounts:
             return None
+        key = (*_known_by(identity), id(resource), account)
+        ruleset = self._made.get(key)
+        if ruleset is None or ruleset.resource is not resource:
+            ruleset = self._make(identity, resource, account)
+            if len(self._made) >= MOST_RULESETS:
+                self._made.clear()
+            self._made[key] = ruleset
+        return ruleset if ruleset.may_permit(Context(now)) else None
+
+    def _make(self, identity: Identity, resource: Resource, account: str) -> "Ruleset":
         bound = [
             self._bind(rule, identity, resource, account)
             for rule in self._rules(identity, resource)
             if rule.covers(resource.name, account)
         ]
-        ruleset = Ruleset(
-            self.policy.digest, identity, resource, account, [b for b in bound if b.truth is not Truth.FALSE]
-        )
-        return ruleset if ruleset.may_permit(Context(now)) else None
+        kept = [each for each in bound if each.truth is not Truth.FALSE]
+        return Ruleset(self.policy.digest, identity, resource, account, kept)
 
     def _open(self, resource: Resource) -> bool:
         return resource.name in self.policy.resources and resource.name not in self.policy.closed
@@ -108,10 +122,36 @@ class Engine:
         return _Bound(rule, truth)
 
 
-class Ruleset:
-    """The rules of one session: an identity, a resource, an account. Immutable.
+def _known_by(identity: Identity) -> tuple[object, ...]:
+    """All of an identity that rules can speak of."""
+    return (
+        identity.name,
+        identity.kind,
+        identity.groups,
+        identity.subject,
+        identity.issuer,
+        identity.how,
+        identity.behalf,
+        identity.agent,
+        identity.task,
+    )
 
-    read_only: whatever is permitted only reads. limits: all that may come to bear.
+
+def _known_later(rule: Rule, context: Context) -> bool:
+    """Whether an UNKNOWN may come from what is known only in the session: the statement, or the session itself.
+    Each statement is decided with all of it."""
+    if rule.databases is not None and context.database is None:
+        return True
+    of_session = rule.when is not None and rule.when.of_session
+    unopened = context.database is None or context.source is None or context.opened is None
+    return rule.of_statement or (of_session and unopened)
+
+
+class Ruleset:
+    """The rules of one session: an identity, a resource, an account. Sessions of these share it; immutable.
+
+    read_only: whatever is permitted only reads. limits: all that may come to bear. timely: what it says may
+    change as time goes by.
     """
 
     __slots__ = (
@@ -121,9 +161,13 @@ class Ruleset:
         "_offered",
         "_permits",
         "_policy",
-        "_resource",
+        "_resting",
+        "_restless",
+        "_waking",
         "limits",
         "read_only",
+        "resource",
+        "timely",
     )
 
     def __init__(
@@ -131,13 +175,27 @@ class Ruleset:
     ) -> None:
         self._policy = policy
         self._identity = identity
-        self._resource = resource
+        self.resource = resource
         self._account = account
         self._bound = tuple(bound)
+        # rules that ask of the statement alone are looked at only where an answer is yes
+        self._restless: list[_Bound] = []
+        self._resting: list[tuple[_Bound, Truth]] = []
+        self._waking: dict[Asked, list[_Bound]] = {}
+        for each in self._bound:
+            when = each.rule.when
+            if when is None or not when.of_statement_alone or each.rule.databases is not None:
+                self._restless.append(each)
+                continue
+            for asked in when.asked:
+                self._waking.setdefault(asked, []).append(each)
+            if (rest := when.at_rest()) is not Truth.FALSE:
+                self._resting.append((each, rest))
         self._permits = tuple(each for each in self._bound if each.rule.permit)
         self._offered = {
             each.rule.name: each.rule.permit for each in self._permits if each.truth is not Truth.UNKNOWN
         }
+        self.timely = any(each.truth is None and each.rule.of_now for each in self._bound)
         self.read_only = all(permit <= _READING for permit in self._offered.values())
         self.limits: tuple[Limit, ...] = tuple(
             limit for each in self._bound if not each.rule.observe for limit in each.rule.limits
@@ -148,18 +206,12 @@ class Ruleset:
         answer, as long as `valid_until` says."""
         if facts.refusal is not None:
             return self._deny(Denial("policy", facts.refusal, f"refused: {facts.refusal}"))
-        about = self._asking(facts, context)
-        matched = []
-        for each in self._bound:
-            truth = each.applies(about, context)
-            if truth is not Truth.FALSE:
-                matched.append(Matched(each.rule, truth))
-        timely = any(each.truth is None and each.rule.of_now for each in self._bound)
+        matched = self._match(facts, context)
         opens = any(each.rule.permit and each.truth is Truth.TRUE for each in matched)
         opens = opens or self.may_permit(context)
-        evaluation = Evaluation(facts, self._resource, tuple(matched), self._offered, opens)
+        evaluation = Evaluation(facts, self.resource, matched, self._offered, opens)
         findings = [control(evaluation) for control in CONTROLS]
-        until = context.now if timely else None
+        until = context.now if self.timely else None
         observed = tuple(
             sorted(
                 (each for finding in findings for each in finding.observed), key=lambda o: (o.rule, o.would)
@@ -189,21 +241,35 @@ class Ruleset:
             until,
         )
 
+    def _match(self, facts: Facts, context: Context) -> tuple[Matched, ...]:
+        """The rules that speak of the statement, or may, in the order of their names."""
+        about = self._asking(facts, context)
+        yes = affirmed(facts)
+        if yes is None:
+            truths = [(each, each.applies(about, context)) for each in self._bound]
+        else:
+            truths = [(each, each.applies(about, context)) for each in self._restless]
+            awake = {id(each): each for asked in yes for each in self._waking.get(asked, ())}
+            truths += [(each, each.applies(about, context)) for each in awake.values()]
+            truths += [(each, truth) for each, truth in self._resting if id(each) not in awake]
+            truths.sort(key=lambda pair: pair[0].rule.name)
+        return tuple([Matched(each.rule, truth) for each, truth in truths if truth is not Truth.FALSE])
+
     def admission(self, context: Context) -> Denial | None:
         """Why the session may not be open, if so. Rules that speak of the statement are not asked, but where
-        they deny whatever it is."""
+        they deny whatever it is; nor those that speak of the session where the context does not tell it."""
         about = self._asking(None, context)
         denying = []
         for each in self._bound:
             if each.rule.deny is None or each.rule.observe:
                 continue
             truth = each.applies(about, context)
-            if truth is Truth.TRUE or (truth is Truth.UNKNOWN and not each.rule.of_statement):
+            if truth is Truth.TRUE or (truth is Truth.UNKNOWN and not _known_later(each.rule, context)):
                 denying.append(Matched(each.rule, truth))
         if denying:
             return deny(denying)
         if not self.may_permit(context):
-            name = self._resource.name
+            name = self.resource.name
             return Denial("policy", f"no rule permits you anything on {name} now", "no permit applies")
         return None
 
@@ -216,22 +282,13 @@ class Ruleset:
             else:
                 about = about or self._asking(None, context)
                 truth = each.applies(about, context)
-            if truth is Truth.TRUE or (truth is Truth.UNKNOWN and self._may_turn_true(each, context)):
+            later = each.truth is None and _known_later(each.rule, context)
+            if truth is Truth.TRUE or (truth is Truth.UNKNOWN and later):
                 return True
         return False
 
-    def _may_turn_true(self, each: _Bound, context: Context) -> bool:
-        """Whether an UNKNOWN may come from what is known later: the statement, or the session."""
-        rule = each.rule
-        if each.truth is not None:
-            return False
-        unopened = context.database is None and (
-            rule.databases is not None or (rule.when is not None and rule.when.of_session)
-        )
-        return rule.of_statement or unopened
-
     def _asking(self, facts: Facts | None, context: Context) -> Asking:
-        return Asking(self._identity, self._resource, self._account, facts, context)
+        return Asking(self._identity, self.resource, self._account, facts, context)
 
     def _deny(self, denial: Denial) -> Decision:
         return Decision(Verdict.DENY, self._policy, denial.rules, denial)
