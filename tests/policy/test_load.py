@@ -188,7 +188,7 @@ RULE_FAULTS = [
     ("rules: [{name: a, deny: x, when: statement.touches('mail')}]", "no resource of this rule has a column"),
     (
         "rules: [{name: a, deny: x, when: statement.reads('customers')}]",
-        "can never be true: a sensitive column",
+        "that is not a relation's full name (a sensitive column",
     ),
     (
         "rules: [{name: a, deny: x, resources: [notes], when: statement.touches('email')}]",

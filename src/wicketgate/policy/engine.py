@@ -138,7 +138,7 @@ def _known_by(identity: Identity) -> tuple[object, ...]:
 
 
 def _known_later(rule: Rule, context: Context) -> bool:
-    """Whether an UNKNOWN may come from what is known only in the session: the statement, or the session itself.
+    """Whether an UNKNOWN may come from what is known only later: the statement, or the session.
     Each statement is decided with all of it."""
     if rule.databases is not None and context.database is None:
         return True

@@ -61,4 +61,4 @@ def _check_asked(
                 try:
                     ground.protocols[protocol].check_column(f"{word}.column")
                 except ValueError as error:
-                    reading.problems.add(node, f"{what} can never be true: {error}")
+                    reading.problems.add(node, f"{what}: that is not a relation's full name ({error})")
