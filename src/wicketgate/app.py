@@ -127,6 +127,7 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
         needs.token,
         needs.touch,
         key,
+        needs.count,
     )
 
     def changed(sections: frozenset[str]) -> None:

@@ -1,80 +1,167 @@
 """The gate's desk of one session: each statement is decided, its obligations discharged, and it is recorded.
-It never gives a Clearance for what is not recorded, and never records what it then lets through otherwise."""
+It never clears what is not recorded, nor lets through anything but what it recorded. Compiled."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Final
 
 from wicketgate.gate import render
-from wicketgate.gate.leases import SLICE, Bucket, Leases, exhausted
+from wicketgate.gate.leases import Bucket, Draw, Leases, exhausted
 from wicketgate.gate.ports import SessionLines
 from wicketgate.model.decision import Decision, Denial, Limit, Verdict
+from wicketgate.model.errors import JournalFailed
 from wicketgate.model.session import UNLIMITED, Admission, Allowance, Clearance, Outcome
 from wicketgate.model.statement import Facts, Statement
 from wicketgate.policy.engine import Context, Ruleset
 
-MOST_DECISIONS = 2048
-MOST_TEXTS = 4096
-"""Entries of a session's caches: memory limits."""
+MOST_DECISIONS: Final = 256
+MOST_TEXTS: Final = 512
+MOST_TEXT: Final = 65536
+"""Entries, and bytes of text, that a session remembers: memory limits. Forgetting costs a longer record."""
+
+UNRECORDED: Final = Denial(
+    "unavailable", "The session's record can't be written, so nothing may pass.", "the journal failed"
+)
+UNDECIDED: Final = "This statement could not be decided."
+EXPIRED: Final = Denial("revoked", "The token of this session has expired.", "expired")
 
 Answer = Clearance | Denial
 
 
 class Decided:
-    """A decision seen before for the same facts, with the journal's part of it ready."""
+    """A decision seen before for the same facts, with the journal's part of it ready. limited: a limit counts
+    it."""
 
-    __slots__ = ("decision", "denial", "head", "rows", "statements")
+    __slots__ = ("decision", "denial", "head", "limited", "rows", "statements", "until")
 
-    def __init__(self, decision: Decision, head: bytes) -> None:
-        self.decision = decision
-        self.head = head
-        self.denial = decision.denial
-        if decision.verdict is not Verdict.PERMIT and self.denial is None:
-            self.denial = Denial("policy", "This statement is not permitted.", "no denial was given")
-        self.rows = tuple(limit for limit in decision.limits if limit.what == "rows")
-        self.statements = tuple(limit for limit in decision.limits if limit.what == "statements")
+    def __init__(self, decision: Decision, facts: Facts) -> None:
+        denial = decision.denial
+        if decision.verdict is not Verdict.PERMIT and denial is None:
+            denial = Denial("policy", "This statement is not permitted.", "no denial was given")
+        rows = tuple([limit for limit in decision.limits if limit.what == "rows"])
+        self.decision: Decision = decision
+        self.denial: Denial | None = denial
+        self.head: bytes = render.judged(decision.verdict.value, decision.rules, facts)
+        self.rows: tuple[Limit, ...] = rows if facts.returns_rows else ()
+        self.statements: tuple[Limit, ...] = tuple(
+            [limit for limit in decision.limits if limit.what == "statements"]
+        )
+        self.limited: bool = bool(self.rows) or bool(self.statements)
+        self.until: int | None = decision.valid_until
 
 
 class Desk:
-    """See protocols.base.Desk. One per session; `rules` is replaced when policy or identity change."""
+    """See protocols.base.Desk. One per session; its rules are replaced when policy or identity change.
+
+    source: the client's address. opened: wall ns. until: wall ns when the identity's proof ends, or None.
+    touch: something was recorded, flush soon. key: for the digests of texts that carry a secret.
+    count: adds to a counter of the metrics.
+    """
+
+    __slots__ = (
+        "_boot",
+        "_catalog",
+        "_clock",
+        "_count",
+        "_database",
+        "_decided",
+        "_draws",
+        "_identity",
+        "_key",
+        "_leases",
+        "_lines",
+        "_opened",
+        "_own",
+        "_policy",
+        "_rules",
+        "_source",
+        "_text_bytes",
+        "_texts",
+        "_touch",
+        "_until",
+        "admission",
+        "broken",
+        "ended",
+        "forbidden",
+        "statements",
+    )
 
     def __init__(
         self,
         admission: Admission,
         rules: Ruleset,
+        policy: str,
         lines: SessionLines,
         leases: Leases,
         clock: Callable[[], int],
         boot: Callable[[], int],
         touch: Callable[[], None],
         key: bytes,
+        source: str,
+        opened: int,
+        until: int | None,
+        count: Callable[[str, int], None],
     ) -> None:
-        self.admission = admission
-        self._rules = rules
-        self._lines = lines
-        self._leases = leases
-        self._clock = clock
-        self._boot = boot
-        self._touch = touch
-        self._key = key
+        self.admission: Admission = admission
+        self.broken: bool = False
+        self.ended: bool = False
+        self.forbidden: Denial | None = None
+        self.statements: int = 0
+        self._identity: str = admission.identity.name
+        self._database: str = admission.database
+        self._rules: Ruleset = rules
+        self._policy: str = policy
+        self._catalog: str | None = None
+        self._lines: SessionLines = lines
+        self._leases: Leases = leases
+        self._clock: Callable[[], int] = clock
+        self._boot: Callable[[], int] = boot
+        self._touch: Callable[[], None] = touch
+        self._key: bytes = key
+        self._source: str = source
+        self._opened: int = opened
+        self._until: int | None = until
+        self._count: Callable[[str, int], None] = count
         self._decided: dict[Facts, Decided] = {}
         self._texts: dict[object, int] = {}
-        self._own: dict[Limit, Bucket] = {}
-        self._reserved: dict[int, list[tuple[Bucket, int]]] = {}
-        self.ended = False
+        self._text_bytes: int = 0
+        self._own: dict[tuple[str, str], Bucket] = {}
+        self._draws: dict[tuple[Limit, ...], Draw] = {}
 
     # -- decide -------------------------------------------------------------------------------------------
-    def renew(self, rules: Ruleset) -> None:
+    def renew(self, rules: Ruleset, until: int | None) -> None:
         """Policy or identity changed: everything is decided anew."""
         self._rules = rules
+        self._until = until
+        self._decided.clear()
+
+    def forbid(self, denial: Denial) -> None:
+        """Nothing passes from here on: the session is about to end."""
+        self.forbidden = denial
         self._decided.clear()
 
     def _decide(self, facts: Facts) -> Decided:
+        if self._until is not None and self.forbidden is None and self._clock() >= self._until:
+            self.forbid(EXPIRED)
         found = self._decided.get(facts)
         if found is not None:
-            until = found.decision.valid_until
+            until = found.until
             if until is None or self._clock() < until:
                 return found
-        decision = self._rules.decide(facts, Context(now=self._clock()))
-        found = Decided(decision, render.asked(decision, facts, None))
+        return self._decide_anew(facts)
+
+    def _decide_anew(self, facts: Facts) -> Decided:
+        denial = self.forbidden
+        if denial is not None:
+            decision = Decision(Verdict.DENY, self._policy, denial.rules, denial)
+        else:
+            try:
+                context = Context(self._clock(), self._database, self._source, self._opened)
+                decision = self._rules.decide(facts, context)
+            except Exception as error:  # an error is a denial, whatever it is (law 1)
+                cause = f"the decision failed: {type(error).__name__}"
+                denial = Denial("unavailable", UNDECIDED, cause)
+                decision = Decision(Verdict.DENY, self._policy, (), denial, valid_until=0)
+        found = Decided(decision, facts)
         if len(self._decided) >= MOST_DECISIONS:
             self._decided.clear()
         self._decided[facts] = found
@@ -85,12 +172,15 @@ class Desk:
         return self._decide(statement.facts).denial
 
     def submit(self, statement: Statement, resume: Callable[[Answer], None]) -> Answer | None:
-        """Decide, discharge, record. None: a limit is being leased, and `resume` gets the answer."""
+        """Decide, discharge, record. None: a limit is being leased, and `resume` gets the answer later.
+
+        Raises JournalFailed."""
         decided = self._decide(statement.facts)
-        if decided.denial is not None:
-            self.refused(statement, decided.denial)
-            return decided.denial
-        if decided.statements or (decided.rows and statement.facts.returns_rows):
+        denial = decided.denial
+        if denial is not None:
+            self.refused(statement, denial)
+            return denial
+        if decided.limited:
             return self._limited(statement, decided, resume)
         return self._cleared(statement, decided, Allowance(UNLIMITED))
 
@@ -98,136 +188,251 @@ class Desk:
     def _limited(
         self, statement: Statement, decided: Decided, resume: Callable[[Answer], None]
     ) -> Answer | None:
-        """Count the statement, and reserve its first rows."""
-        buckets = self._buckets(decided.statements)
-        rows = self._buckets(decided.rows) if statement.facts.returns_rows else []
-        empty = next((bucket for bucket in (*buckets, *rows) if bucket.left <= 0), None)
+        """Count the statement, and see to it that its first row may leave."""
+        counted = self._buckets(decided.statements)
+        draw = self._draw(decided.rows) if decided.rows else None
+        now = self._leases.freshen(counted if draw is None else [*counted, *draw.buckets])
+        empty = self._lacking(counted, draw, now)
         if empty is not None:
-
-            def go_on(denial: Denial | None) -> None:
-                if denial is not None:
-                    self.refused(statement, denial)
-                    resume(denial)
-                    return
-                answer = self._limited(statement, decided, resume)
-                if answer is not None:
-                    resume(answer)
-
             if empty.limit.per == "session":
                 denial = exhausted(empty.limit)
                 self.refused(statement, denial)
                 return denial
-            self._leases.refill(self.admission.identity.name, empty, go_on)
+            self._leases.refill(self._identity, empty, self._after_lease(statement, resume))
             return None
-        for bucket in buckets:
-            bucket.take(1)
-        if not rows:
+        for bucket in counted:
+            bucket.left -= 1
+            bucket.touched = now
+        if draw is None:
             return self._cleared(statement, decided, Allowance(UNLIMITED))
-        allowance = Allowance(0)
-        clearance = self._cleared(statement, decided, allowance)
-        self._reserve(clearance, rows)
-        return clearance
+        draw.open += 1
+        return self._cleared(statement, decided, draw.allowance)
 
-    def _buckets(self, limits: Iterable[Limit]) -> list[Bucket]:
-        identity = self.admission.identity.name
-        return [self._leases.bucket(identity, limit, self._own) for limit in limits]
-
-    def _reserve(self, clearance: Clearance, rows: list[Bucket]) -> None:
-        """Take the same number of rows from every limit that counts them."""
-        want = min(SLICE, *(bucket.left for bucket in rows)) if len(rows) > 1 else SLICE
-        got = min(bucket.take(want) for bucket in rows) if len(rows) == 1 else self._take_alike(rows, want)
-        clearance.allowance.left += got
-        self._reserved.setdefault(clearance.q, []).extend((bucket, got) for bucket in rows)
-
-    @staticmethod
-    def _take_alike(rows: list[Bucket], want: int) -> int:
-        """Several limits count the same rows: all give what the smallest can."""
-        taken = [bucket.take(want) for bucket in rows]
-        got = min(taken)
-        for bucket, amount in zip(rows, taken, strict=True):
-            bucket.give_back(amount - got)
-        return got
-
-    def more(self, clearance: Clearance, resume: Callable[[Denial | None], None]) -> None:
-        """The rows reserved have left: reserve more, or say that there are none."""
-        rows = self._buckets(limit for limit in clearance.decision.limits if limit.what == "rows")
-        empty = next((bucket for bucket in rows if bucket.left <= 0), None)
-        if empty is None:
-            self._reserve(clearance, rows)
-            resume(None)
-            return
+    def _after_lease(
+        self, statement: Statement, resume: Callable[[Answer], None]
+    ) -> Callable[[Denial | None], None]:
+        """Goes on where a statement waited for a lease. It is decided anew: the policy may have changed."""
 
         def go_on(denial: Denial | None) -> None:
-            if denial is not None:
-                resume(denial)
-            else:
-                self.more(clearance, resume)
+            if self.ended:
+                return
+            answer: Answer | None = denial
+            try:
+                if denial is not None:
+                    self.refused(statement, denial)
+                else:
+                    answer = self.submit(statement, resume)
+            except JournalFailed:
+                self._touch()
+                answer = UNRECORDED
+            if answer is not None:
+                try:
+                    resume(answer)
+                except Exception:  # the conversation failed: doubt ends the session
+                    self.broken = True
 
-        self._leases.refill(self.admission.identity.name, empty, go_on)
+        return go_on
+
+    @staticmethod
+    def _lacking(counted: list[Bucket], draw: Draw | None, now: int) -> Bucket | None:
+        """A limit of which nothing is left, not even by taking back what others hold; rows are reserved."""
+        for bucket in counted:
+            if bucket.left <= 0:
+                return bucket
+        while draw is not None and not draw.fill(now):
+            empty = draw.lacking()
+            if empty is None or empty.limit.per != "session" or not empty.reclaim():
+                return empty
+        return None
+
+    def _buckets(self, limits: tuple[Limit, ...]) -> list[Bucket]:
+        return [self._bucket(limit) for limit in limits]
+
+    def _bucket(self, limit: Limit) -> Bucket:
+        """The bucket that counts this limit: the session's own, or the identity's."""
+        if limit.per != "session":
+            return self._leases.bucket(self._identity, limit)
+        key = (limit.rule, limit.what)
+        found = self._own.get(key)
+        if found is None:
+            found = self._own[key] = Bucket(limit, limit.amount)
+        elif found.limit.amount != limit.amount:
+            found.adjust(limit)
+        return found
+
+    def _draw(self, limits: tuple[Limit, ...]) -> Draw:
+        """What statements under these limits share. A rule's amount may have changed since: it counts now."""
+        found = self._draws.get(limits)
+        if found is None:
+            found = self._draws[limits] = Draw(tuple(self._buckets(limits)))
+        else:
+            for limit in limits:
+                if limit.per == "session":
+                    self._bucket(limit)
+        return found
+
+    def _draw_of(self, clearance: Clearance) -> Draw | None:
+        allowance = clearance.allowance
+        for draw in self._draws.values():
+            if draw.allowance is allowance:
+                return draw
+        return None
+
+    def more(self, clearance: Clearance, resume: Callable[[Denial | None], None]) -> None:
+        """The rows reserved have left: reserve more, or say that there are none. `resume` is called later,
+        never before this returns."""
+
+        def turn() -> None:
+            self._more(clearance, resume)
+
+        self._leases.later(turn)
+
+    def _more(self, clearance: Clearance, resume: Callable[[Denial | None], None]) -> None:
+        if self.ended:
+            return
+        draw = self._draw_of(clearance)
+        denial = self.forbidden
+        if draw is None and denial is None:
+            denial = Denial("limit", "No more rows may leave.", "rows of a statement that reserved none")
+        if draw is not None and denial is None:
+            now = self._leases.freshen(draw.buckets)
+            empty = self._lacking([], draw, now)
+            if empty is not None:
+                if empty.limit.per != "session":
+                    self._leases.refill(self._identity, empty, self._after_refill(clearance, resume))
+                    return
+                denial = exhausted(empty.limit)
+        self._tell(resume, denial)
+
+    def _after_refill(
+        self, clearance: Clearance, resume: Callable[[Denial | None], None]
+    ) -> Callable[[Denial | None], None]:
+        def go_on(denial: Denial | None) -> None:
+            if self.ended:
+                return
+            if denial is None:
+                self._more(clearance, resume)
+            else:
+                self._tell(resume, denial)
+
+        return go_on
+
+    def _tell(self, resume: Callable[[Denial | None], None], denial: Denial | None) -> None:
+        try:
+            resume(denial)
+        except Exception:  # the conversation failed: doubt ends the session
+            self.broken = True
 
     # -- record -------------------------------------------------------------------------------------------
     def _cleared(self, statement: Statement, decided: Decided, allowance: Allowance) -> Clearance:
-        head, body = self._stated(statement, decided.head)
+        decision = decided.decision
+        head = decided.head
+        if decision.policy is not self._policy or statement.facts.catalog is not self._catalog:
+            head = self._basis(decision.policy, statement.facts.catalog) + head
+        parameters = statement.parameters
+        body: bytes | None = None
+        stated = self._texts.get(statement.text_key)
+        if stated is None:
+            body = self._state(statement)
+        else:
+            head += b',"x":%d' % stated
+            if parameters and not statement.facts.redact_text:
+                body = render.parameters_member(parameters)
         q = self._lines.line("ask", head, body)
-        if decided.decision.observed:
-            self._observed(q, decided.decision)
-        return Clearance(q, decided.decision, allowance, self._boot())
+        if decision.observed:
+            self._observed(q, decision)
+        self.statements += 1
+        return Clearance(q, decision, allowance, self._boot())
+
+    def _basis(self, policy: str, catalog: str | None) -> bytes:
+        """Policy and catalog, where they are others than the last line that named them said."""
+        told_policy = policy if policy != self._policy else None
+        told_catalog = catalog if catalog != self._catalog else None
+        self._policy = policy  # the same object, so that the next look is at its identity alone
+        if catalog is not None:
+            self._catalog = catalog
+        if told_policy is None and told_catalog is None:
+            return b""
+        return render.basis(told_policy, told_catalog)
+
+    def _state(self, statement: Statement) -> bytes:
+        """BODY's members where the text stands for the first time: the session's next line will hold it."""
+        text = statement.text
+        redact = statement.facts.redact_text
+        self._text_bytes += len(text)
+        if len(self._texts) >= MOST_TEXTS or self._text_bytes > MOST_TEXT:
+            self._texts.clear()
+            self._text_bytes = len(text)
+        self._texts[statement.text_key] = self._lines.q + 1
+        body = render.text_member(text, redact, self._key)
+        parameters = statement.parameters
+        if parameters and not redact:
+            return body + b"," + render.parameters_member(parameters)
+        return body
 
     def _stated(self, statement: Statement, head: bytes) -> tuple[bytes, bytes | None]:
         """The text once a session, a reference afterwards; parameters each time."""
         stated = self._texts.get(statement.text_key)
+        if stated is None:
+            return head, self._state(statement)
+        head += b',"x":%d' % stated
         parameters = statement.parameters
-        if stated is not None:
-            head = head + b',"x":%d' % stated
-            return head, render.parameters_member(parameters) if parameters else None
-        if len(self._texts) >= MOST_TEXTS:
-            self._texts.clear()
-        self._pending_text(statement)
-        body = render.text_member(statement.text, statement.facts.redact_text, self._key)
-        return head, body + b"," + render.parameters_member(parameters) if parameters else body
-
-    def _pending_text(self, statement: Statement) -> None:
-        """The next line of this session states this text."""
-        self._texts[statement.text_key] = self._lines.q + 1
+        if parameters and not statement.facts.redact_text:
+            return head, render.parameters_member(parameters)
+        return head, None
 
     def _observed(self, q: int, decision: Decision) -> None:
         for each in decision.observed:
             self._lines.line("observed", render.observed(q, each.rule, each.would))
+            self._count(f"observed{{would={each.would}}}", 1)
 
     def note(self, statement: Statement) -> None:
-        """A text goes upstream to be prepared, and is not bound yet."""
+        """A text goes upstream to be prepared, and is not bound yet. Raises JournalFailed."""
         decided = self._decide(statement.facts)
-        head, body = self._stated(statement, decided.head)
+        basis = self._basis(decided.decision.policy, statement.facts.catalog)
+        head, body = self._stated(statement, basis + decided.head)
         self._lines.line("ask", head + b',"o":{"tag":"PARSE"}', body)
 
     def refused(self, statement: Statement, denial: Denial) -> None:
-        """A statement is not forwarded, and why."""
-        decided = self._decide(statement.facts)
-        head, body = self._stated(statement, decided.head if decided.denial is denial else b',"d":"deny"')
-        why = render.denied(denial)
-        self._lines.line("deny", head, why if body is None else body + b"," + why)
-        if decided.decision.observed:
-            self._observed(self._lines.q, decided.decision)
+        """A statement is not forwarded, and why. Raises JournalFailed."""
+        facts = statement.facts
+        decided = self._decide(facts)
+        decision = decided.decision
+        own = decided.denial is not None and decided.denial == denial
+        head = decided.head if own else render.judged("deny", denial.rules, facts)
+        head, body = self._stated(statement, self._basis(decision.policy, facts.catalog) + head)
+        why = render.denied(denial, facts.redact_text and not own)
+        q = self._lines.line("deny", head, why if body is None else body + b"," + why)
+        if decision.observed and (own or denial.kind == "limit"):
+            self._observed(q, decision)
+        self._count(f"denials{{kind={denial.kind}}}", 1)
         self._touch()
 
     def settle(self, clearance: Clearance, outcome: Outcome) -> None:
-        """A statement ended: recorded, and what its limits did not need goes back."""
+        """A statement ended: recorded, and what its limits did not need goes back. A portal that is executed
+        again is settled again. Raises JournalFailed."""
+        first = not clearance.settled
         clearance.settled = True
-        body = render.answer_body(outcome.kept) if outcome.kept else None
+        if self._draws:
+            self._return(clearance, first)
+        kept = outcome.kept
         self._lines.line(
-            "answer", render.answered(clearance.q, outcome, self._boot() - clearance.started), body
+            "answer",
+            render.answered(clearance.q, outcome, self._boot() - clearance.started),
+            render.answer_body(kept) if kept else None,
         )
-        reserved = self._reserved.pop(clearance.q, None)
-        if reserved is not None:
-            self._give_back(clearance, reserved)
 
-    @staticmethod
-    def _give_back(clearance: Clearance, reserved: list[tuple[Bucket, int]]) -> None:
-        left = clearance.allowance.left
-        clearance.allowance.left = 0
-        given: dict[int, int] = {}
-        for bucket, got in reversed(reserved):
-            unused = min(got, left - given.get(id(bucket), 0))
-            if unused > 0:
-                bucket.give_back(unused)
-                given[id(bucket)] = given.get(id(bucket), 0) + unused
+    def _return(self, clearance: Clearance, first: bool) -> None:
+        draw = self._draw_of(clearance)
+        if draw is not None:
+            if first:
+                draw.open -= 1
+            if draw.open <= 0:
+                draw.give_back()
+
+    def end(self) -> None:
+        """The session is over: whatever is still reserved goes back."""
+        if not self.ended:
+            self.ended = True
+            for draw in self._draws.values():
+                draw.give_back()

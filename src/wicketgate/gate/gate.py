@@ -5,47 +5,58 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wicketgate.gate import render
-from wicketgate.gate.desk import Desk
+from wicketgate.gate.choose import Chosen, choose
+from wicketgate.gate.desk import EXPIRED, UNRECORDED, Desk
 from wicketgate.gate.leases import Leases
 from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce, SessionLines
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, JournalFailed
-from wicketgate.model.identity import Claim, Identity
-from wicketgate.model.resource import Account, Resource
+from wicketgate.model.identity import Claim
+from wicketgate.model.resource import Resource
 from wicketgate.model.session import Admission, Refused
-from wicketgate.policy.engine import Context, Engine, Ruleset
+from wicketgate.policy.engine import Context, Ruleset
 
 NOT_SIGNED_IN = "sign-in refused"
 """One text for every reason, so that none can be told from another."""
+TOO_MANY = ("limit", "Too many attempts: try again later.")
+UNCHECKED = ("unavailable", "The gateway can't check this sign-in now.")
+BROKEN = Denial("unavailable", "The gateway can't go on with this session.", "its conversation failed")
 
 
 @dataclass(slots=True)
 class Open:
-    """One open session: what it was admitted by, and where it is decided and recorded."""
+    """One open session: what it was admitted by, and where it is decided and recorded. until: wall ns when
+    the identity's proof ends."""
 
     admission: Admission
     desk: Desk
     lines: SessionLines
+    rules: Ruleset
+    source: str
+    opened: int
+    until: int | None
 
 
 class Gate:
     """Decides who may open what, keeps every open session's rights up to date, and records both.
 
-    clock: wall ns. boot: monotonic ns. token: n random bytes. touch: something was recorded, flush soon.
-    key: for the digests of texts that carry a secret.
+    policy, authenticator: replaced whole when they change. journal: None where it could not be opened; then
+    nobody is admitted. clock: wall ns. boot: monotonic ns. token: n random bytes. touch: something was
+    recorded, flush soon. key: for the digests of texts that carry a secret. count: adds to a metric.
     """
 
     def __init__(
         self,
         policy: PolicyInForce,
         authenticator: Authenticates,
-        journal: Journal,
+        journal: Journal | None,
         asks: Asks,
         clock: Callable[[], int],
         boot: Callable[[], int],
         token: Callable[[int], bytes],
         touch: Callable[[], None],
         key: bytes,
+        count: Callable[[str, int], None],
     ) -> None:
         self.policy = policy
         self.authenticator = authenticator
@@ -56,158 +67,183 @@ class Gate:
         self._token = token
         self._touch = touch
         self._key = key
+        self._count = count
         self._leases = Leases(asks, clock)
         self._open: dict[str, Open] = {}
+        self._looked: tuple[PolicyInForce, Authenticates] = (policy, authenticator)
 
     # -- admit --------------------------------------------------------------------------------------------
     async def admit(self, claim: Claim) -> tuple[Admission, Desk] | Refused:
-        """Authenticate, decide, record `open`. The reason of a refusal goes to the journal alone."""
+        """Authenticate, decide, record `open`. The reason of a refusal goes to the journal alone.
+
+        Whatever the reason, the same is computed and asked, but for sources that were stopped from trying."""
+        journal = self._journal
+        if journal is None or journal.failed:
+            return Refused(UNRECORDED)
         attempt = {"source": claim.source, "identity": claim.identity}
         try:
             begun = await self._asks.ask("attempt", attempt | {"outcome": "begin"})
-            if begun.denial is not None or not begun.body.get("allowed"):
-                return self._refuse(
-                    claim, "too many attempts", "limit", "Too many attempts: try again later."
-                )
-            found = self._find(claim)
+            if begun.denial is not None:
+                return self._refuse(journal, claim, ": ".join(begun.denial), UNCHECKED)
+            if begun.body.get("allowed") is not True:
+                return self._refuse(journal, claim, "too many attempts", TOO_MANY)
+            by = (self.policy, self.authenticator)
+            found = choose(self.policy.engine, self.authenticator, claim, self._clock())
+            outcome = "failed" if isinstance(found, str) else "good"
+            await self._asks.ask("attempt", attempt | {"outcome": outcome})
+            if by[0] is not self.policy or by[1] is not self.authenticator:
+                found = choose(self.policy.engine, self.authenticator, claim, self._clock())
             if isinstance(found, str):
-                await self._asks.ask("attempt", attempt | {"outcome": "failed"})
-                return self._refuse(claim, found)
-            await self._asks.ask("attempt", attempt | {"outcome": "good"})
-            return self._let_in(claim, *found)
+                return self._refuse(journal, claim, found, ("sign-in", NOT_SIGNED_IN))
+            return self._let_in(journal, claim, found, self._clock())
         except JournalFailed:
-            return Refused(Denial("unavailable", "The gateway cannot record, so nothing passes.", "journal"))
+            return Refused(UNRECORDED)
         except GatewayError as error:
-            return self._refuse(
-                claim, error.detail or error.public, "unavailable", "The gateway cannot check."
-            )
+            return self._refuse(journal, claim, error.detail or error.public, UNCHECKED)
 
-    def _find(self, claim: Claim) -> tuple[Identity, Resource, str, Account, Ruleset] | str:
-        """All that a session needs, or why there is none. Every step is taken whatever the others found."""
-        now = self._clock()
-        engine = self.policy.engine
-        identity = self.authenticator.authenticate(claim, now)
-        resource = engine.policy.resources.get(claim.resource)
-        if identity is None:
-            return "not authenticated" if resource is not None else "not authenticated; no such resource"
-        if resource is None:
-            return "no such resource"
-        database = claim.database or (resource.databases[0] if resource.databases else "")
-        if resource.databases and database not in resource.databases:
-            return "database is not listed"
-        account = _account(engine, identity, resource, claim.account)
-        if isinstance(account, str):
-            return account
-        rules = engine.ruleset(identity, resource, account.name, now)
-        if rules is None:
-            return "no rule permits a session"
-        denial = rules.admission(Context(now=now, database=database))
-        if denial is not None:
-            return f"denied: {denial.cause}"
-        return identity, resource, database, account, rules
-
-    def _let_in(
-        self,
-        claim: Claim,
-        identity: Identity,
-        resource: Resource,
-        database: str,
-        account: Account,
-        rules: Ruleset,
-    ) -> tuple[Admission, Desk]:
+    def _let_in(self, journal: Journal, claim: Claim, found: Chosen, now: int) -> tuple[Admission, Desk]:
         session = self._token(16).hex()
-        lines = self._journal.session(session)
+        identity, account, rules = found.identity, found.account, found.rules
+        admission = Admission(
+            session, identity, found.resource, found.database, account, read_only=rules.read_only
+        )
+        digest = self.policy.digest
+        lines = journal.session(session)
         lines.line(
             "open",
-            render.opened(identity, account.name, resource.name, database, self.policy.digest, claim.source),
+            render.opened(identity, account.name, found.resource.name, found.database, digest, claim.source),
         )
-        admission = Admission(session, identity, resource, database, account, rules.read_only)
-        desk = Desk(admission, rules, lines, self._leases, self._clock, self._boot, self._touch, self._key)
-        self._open[session] = Open(admission, desk, lines)
+        desk = Desk(
+            admission,
+            rules,
+            digest,
+            lines,
+            self._leases,
+            self._clock,
+            self._boot,
+            self._touch,
+            self._key,
+            claim.source,
+            now,
+            identity.valid_until,
+            self._count,
+        )
+        self._open[session] = Open(admission, desk, lines, rules, claim.source, now, identity.valid_until)
+        self._leases.enter(identity.name)
         self._touch()
         return admission, desk
 
-    def _refuse(
-        self, claim: Claim, cause: str, kind: str = "sign-in", message: str = NOT_SIGNED_IN
-    ) -> Refused:
+    def _refuse(self, journal: Journal, claim: Claim, cause: str, told: tuple[str, str]) -> Refused:
         """Record the refusal with its cause; the client learns nothing of it."""
-        denial = Denial(kind, message, cause)
-        claimed = {
-            "identity": claim.identity[:200],
-            "resource": claim.resource[:200],
-            "database": (claim.database or "")[:200],
-            "source": claim.source,
-        }
-        self._journal.line("deny", None, render.claimed(claimed, self.policy.digest), render.denied(denial))
+        denial = Denial(*told, cause)
+        try:
+            journal.line("deny", None, render.turned_away(claim, self.policy.digest), render.denied(denial))
+        except JournalFailed:
+            return Refused(UNRECORDED)
         self._touch()
         return Refused(denial)
 
     # -- keep up to date ----------------------------------------------------------------------------------
     def readmit(self) -> list[tuple[str, Denial]]:
-        """Policy, tokens or identities changed: the sessions that must end, and why; the rest are renewed."""
+        """The sessions that must end, and why; nothing passes in them from here on.
+
+        To be called after each change, and every few seconds: whole only where policy, tokens or identities
+        changed since the last call, else by time alone."""
+        looked = (self.policy, self.authenticator)
+        changed = looked[0] is not self._looked[0] or looked[1] is not self._looked[1]
+        self._looked = looked
+        now = self._clock()
         ended: list[tuple[str, Denial]] = []
+        statements = 0
         for session, each in self._open.items():
-            cause = self._readmitted(each)
-            if cause is not None:
-                ended.append((session, Denial("revoked", "This session's permission has ended.", cause)))
+            desk = each.desk
+            statements += desk.statements
+            desk.statements = 0
+            denial = desk.forbidden
+            if denial is None:
+                denial = self._ending(each, changed, now)
+                if denial is not None:
+                    desk.forbid(denial)
+            if denial is not None:
+                ended.append((session, denial))
+        if statements:
+            self._count("statements", statements)
+        self._leases.sweep()
         return ended
 
-    def _readmitted(self, each: Open) -> str | None:
-        """Decide one open session again; why it must end, or None."""
-        admission = each.admission
-        now = self._clock()
-        identity = self.authenticator.still_holds(admission.identity, admission.resource.name, now)
-        if identity is None:
-            return "the identity or its credential no longer holds"
-        engine = self.policy.engine
-        resource = engine.policy.resources.get(admission.resource.name)
-        if resource is None or (resource.databases and admission.database not in resource.databases):
-            return "the resource is gone"
-        account = resource.accounts.get(admission.account.name)
-        if (
-            account is None
-            or account.version != admission.account.version
-            or ((resource.host, resource.port, resource.tls) != _target(admission.resource))
-        ):
-            return "the account or the target changed"
-        if account.name not in engine.accounts(identity, resource):
-            return "no rule permits this account"
-        rules = engine.ruleset(identity, resource, account.name, now)
-        if rules is None or rules.read_only != admission.read_only:
-            return "the rules that permitted it changed"
-        if rules.admission(Context(now=now, database=admission.database)) is not None:
-            return "a rule denies it now"
-        each.desk.renew(rules)
+    def _ending(self, each: Open, changed: bool, now: int) -> Denial | None:
+        """Why one session must end, or None."""
+        if each.desk.broken:
+            return BROKEN
+        if each.until is not None and now >= each.until:
+            return EXPIRED
+        try:
+            if changed:
+                return self._readmitted(each, now)
+            if each.rules.timely:
+                return self._timely(each, each.rules, now)
+        except Exception as error:  # an error is a denial, whatever it is (law 1)
+            return _over("policy", f"admitting it again failed: {type(error).__name__}")
         return None
 
-    def expired(self) -> list[tuple[str, Denial]]:
-        """Sessions whose proof ended by time."""
-        now = self._clock()
-        return [
-            (session, Denial("revoked", "The token of this session has expired.", "expired"))
-            for session, each in self._open.items()
-            if each.admission.identity.valid_until is not None and now >= each.admission.identity.valid_until
-        ]
+    def _readmitted(self, each: Open, now: int) -> Denial | None:
+        """Decide one open session again; if it may go on, by what holds now."""
+        admission = each.admission
+        before = admission.resource
+        identity = self.authenticator.still_holds(admission.identity, before.name, now)
+        if identity is None:
+            return _over("revoked", "the identity or its credential no longer holds")
+        engine = self.policy.engine
+        resource = engine.policy.resources.get(before.name)
+        if resource is None or admission.database not in (resource.databases or ("",)):
+            return _over("policy", "the resource is gone")
+        account = resource.accounts.get(admission.account.name)
+        if account is None or account.version != admission.account.version:
+            return _over("policy", "the account changed")
+        if _target(resource) != _target(before):
+            return _over("policy", "the target changed")
+        if account.name not in engine.accounts(identity, resource):
+            return _over("policy", "no rule permits this account")
+        rules = engine.ruleset(identity, resource, account.name, now)
+        if rules is None:
+            return _over("policy", "no rule permits a session")
+        if rules.read_only != admission.read_only:
+            return _over("policy", "what is permitted needs another kind of session")
+        denial = self._timely(each, rules, now)
+        if denial is None:
+            each.rules = rules
+            each.until = identity.valid_until
+            each.desk.renew(rules, identity.valid_until)
+        return denial
+
+    def _timely(self, each: Open, rules: Ruleset, now: int) -> Denial | None:
+        denial = rules.admission(Context(now, each.admission.database, each.source, each.opened))
+        return None if denial is None else _over("policy", f"denied: {denial.cause}")
 
     def close(self, admission: Admission, reason: str) -> None:
-        """Record `close`: the session's last line."""
+        """Record `close`: the session's last line. Raises JournalFailed, with all that it held given back."""
         each = self._open.pop(admission.session, None)
-        if each is not None:
-            each.lines.line("close", render.closed(reason))
-            self._touch()
+        if each is None:
+            return
+        each.desk.end()
+        self._leases.leave(admission.identity.name)
+        if each.desk.statements:
+            self._count("statements", each.desk.statements)
+        each.lines.line("close", render.closed(reason))
+        self._touch()
+
+
+def _over(kind: str, cause: str) -> Denial:
+    return Denial(kind, "This session's permission has ended.", cause)
 
 
 def _target(resource: Resource) -> tuple[object, ...]:
-    return resource.host, resource.port, resource.tls
-
-
-def _account(engine: Engine, identity: Identity, resource: Resource, named: str | None) -> Account | str:
-    """The account of a session: the one that is named, or the only one. It is never guessed."""
-    offered = engine.accounts(identity, resource)
-    if named is None:
-        if len(offered) != 1:
-            return "no rule permits a session" if not offered else "several accounts, and none is named"
-        named = next(iter(offered))
-    if named not in offered:
-        return "no rule permits this account"
-    return resource.accounts.get(named) or "no such account"
+    """What an open connection to the target rests on."""
+    return (
+        resource.protocol,
+        resource.host,
+        resource.port,
+        resource.tls,
+        resource.ca_file,
+        dict(resource.settings),
+    )

@@ -1,82 +1,180 @@
 """Limits in this worker: slices leased from the control process, reserved before anything leaves.
-A limit is never exceeded: what can't be leased is denied."""
+It must never let out more than was granted: what can't be leased is denied.
+
+A Bucket counts one limit, a Draw holds what one session's statements have reserved of all limits on rows that
+apply to them. A row counts in the hour in which it was reserved. Everything here runs on one loop, so what is
+reserved and not used yet can be taken back between two turns of it: nobody is denied what another only holds.
+"""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
 
 from wicketgate.gate.ports import Asks
 from wicketgate.model.decision import Denial, Limit
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.session import Allowance
 
-SLICE = 1000
-"""Rows, or statements, that one statement reserves at most at a time."""
+SLICE: Final = 1000
+"""Rows that one session reserves at a time, and that are leased at a time, at most."""
+SHARE: Final = 50
+"""A lease is at most this part of the limit: what another worker holds is not there for this one."""
+IDLE: Final = 10_000_000_000
+"""Nanoseconds after which a slice that nobody took from goes back."""
+
+Resume = Callable[[Denial | None], None]
 
 
 class Bucket:
-    """What is left of one leased slice. until: wall ns when the lease's window ends; None: it does not."""
+    """What this worker may still take of one limit, for one session or for one identity's sessions.
 
-    __slots__ = ("lease", "left", "limit", "until", "used", "waiting")
+    left: may be taken. out: taken by Draws, and perhaps not used. until: wall ns when the leases' window
+    ends; None: nothing is leased, or the limit is a session's own. touched: wall ns of the last taking.
+    """
 
-    def __init__(self, limit: Limit) -> None:
+    __slots__ = ("draws", "granted", "leases", "left", "limit", "out", "touched", "until", "waiting")
+
+    def __init__(self, limit: Limit, left: int = 0) -> None:
         self.limit = limit
-        self.left = 0
-        self.used = 0
-        self.lease = 0
+        self.left = left
+        self.out = 0
+        self.granted = 0
+        self.leases: list[tuple[int, int]] = []
         self.until: int | None = None
-        self.waiting: list[Callable[[Denial | None], None]] = []
+        self.touched = 0
+        self.draws: set[Draw] = set()
+        self.waiting: list[Resume] = []
 
-    def take(self, want: int) -> int:
-        """Reserve up to `want`; never all that is left where several could want some."""
-        got = min(want, self.left, max(1, (self.left + 1) // 2)) if want > 1 else min(want, self.left)
-        self.left -= got
-        self.used += got
-        return got
+    def adjust(self, limit: Limit) -> None:
+        """The rule's amount changed: what was used so far counts against the new one."""
+        self.left += limit.amount - self.limit.amount
+        self.limit = limit
 
-    def give_back(self, unused: int) -> None:
-        """Reserved, and not needed."""
-        self.left += unused
-        self.used -= unused
+    def reclaim(self) -> bool:
+        """Take back what Draws hold and have not used. Whether something is left then."""
+        for draw in list(self.draws):
+            draw.give_back()
+        return self.left > 0
+
+
+class Draw:
+    """Rows that a session's statements under the same limits may still let leave; they share the allowance.
+
+    open: statements that are not settled yet.
+    """
+
+    __slots__ = ("_reserved", "_untils", "allowance", "buckets", "open")
+
+    def __init__(self, buckets: tuple[Bucket, ...]) -> None:
+        self.buckets = buckets
+        self.allowance = Allowance(0)
+        self.open = 0
+        self._reserved = 0
+        self._untils: tuple[int | None, ...] = ()
+
+    def lacking(self) -> Bucket | None:
+        """The first limit of which nothing is left."""
+        for bucket in self.buckets:
+            if bucket.left <= 0:
+                return bucket
+        return None
+
+    def fill(self, now: int) -> bool:
+        """Reserve the same number of rows of every limit, if none are left. False: some limit lacks them."""
+        if self.allowance.left > 0:
+            return True
+        self.give_back()
+        got = min(SLICE, min(bucket.left for bucket in self.buckets))
+        if got <= 0:
+            return False
+        for bucket in self.buckets:
+            bucket.left -= got
+            bucket.out += got
+            bucket.touched = now
+            bucket.draws.add(self)
+        self._untils = tuple([bucket.until for bucket in self.buckets])
+        self._reserved = got
+        self.allowance.left = got
+        return True
+
+    def give_back(self) -> None:
+        """What was reserved and not used goes back, unless its window is over."""
+        reserved, unused = self._reserved, max(self.allowance.left, 0)
+        if not reserved:
+            return
+        self.allowance.left = 0
+        self._reserved = 0
+        for bucket, until in zip(self.buckets, self._untils, strict=True):
+            bucket.draws.discard(self)
+            if bucket.until == until:
+                bucket.out -= reserved
+                bucket.left += unused
 
 
 class Leases:
-    """The buckets of this worker, shared by its sessions; a limit per session has its own."""
+    """The buckets of this worker that identities' sessions share. clock: wall ns."""
 
     def __init__(self, asks: Asks, clock: Callable[[], int]) -> None:
         self._asks = asks
         self._clock = clock
-        self._shared: dict[tuple[str, Limit], Bucket] = {}
+        self._shared: dict[str, dict[Limit, Bucket]] = {}
+        self._sessions: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def bucket(self, identity: str, limit: Limit, own: dict[Limit, Bucket]) -> Bucket:
-        """The bucket that counts this limit for this identity; `own` holds the session's."""
-        if limit.per == "session":
-            found = own.get(limit)
-            if found is None:
-                found = own[limit] = Bucket(limit)
-                found.left = limit.amount
-            return found
-        key = (identity, limit)
-        found = self._shared.get(key)
+    # -- sessions -----------------------------------------------------------------------------------------
+    def enter(self, identity: str) -> None:
+        """A session of the identity was opened."""
+        self._sessions[identity] = self._sessions.get(identity, 0) + 1
+
+    def leave(self, identity: str) -> None:
+        """A session was closed, its Draws given back. With the identity's last one its slices go back."""
+        count = self._sessions.get(identity, 0) - 1
+        if count > 0:
+            self._sessions[identity] = count
+            return
+        self._sessions.pop(identity, None)
+        for bucket in self._shared.pop(identity, {}).values():
+            self._surrender(bucket)
+
+    def sweep(self) -> None:
+        """Give back slices that nobody took from for a while."""
+        now = self._clock()
+        for buckets in self._shared.values():
+            for bucket in buckets.values():
+                if bucket.leases and not bucket.waiting and now - bucket.touched > IDLE:
+                    bucket.reclaim()
+                    self._surrender(bucket)
+
+    # -- buckets ------------------------------------------------------------------------------------------
+    def bucket(self, identity: str, limit: Limit) -> Bucket:
+        """The bucket that counts this limit for all of the identity's sessions here."""
+        buckets = self._shared.setdefault(identity, {})
+        found = buckets.get(limit)
         if found is None:
-            found = self._shared[key] = Bucket(limit)
-        if found.until is not None and self._clock() >= found.until:
-            self._return(found)
+            found = buckets[limit] = Bucket(limit)
         return found
 
-    def refill(self, identity: str, bucket: Bucket, resume: Callable[[Denial | None], None]) -> None:
-        """Lease another slice: resume(None) when something is left, resume(Denial) when nothing is."""
-        limit = bucket.limit
-        if limit.per == "session":
-            resume(exhausted(limit))
-            return
+    def freshen(self, buckets: Iterable[Bucket]) -> int:
+        """Drop what belongs to a window that is over. The wall clock's ns."""
+        now = self._clock()
+        for bucket in buckets:
+            if bucket.until is not None and now >= bucket.until:
+                self._surrender(bucket)
+        return now
+
+    def later(self, resume: Callable[[], None]) -> None:
+        """Call it in the loop's next turn."""
+        asyncio.get_running_loop().call_soon(resume)
+
+    def refill(self, identity: str, bucket: Bucket, resume: Resume) -> None:
+        """Lease another slice of a shared limit. Later resume(None) when something is left, or the Denial."""
         bucket.waiting.append(resume)
         if len(bucket.waiting) == 1:
-            self._start(self._ask(identity, bucket), f"lease {limit.rule} {limit.what}")
+            self._start(self._ask(identity, bucket), f"lease {bucket.limit.rule} {bucket.limit.what}")
 
     async def _ask(self, identity: str, bucket: Bucket) -> None:
         limit = bucket.limit
-        self._return(bucket)
+        self._report(bucket)
         denial: Denial | None = None
         try:
             reply = await self._asks.ask(
@@ -87,31 +185,54 @@ class Leases:
                     "what": limit.what,
                     "per": limit.per,
                     "amount": limit.amount,
-                    "want": max(1, min(SLICE, limit.amount // 10)),
+                    "want": max(1, min(SLICE, limit.amount // SHARE)),
                 },
             )
-            granted = 0 if reply.denial is not None else int(reply.body["granted"])
-            if granted > 0:
-                bucket.lease = int(reply.body["lease"])
-                bucket.until = int(reply.body["until"])
-                bucket.left = granted
-                bucket.used = 0
-            else:
+            if reply.denial is not None:
+                denial = _unchecked(": ".join(str(part) for part in reply.denial))
+            elif int(reply.body["granted"]) > 0:
+                self._granted(
+                    bucket, int(reply.body["lease"]), int(reply.body["granted"]), int(reply.body["until"])
+                )
+            elif not bucket.reclaim():
                 denial = exhausted(limit)
         except (GatewayError, KeyError, TypeError, ValueError) as error:
-            denial = Denial("unavailable", "A limit could not be checked.", f"lease: {type(error).__name__}")
+            denial = _unchecked(type(error).__name__)
         waiting, bucket.waiting = bucket.waiting, []
         for resume in waiting:
             resume(denial)
+        if identity not in self._sessions:
+            self._surrender(bucket)
 
-    def _return(self, bucket: Bucket) -> None:
-        """A lease is over: what was not used goes back."""
-        if bucket.lease:
-            self._asks.spent(bucket.lease, bucket.used)
-        bucket.lease = 0
-        bucket.left = 0
-        bucket.used = 0
+    def _granted(self, bucket: Bucket, lease: int, amount: int, until: int) -> None:
+        if bucket.until is not None and bucket.until != until:
+            self._surrender(bucket)
+        bucket.leases.append((lease, amount))
+        bucket.granted += amount
+        bucket.left += amount
+        bucket.until = until
+        bucket.touched = self._clock()
+
+    def _report(self, bucket: Bucket) -> None:
+        """Tell of leases that are used up: the oldest ones first, as far as it is certain."""
+        used = bucket.granted - bucket.left - bucket.out
+        while bucket.leases and bucket.leases[0][1] <= used:
+            lease, amount = bucket.leases.pop(0)
+            self._asks.spent(lease, amount)
+            bucket.granted -= amount
+            used -= amount
+
+    def _surrender(self, bucket: Bucket) -> None:
+        """The leases are over: what was not used goes back. What Draws hold counts as used."""
+        used = max(bucket.granted - bucket.left, 0)
+        for lease, amount in bucket.leases:
+            spent = min(used, amount)
+            self._asks.spent(lease, spent)
+            used -= spent
+        bucket.leases = []
+        bucket.granted = bucket.left = bucket.out = 0
         bucket.until = None
+        bucket.draws = set()
 
     def _start(self, thing: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(thing, name=name)
@@ -128,3 +249,7 @@ def exhausted(limit: Limit) -> Denial:
         "Ask for fewer rows." if limit.what == "rows" else "Try again later.",
         (limit.rule,),
     )
+
+
+def _unchecked(detail: str) -> Denial:
+    return Denial("unavailable", "A limit could not be checked.", f"lease: {detail}", "Try again later.")

@@ -1,25 +1,43 @@
 """What the gate records, as members of a journal line (JOURNAL.md): HEAD's, with leading commas, and BODY's.
-No secret may come here: texts that carry one arrive redacted."""
+No secret may come here: texts that carry one arrive marked, and leave a keyed digest alone. Compiled."""
 
-import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from binascii import b2a_base64
+from typing import Final
 
 import orjson
 
-from wicketgate.model.decision import Decision, Denial
-from wicketgate.model.identity import Identity
+from wicketgate.model.decision import Denial
+from wicketgate.model.identity import Claim, Identity
 from wicketgate.model.session import Outcome
 from wicketgate.model.statement import Facts
+
+LONGEST: Final = 200
+"""Characters of anything that an unproven client says of itself."""
+OURS: Final = "wkt_"
+"""How our tokens begin: one that was typed into the wrong field must not be recorded."""
 
 
 def _members(fields: dict[str, object]) -> bytes:
     """{"a":1} -> ,"a":1 ; nothing for no fields."""
-    kept = {key: value for key, value in fields.items() if value not in (None, [], {})}
+    kept = {key: value for key, value in fields.items() if value is not None and value != [] and value != {}}
     return b"," + orjson.dumps(kept)[1:-1] if kept else b""
 
 
+def plain(value: str) -> str:
+    """The text as UTF-8 can hold it."""
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _said(value: str, secret: str) -> str:
+    """What a client says of itself: cut, and never its credential."""
+    if OURS in value or (secret and secret in value):
+        return "(a credential)"
+    return plain(value[:LONGEST])
+
+
+# -- sessions ----------------------------------------------------------------------------------------------
 def who(identity: Identity) -> dict[str, object]:
     """The identity as the `open` line holds it."""
     fields: dict[str, object] = {
@@ -32,25 +50,33 @@ def who(identity: Identity) -> dict[str, object]:
         "behalf": identity.behalf,
         "agent": identity.agent,
         "task": identity.task,
-        "claimed": dict(identity.claimed),
+        "claimed": {_said(key, ""): _said(value, "") for key, value in identity.claimed.items()},
     }
-    return {key: value for key, value in fields.items() if value not in (None, [], {})}
+    return {key: value for key, value in fields.items() if value is not None and value != [] and value != {}}
 
 
 def opened(identity: Identity, account: str, resource: str, database: str, policy: str, source: str) -> bytes:
     """HEAD of `open`."""
-    return _members(
-        {
-            "i": who(identity) | {"resource": resource, "database": database, "source": source},
-            "p": policy,
-            "a": account,
-        }
-    )
+    told = who(identity)
+    told["resource"] = resource
+    told["database"] = database
+    told["source"] = source
+    return _members({"i": told, "p": policy, "a": account})
 
 
-def claimed(fields: Mapping[str, object], policy: str) -> bytes:
+def turned_away(claim: Claim, policy: str) -> bytes:
     """HEAD of a sign-in that was refused: what was claimed, nothing proven."""
-    return _members({"i": {"claimed": dict(fields)}, "p": policy, "d": "deny"})
+    secret = claim.secret.reveal().decode("utf-8", "replace")
+    told = {
+        "identity": _said(claim.identity, secret),
+        "account": _said(claim.account or "", secret),
+        "resource": _said(claim.resource, secret),
+        "database": _said(claim.database or "", secret),
+        "source": claim.source,
+    }
+    return _members(
+        {"i": {"claimed": {key: value for key, value in told.items() if value}}, "p": policy, "d": "deny"}
+    )
 
 
 def closed(reason: str) -> bytes:
@@ -58,45 +84,51 @@ def closed(reason: str) -> bytes:
     return _members({"o": {"tag": reason}})
 
 
-def asked(decision: Decision, facts: Facts, catalog: str | None) -> bytes:
-    """HEAD of `ask` or `deny`, but for what changes from statement to statement."""
+# -- statements --------------------------------------------------------------------------------------------
+def judged(verdict: str, rules: tuple[str, ...], facts: Facts) -> bytes:
+    """HEAD of `ask` or `deny`, but for what `basis` says and what changes from statement to statement."""
     return _members(
         {
-            "p": decision.policy,
-            "c": catalog,
-            "d": decision.verdict.value,
-            "u": list(decision.rules),
-            "e": sorted(effect.value for effect in facts.effects),
-            "l": sorted(facts.reads | facts.writes),
+            "d": verdict,
+            "u": list(rules),
+            "e": sorted([effect.value for effect in facts.effects]),
+            "l": sorted([plain(name) for name in facts.reads | facts.writes]),
         }
     )
+
+
+def basis(policy: str | None, catalog: str | None) -> bytes:
+    """HEAD members that hold until a later line of the session says otherwise."""
+    return _members({"p": policy, "c": catalog})
 
 
 def text_member(text: bytes, redact: bool, key: bytes) -> bytes:
     """BODY member of a statement's text. One that carries a secret leaves a keyed digest alone."""
     if redact:
-        digest = hmac.new(key, text, hashlib.sha256).hexdigest()
-        return b'"redacted":"' + digest.encode() + b'"'
+        return b'"redacted":"' + hmac.new(key, text, hashlib.sha256).hexdigest().encode() + b'"'
     try:
         return b'"text":' + orjson.dumps(text.decode("utf-8"))
     except UnicodeDecodeError:
-        return b'"text_base64":"' + base64.b64encode(text) + b'"'
+        return b'"text_base64":"' + b2a_base64(text, newline=False) + b'"'
 
 
 def parameters_member(parameters: tuple[str | None, ...]) -> bytes:
     """BODY member of bind parameters."""
-    return b'"parameters":' + orjson.dumps([_plain(value) for value in parameters])
+    try:
+        return b'"parameters":' + orjson.dumps(parameters)
+    except TypeError:
+        told = [None if value is None else plain(value) for value in parameters]
+        return b'"parameters":' + orjson.dumps(told)
 
 
-def _plain(value: str | None) -> str | None:
-    return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
-
-
-def denied(denial: Denial) -> bytes:
-    """BODY member of why: the cause stands here and nowhere else."""
-    return b'"denial":' + orjson.dumps(
-        {"kind": denial.kind, "message": denial.message, "cause": _plain(denial.cause), "hint": denial.hint}
-    )
+def denied(denial: Denial, quiet: bool = False) -> bytes:
+    """BODY member of why: the cause stands here and nowhere else. quiet: its words may repeat a secret."""
+    fields: dict[str, object] = {"kind": denial.kind}
+    if not quiet:
+        fields["message"] = plain(denial.message)
+        fields["cause"] = plain(denial.cause)
+        fields["hint"] = None if denial.hint is None else plain(denial.hint)
+    return b'"denial":' + orjson.dumps(fields)
 
 
 def observed(q: int, rule: str, would: str) -> bytes:
@@ -106,20 +138,26 @@ def observed(q: int, rule: str, would: str) -> bytes:
 
 def answered(q: int, outcome: Outcome, nanoseconds: int) -> bytes:
     """HEAD of `answer`."""
-    head = b',"r":%d,"o":{"rows":%d,"bytes":%d,"ns":%d' % (q, outcome.rows, outcome.size, nanoseconds)
-    if outcome.tag is not None:
-        head += b',"tag":' + orjson.dumps(outcome.tag)
-    if outcome.code is not None:
-        head += b',"sqlstate":' + orjson.dumps(outcome.code)
-    if outcome.masked:
-        head += b',"masked":' + orjson.dumps(outcome.masked, option=orjson.OPT_SORT_KEYS)
-    if outcome.length:
-        head += b'},"b":{"len":%d,"kept":%d,"enc":"base64"' % (outcome.length, len(outcome.kept))
-        if outcome.sha256 is not None:
-            head += b',"sha":"' + outcome.sha256.encode() + b'"'
+    head = f',"r":{q},"o":{{"rows":{outcome.rows},"bytes":{outcome.size},"ns":{nanoseconds}'.encode()
+    tag = outcome.tag
+    if tag is not None:
+        head += b',"tag":' + orjson.dumps(tag)
+    code = outcome.code
+    if code is not None:
+        head += b',"sqlstate":' + orjson.dumps(code)
+    masked = outcome.masked
+    if masked:
+        head += b',"masked":' + orjson.dumps(masked, option=orjson.OPT_SORT_KEYS)
+    length = outcome.length
+    if not length:
+        return head + b"}"
+    head += f'}},"b":{{"len":{length},"kept":{len(outcome.kept)},"enc":"base64"'.encode()
+    sha = outcome.sha256
+    if sha is not None:
+        head += b',"sha":"' + sha.encode() + b'"'
     return head + b"}"
 
 
 def answer_body(kept: bytes) -> bytes:
     """BODY member of the answer as the client saw it."""
-    return b'"bytes":"' + base64.b64encode(kept) + b'"'
+    return b'"bytes":"' + b2a_base64(kept, newline=False) + b'"'

@@ -49,6 +49,7 @@ class Facts:
         It is shown to the client.
     returns_rows: whether rows can come back, so that row limits apply.
     redact_text: the text carries a secret and must be recorded without it.
+    catalog: version of the catalog that they rest on; None where there is none. Recorded with the statement.
     """
 
     effects: frozenset[Effect]
@@ -64,6 +65,7 @@ class Facts:
     refusal: str | None = None
     returns_rows: bool = True
     redact_text: bool = False
+    catalog: str | None = None
 
 
 UNKNOWN_FACTS = Facts(
