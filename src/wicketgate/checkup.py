@@ -73,9 +73,15 @@ async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
             return []
         try:
             secret = credentials.fetch(account.credential)
-            warnings = await probe(CatalogAccess(resource, account, database, secret))
+            access = CatalogAccess(resource, account, database, secret)
+            warnings = await probe(access)
+            read, bind = specs[resource.protocol].read_catalog, specs[resource.protocol].bind_catalog
+            if read is not None and bind is not None:
+                bind(None, await read(access), resource, database)
         except GatewayError as error:
             return [("error", f"{place}: {error.detail or error.public}")]
+        except ValueError as error:
+            return [("error", f"{place}: {error}")]
         return [("warning", f"{place}: {warning}") for warning in warnings]
 
     wanted = [

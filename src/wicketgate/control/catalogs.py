@@ -65,7 +65,10 @@ class Catalogs:
                 self._put("catalog-read", key, None, None)
         for key, (resource, database) in wanted.items():
             if key in self._watched:
-                self._watched[key].resource = resource
+                watched = self._watched[key]
+                if watched.resource.sensitive != resource.sensitive:
+                    watched.stale.set()
+                watched.resource = resource
             else:
                 watched = self._watched[key] = _Watched(resource, database)
                 watched.task = asyncio.get_running_loop().create_task(
@@ -120,6 +123,10 @@ class Catalogs:
             try:
                 async with asyncio.timeout(READ):
                     raw = await spec.read_catalog(self._access(watched))
+                    if spec.bind_catalog is not None:
+                        raw = await asyncio.to_thread(
+                            spec.bind_catalog, watched.bound, raw, watched.resource, watched.database
+                        )
                 if len(raw) > LARGEST:
                     raise ValueError(f"a catalog of {len(raw)} bytes is too large")
             except Exception as error:
@@ -134,7 +141,7 @@ class Catalogs:
             self._log(f"catalog {key} was read: {len(raw)} bytes")
         if raw != watched.raw:
             self._put("catalog", key, {}, raw)
-        watched.raw, watched.closed = raw, None
+        watched.raw, watched.bound, watched.closed = raw, raw, None
         self._put("catalog-read", key, {"began": began, "error": None}, None)
 
     async def _changed(self, watched: "_Watched", spec: ProtocolSpec) -> bool:
@@ -151,7 +158,7 @@ class Catalogs:
 
 
 class _Watched:
-    __slots__ = ("closed", "database", "raw", "resource", "stale", "task")
+    __slots__ = ("bound", "closed", "database", "raw", "resource", "stale", "task")
 
     task: "asyncio.Task[None]"
 
@@ -159,6 +166,8 @@ class _Watched:
         self.resource = resource
         self.database = database
         self.raw: bytes | None = None
+        self.bound: bytes | None = None
+        """The last catalog that was read, kept also while the database is closed."""
         self.closed: str | None = "its catalog was not read yet"
         self.stale = asyncio.Event()
 

@@ -12,7 +12,7 @@ import orjson
 from wicketgate.sql import builtins
 from wicketgate.sql.functions import Doing, builtin, extension_is_pure
 
-FORMAT = 1
+FORMAT = 2
 NO_CLASSES: frozenset[str] = frozenset()
 
 
@@ -59,6 +59,19 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Cast:
+    """A cast that runs a user's function. context: `e` only where it is written out, `a` where a value is stored
+    too, `i` anywhere. source, target: OIDs."""
+
+    source: int
+    target: int
+    context: str
+    source_name: str
+    target_name: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """A function or operator outside pg_catalog. safe: known to compute from its arguments only."""
 
@@ -85,8 +98,9 @@ class Catalog:
         builtin_operators: frozenset[str],
         types: Mapping[str, tuple[tuple[str, bool], ...]],
         builtin_types: frozenset[str],
-        uncertain_types: frozenset[int],
-        uncertain_casts: frozenset[str],
+        casts: tuple[Cast, ...],
+        holds: Mapping[int, frozenset[int]],
+        unsafe_types: frozenset[int],
         uses: Mapping[int, tuple[tuple[int, int], ...]],
         names: frozenset[str],
         unbound: tuple[str, ...],
@@ -104,8 +118,9 @@ class Catalog:
         self.builtin_operators = builtin_operators
         self.types = types
         self.builtin_types = builtin_types
-        self.uncertain_types = uncertain_types
-        self.uncertain_casts = uncertain_casts
+        self.casts = casts
+        self.holds = holds
+        self.unsafe_types = unsafe_types
         self._uses = uses
         self._names = names
         self._resolve_view = resolve_view
@@ -226,8 +241,6 @@ class Catalog:
         """Whether a cast to a type of this name runs nothing of a user's. schemas: where it may be found
         (pg_catalog among them where the server would look there), None for anywhere."""
         found = [safe for schema, safe in self.types.get(name, ()) if schemas is None or schema in schemas]
-        if name in self.uncertain_casts:
-            return False
         if name in self.builtin_types and (schemas is None or "pg_catalog" in schemas):
             return all(found)
         return bool(found) and all(found)
@@ -255,10 +268,17 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
     marked = bool(sensitive)
     relations = _relations(source, marked)
     unbound = _mark(relations.values(), sensitive)
+    for _, oid, number, data_class in source.get("bound", ()):
+        if oid in relations:  # what these columns were called when they were named sensitive
+            relations[oid].classes[number] = relations[oid].classes.get(number, NO_CLASSES) | {data_class}
     _close(relations, source)
     trusted = frozenset(str(name) for name in options.get("functions", ()))
     unsafe = _unsafe_types(source)
-    casts = [(row[0], row[1], row[3], row[4]) for row in source["casts"] if row[5] and row[6] is None]
+    casts = tuple(
+        Cast(row[0], row[1], row[2], row[3], row[4], row[5])
+        for row in source["casts"]
+        if row[5] is not None and row[6] is None and row[5] not in trusted
+    )
     salt = orjson.dumps([sorted(sensitive.items()), sorted(trusted)])
     return Catalog(
         version=hashlib.sha256(raw + salt).hexdigest(),
@@ -274,8 +294,9 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         builtin_operators=frozenset(source["builtin_operators"]),
         types=_types(source, unsafe),
         builtin_types=frozenset(source["builtin_types"]),
-        uncertain_types=frozenset(oid for row in casts for oid in row[:2] if oid >= 16384),
-        uncertain_casts=frozenset(name for row in casts for name in row[2:]),
+        casts=casts,
+        holds=_holds(source, casts),
+        unsafe_types=frozenset(unsafe) | {oid for cast in casts for oid in (cast.source, cast.target)},
         uses=_uses(source),
         names=_names(source),
         unbound=unbound,
@@ -429,6 +450,24 @@ def _unsafe_types(source: dict[str, Any]) -> set[int]:
                 unsafe.add(oid)
                 growing = True
     return unsafe
+
+
+def _holds(source: dict[str, Any], casts: tuple[Cast, ...]) -> dict[int, frozenset[int]]:
+    """Type -> those types with a user's cast that a value of it may hold, itself included."""
+    found = {oid: frozenset({oid}) for cast in casts for oid in (cast.source, cast.target) if oid >= 16384}
+    if not found:
+        return {}
+    members = {row[0]: row[3] for row in source["columns"]}
+    growing = True
+    while growing:
+        growing = False
+        for oid, _, _, kind, relation, element, base, _, _ in source["types"]:
+            parts = [element, base] if kind != "c" else list(members.get(relation, ()))
+            held = frozenset().union(*(found[part] for part in parts if part in found))
+            if not held <= found.get(oid, frozenset()):
+                found[oid] = found.get(oid, frozenset()) | held
+                growing = True
+    return found
 
 
 def _types(source: dict[str, Any], unsafe: set[int]) -> dict[str, tuple[tuple[str, bool], ...]]:

@@ -5,17 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from wicketgate.masking.transforms import TRANSFORMS
-from wicketgate.model.resource import Resource
 from wicketgate.protocols.base import Conversation, ProtocolSpec, Setting
+from wicketgate.protocols.postgres.binding import bind
 from wicketgate.protocols.postgres.call import dial
-from wicketgate.protocols.postgres.catalog import catalog_changed, probe, read_catalog
+from wicketgate.protocols.postgres.catalog import catalog_changed, load_catalog, probe, read_catalog
 from wicketgate.protocols.postgres.conversation import PostgresConversation
 from wicketgate.protocols.postgres.discover import INTRODUCTION
 from wicketgate.protocols.postgres.greet import greet
 from wicketgate.protocols.postgres.login import ALPN, ServerSession, Startup, cancel_packet, preamble, welcome
 from wicketgate.protocols.postgres.names import Names
 from wicketgate.protocols.postgres.show import show
-from wicketgate.sql.catalog import Catalog, load
 
 SETTINGS = frozenset({"functions"})
 """A resource's own options: `functions` lists, qualified, those of the operator's that are pure."""
@@ -38,11 +37,6 @@ def check_column(key: str) -> None:
     parts = key.split(".")
     if len(parts) != 3 or not all(parts):
         raise ValueError("a sensitive column is written schema.table.column")
-
-
-def load_catalog(raw: bytes, resource: Resource, database: str) -> Catalog:
-    """The catalog of one database, with the resource's sensitive columns bound to it."""
-    return load(raw, resource.sensitive.get(database, {}), resource.settings)
 
 
 def converse(setting: Setting) -> Conversation:
@@ -71,6 +65,7 @@ POSTGRES = ProtocolSpec(
     alpn=(ALPN,),
     read_catalog=read_catalog,
     catalog_changed=catalog_changed,
+    bind_catalog=bind,
     load_catalog=load_catalog,
     probe=probe,
     introduction=INTRODUCTION,
