@@ -14,7 +14,6 @@ _CLASSES: dict[str, dict[str, str]] = {
     "pg_shadow": {"passwd": SECRET},
     "pg_user_mapping": {"umoptions": SECRET},
     "pg_user_mappings": {"umoptions": SECRET},
-    "pg_foreign_server": {"srvoptions": SECRET},
     "pg_subscription": {"subconninfo": SECRET},
     "pg_hba_file_rules": {_EVERY: SECRET},
     "pg_ident_file_mappings": {_EVERY: SECRET},
@@ -67,14 +66,9 @@ def classes_of(
     if schema == "pg_catalog":
         table = _CLASSES.get(name)
     elif schema == "information_schema":
-        # foreign servers' and user mappings' options, as SQL's own views show them
-        if name in (
-            "user_mapping_options",
-            "foreign_server_options",
-            "_pg_user_mappings",
-            "_pg_foreign_servers",
-        ):
-            return SECRET if column in ("option_value", "umoptions", "srvoptions") else None
+        # user mappings' options, as SQL's own views show them
+        if name in ("user_mapping_options", "_pg_user_mappings"):
+            return SECRET if column in ("option_value", "umoptions") else None
     elif extension:
         table = _EXTENSIONS.get(name)
     if table is None:

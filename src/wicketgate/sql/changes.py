@@ -158,6 +158,21 @@ def _set(body: Body) -> Changes:
     return Changes(path_unknown=True)
 
 
+def named_setting(body: Body) -> str | None:
+    """`… FROM pg_settings WHERE name = 'x'` (pgAdmin and pg_dump write set_config so): the one setting, or None."""
+    sources = [node.get("RangeVar", {}) for node in body.get("fromClause", ())]
+    condition = body.get("whereClause", {}).get("A_Expr", {})
+    if len(sources) != 1 or sources[0].get("relname") != "pg_settings":
+        return None
+    if sources[0].get("schemaname", "pg_catalog") != "pg_catalog" or condition.get("kind") != "AEXPR_OP":
+        return None
+    if strings(condition.get("name")) != ("=",):
+        return None
+    if strings(condition.get("lexpr", {}).get("ColumnRef", {}).get("fields")) != ("name",):
+        return None
+    return literal(condition.get("rexpr"))
+
+
 def is_set_config(function: Body) -> bool:
     named = strings(function.get("funcname"))
     return named in (("set_config",), ("pg_catalog", "set_config"))
@@ -175,6 +190,12 @@ def _configures(body: Body) -> Changes:
     for call in calls:
         arguments = call.get("args", [])
         name = literal(arguments[0]) if arguments else None
+        if (
+            name is None
+            and arguments
+            and strings(arguments[0].get("ColumnRef", {}).get("fields")) == ("name",)
+        ):
+            name = named_setting(body)
         value = literal(arguments[1]) if len(arguments) > 1 else None
         scope = literal(arguments[2]) if len(arguments) > 2 else None
         if name is None:

@@ -4,6 +4,7 @@ A closed list: a node type or a field that is not named here makes the statement
 
 from collections.abc import Callable
 
+from wicketgate.sql.builtins import VALUE
 from wicketgate.sql.catalog import NO_CLASSES
 from wicketgate.sql.changes import is_set_config
 from wicketgate.sql.functions import Doing
@@ -12,7 +13,6 @@ from wicketgate.sql.scope import (
     CLEAN,
     COLUMN,
     CONSTANT,
-    Columns,
     Item,
     Scope,
     Value,
@@ -95,11 +95,19 @@ def _column(walk: Walk, body: Body, scope: Scope) -> Value:
     found = _qualified(walk, parts, scope)
     if found is not None:
         return found
-    walk.blur()
-    walk.unknown_names.append(".".join(parts))
-    value = _everything(scope)
-    walk.steer(value)
-    return value
+    return _unseen(walk, ".".join(parts), scope)
+
+
+def _unseen(walk: Walk, name: str, scope: Scope) -> Value:
+    """A column that nothing in sight has: an error of the server's, unless what is in sight was made by a query
+    and holds sensitive values, where this module might be the one that is wrong."""
+    walk.unseen(name)
+    derived = [item for level in scope.levels() for item in level.items if not item.relations]
+    held = combine([COLUMN, *(item.columns.everything() for item in derived)])
+    if held.classes:
+        walk.blur()
+        walk.steer(held)
+    return Value(held.classes, False, True)
 
 
 def column(walk: Walk, name: str, scope: Scope) -> Value:
@@ -132,11 +140,7 @@ def column(walk: Walk, name: str, scope: Scope) -> Value:
             break
     if found:
         return unite_values(found)
-    walk.blur()
-    walk.unknown_names.append(name)
-    value = _everything(scope)
-    walk.steer(value)
-    return value
+    return _unseen(walk, name, scope)
 
 
 def items_named(parts: tuple[str, ...], scope: Scope) -> list[Item]:
@@ -172,19 +176,20 @@ def _qualified(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value | None
         if others or f"{name}()" in walk.temporary:
             walk.does(walk.call((name,)), name)
         return unite_values(values)
-    whole = combine(item.columns.everything() for item in found)
-    walk.steer(whole)
-    return _project(walk, name, whole)
+    return _project(walk, name, combine([COLUMN, *(item.columns.everything() for item in found)]))
 
 
 def _project(walk: Walk, name: str, whole: Value) -> Value:
     """`(row).name`: a field, or a call of a function of that name."""
     doing, others = walk.catalog.function(name, walk.schemas)
     if doing is not None or others or f"{name}()" in walk.temporary:
+        walk.steer(whole)
         walk.does(walk.call((name,)), name)
+    elif name in walk.catalog.types or name in walk.catalog.builtin_types:
+        walk.steer(whole)
+        walk.unknown(name)
     else:
-        walk.blur()
-        walk.unknown_names.append(name)
+        walk.unseen(name)
     return Value(whole.classes, False, True, False, whole.parameters)
 
 
@@ -369,11 +374,21 @@ def _case(walk: Walk, body: Body, scope: Scope) -> Value:
 
 @_reads("TypeCast", "arg typeName")
 def _cast(walk: Walk, body: Body, scope: Scope) -> Value:
-    walk.cast(body.get("typeName", {}))
-    value = expression(walk, body.get("arg"), scope)
-    walk.consume([value])
+    argument = body.get("arg", {})
+    value = expression(walk, argument, scope)
+    target = body.get("typeName", {})
+    walk.cast(target, "A_Const" in argument)
     if value.constant:
         return value
+    named = strings(argument.get("ColumnRef", {}).get("fields"))
+    if (
+        named[-1:] == ("classid",)
+        and value.classes <= {VALUE}
+        and strings(target.get("names")) == ("regclass",)
+    ):
+        # what pgAdmin asks of pg_locks: a number becomes a name or stays a number, nothing else happens
+        return Value(value.classes, False, True)
+    walk.consume([value])
     return combine([value])
 
 
@@ -469,6 +484,8 @@ def _is_column_name(walk: Walk, name: str) -> bool:
 def _configure(walk: Walk, nodes: list[Node]) -> None:
     """set_config: a SET by another name."""
     name = literal(nodes[0]) if nodes else None
+    if name is None and nodes and strings(nodes[0].get("ColumnRef", {}).get("fields")) == ("name",):
+        name = walk.row_setting
     if name is None or len(nodes) != 3:
         walk.unknown("pg_catalog.set_config")
         return

@@ -2,7 +2,9 @@
 A field that is not named here makes the statement unknown.
 """
 
+from wicketgate.model.statement import Effect
 from wicketgate.sql.bounds import bound
+from wicketgate.sql.changes import named_setting
 from wicketgate.sql.expressions import (
     column,
     expression,
@@ -24,7 +26,6 @@ from wicketgate.sql.scope import (
 )
 from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import Walk
-from wicketgate.model.statement import Effect
 
 _FIELDS = frozenset(
     """distinctClause intoClause targetList fromClause whereClause groupClause groupDistinct havingClause
@@ -76,7 +77,11 @@ def _plain(walk: Walk, body: Body, scope: Scope, limited: bool) -> Columns:
         predicate(walk, body["whereClause"], scope)
         conditions.append(body["whereClause"])
     bound(walk, scope, conditions, limited)
+    before, walk.row_setting = walk.row_setting, None
+    if all(relation.schema == "pg_catalog" for item in scope.items for relation in item.relations):
+        walk.row_setting = named_setting(body)
     columns = targets(walk, body.get("targetList", []), scope)
+    walk.row_setting = before
     for group in body.get("groupClause", ()):
         _group(walk, group, scope, columns)
     predicate(walk, body.get("havingClause"), scope)
@@ -144,7 +149,7 @@ def _tail(walk: Walk, body: Body, scope: Scope, columns: Columns) -> None:
 def _output(node: Node, columns: Columns) -> Value | None:
     """The output that an ordinal, or a bare name, in ORDER BY or GROUP BY stands for."""
     if "A_Const" in node and "ival" in node["A_Const"]:
-        at = node["A_Const"]["ival"].get("ival", 0)
+        at = int(node["A_Const"]["ival"].get("ival", 0))
         if columns.loose is None and 1 <= at <= len(columns.values):
             return columns.values[at - 1]
         every = list(columns.values)
@@ -223,7 +228,7 @@ def star(node: Node) -> tuple[str, ...] | None:
 def _expand(walk: Walk, qualifier: tuple[str, ...], scope: Scope, columns: Columns) -> None:
     items = items_named(qualifier, scope) if qualifier else [item for item in scope.items if not item.hidden]
     if not items:
-        walk.blur()
+        walk.unseen(".".join((*qualifier, "*")))
         columns.loose = COLUMN
         return
     for item in items:

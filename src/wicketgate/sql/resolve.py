@@ -59,12 +59,7 @@ def _refused(walk: Walk, reason: str) -> Analysis:
     )
 
 
-_CHANGES = {
-    "InsertStmt": "insert",
-    "UpdateStmt": "update",
-    "DeleteStmt": "delete",
-    "MergeStmt": "merge",
-}
+_CHANGES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
 
 def _analyse(walk: Walk, member: Member, environment: Environment, inner: Analysis | None) -> Analysis:
@@ -75,7 +70,6 @@ def _analyse(walk: Walk, member: Member, environment: Environment, inner: Analys
         walk.commands.add("select")
         return finish(walk, select(walk, body, Scope()), True)
     if name in _CHANGES:
-        walk.commands.add(_CHANGES[name])
         columns = change(walk, name, body, Scope())
         return finish(walk, columns, "returningClause" in body)
     if name in COMMANDS:

@@ -21,6 +21,7 @@ Special = Callable[[Walk, Member, Environment, Analysis | None, Resolver], Analy
 
 def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
     """The analysis of what a walk has gathered."""
+    walk.settle()
     shape = columns.shape
     starred = None in shape
     first = shape.index(None) if starred else len(shape)
@@ -366,7 +367,7 @@ def _copied_relation(walk: Walk, member: Member) -> Columns | None:
     for column in names:
         value = item.columns.listed(column)
         if value is None:
-            walk.blur()
+            walk.unseen(column)
             return None
         columns.add(column, value)
     return columns

@@ -20,16 +20,18 @@ def resolve_view(catalog: Catalog, view: Relation) -> Body:
     try:
         member = parse_view(view.view or "")
         columns = select(walk, member.body, Scope())
+        walk.settle()
     except (SyntaxRefused, TooComplex, RecursionError):
         return Body(None, _UNKNOWN, NO_CLASSES, frozenset({view.qualified}), NO_CLASSES, False, True)
-    told = columns.loose is None and len(columns.values) == len(view.columns) and not walk.opaque
+    whole = columns.loose is None and len(columns.values) == len(view.columns)
+    told = whole and not walk.opaque and not walk.unknown_names
     effects = frozenset(walk.effects)
-    opaque = walk.opaque
+    opaque = walk.opaque or bool(walk.unknown_names)
     complete = walk.complete
     if view.extension:
         # an extension's views are its own code: what they call is taken as reading
         effects, opaque, complete = frozenset({Effect.READ}), False, True
-        told = columns.loose is None and len(columns.values) == len(view.columns)
+        told = whole
     return Body(
         tuple(value.classes for value in columns.values) if told else None,
         effects,

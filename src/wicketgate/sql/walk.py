@@ -60,6 +60,9 @@ class Walk:
         self.stored_classes = False
         self.sensitive_parameters: set[int] = set()
         self.unknown_names: list[str] = []
+        self.held_types: set[int] = set()
+        self.cast_names: set[str] = set()
+        self.row_setting: str | None = None
         self.refusal: str | None = None
         self.redact = False
         self.depth = 0
@@ -79,6 +82,23 @@ class Walk:
         """Lineage that can't be told; effects can."""
         self.complete = False
         self.opaque = True
+
+    def unseen(self, name: str) -> None:
+        """A name that the catalog does not know: the server will say so, and if it does know it, then what comes
+        back is masked, as every origin is that the catalog can't place."""
+        self.unknown_names.append(name)
+        self.complete = False
+        self.sensitive = self.sensitive or self.catalog.sensitive
+
+    def settle(self) -> None:
+        """Once all is read: whether a user's cast may run."""
+        for cast in self.catalog.casts:
+            spelt = cast.target_name in self.cast_names
+            given = cast.source < 16384 or cast.source in self.held_types
+            taken = cast.target < 16384 or cast.target in self.held_types
+            hidden = cast.context != "e" and given and taken
+            if hidden or (spelt and given):
+                self.unknown(cast.function)
 
     def enter(self) -> None:
         self.depth += 1
@@ -157,7 +177,7 @@ class Walk:
             if relation.view is not None:
                 self._open(relation)
         if doubtful and not relations:
-            self._unseen(name)
+            self._missing(name)
 
     def write(self, relations: tuple[Relation, ...], name: str, doubtful: bool, effect: Effect) -> None:
         """These relations are changed."""
@@ -175,26 +195,22 @@ class Walk:
                 self.writes |= body.reads
                 self._open(relation, False)
         if doubtful and not relations:
-            self._unseen(name)
+            self._missing(name)
 
-    def _unseen(self, name: str) -> None:
+    def _missing(self, name: str) -> None:
         if name in self.temporary:
             self.reads.add(f"pg_temp.{name}")
-            return
-        self.unknown_names.append(name)
-        self.blur()
+        else:
+            self.unseen(name)
 
     def _touch(self, relation: Relation) -> frozenset[str]:
         classes = NO_CLASSES.union(*self.catalog.relation_classes(relation).values())
         if classes:
             self.classes |= classes
             self.sensitive = True
-        if (
-            relation.columns
-            and self.catalog.uncertain_types
-            and any(type_oid in self.catalog.uncertain_types for _, _, type_oid in relation.columns)
-        ):
-            self.unknown("cast")
+        if self.catalog.holds:
+            for _, _, type_oid in relation.columns:
+                self.held_types |= self.catalog.holds.get(type_oid, frozenset())
         return classes
 
     def _open(self, relation: Relation, reading: bool = True) -> None:
@@ -270,7 +286,7 @@ class Walk:
             self.unknown(f"{other.schema}.{other.name}")
         if doing is None and others and not bad:
             return Doing.PURE, ()
-        if doing is None or doing is Doing.UNKNOWN:
+        if (doing is None or doing is Doing.UNKNOWN) and not bad:
             self.unknown(f"{schema}.{name}" if schema else name)
         return doing, tuple(bad)
 
@@ -291,8 +307,8 @@ class Walk:
         if not known and not others:
             self.unknown(f"operator {bare}")
 
-    def cast(self, type_name: Body) -> None:
-        """Note the use of a type."""
+    def cast(self, type_name: Body, constant: bool = False) -> None:
+        """Note the use of a type. constant: of a literal, which goes to the type's input and to no cast."""
         name = strings(type_name.get("names"))
         if not name or type_name.get("pct_type"):
             self.unknown("type")
@@ -305,6 +321,12 @@ class Walk:
             return
         if bare in self.temporary:
             return
+        if self.catalog.casts:
+            for cast in self.catalog.casts:
+                if bare == cast.source_name and cast.source >= 16384:
+                    self.held_types.add(cast.source)
+            if not constant:
+                self.cast_names.add(bare)
         schemas = self.schemas if schema is None else (schema,)
         if not self.catalog.type_is_safe(bare, schemas):
             self.unknown(f"type {'.'.join(name)}")

@@ -19,11 +19,14 @@ _FIELDS = {
     "MergeStmt": "relation sourceRelation joinCondition mergeWhenClauses returningClause withClause",
 }
 
+_COMMANDS = {"InsertStmt": "insert", "UpdateStmt": "update", "DeleteStmt": "delete", "MergeStmt": "merge"}
+
 
 def change(walk: Walk, name: str, body: Body, outer: Scope) -> Columns:
     """The columns that RETURNING gives; none without one."""
     if not body.keys() <= set(_FIELDS[name].split()):
         walk.unknown(f"syntax {name}")
+    walk.commands.add(_COMMANDS[name])
     walk.spend()
     walk.enter()
     try:
@@ -70,6 +73,7 @@ def _writes(walk: Walk, target: _Target, effect: Effect) -> None:
 
 def _insert(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
     _writes(walk, target, Effect.WRITE)
+    walk.bounded.update(relation.qualified for relation in target.item.relations)
     into = _into(target, body.get("cols", ()))
     source = body.get("selectStmt")
     if source:
@@ -195,7 +199,7 @@ def _assign(walk: Walk, nodes: list[Node], scope: Scope, target: _Target) -> Non
             walk.unknown("syntax ResTarget")
         into = target.item.columns.get(str(body.get("name", "")))
         if into is None:
-            walk.blur()
+            walk.unseen(str(body.get("name", "")))
             into = _any(target)
         for step in body.get("indirection", ()):
             for inner in step.get("A_Indices", {}).values():

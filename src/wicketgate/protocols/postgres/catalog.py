@@ -18,7 +18,7 @@ __all__ = ["catalog_changed", "load_catalog", "probe", "read_catalog"]
 _CONNECT_SECONDS = 10
 _QUERY_SECONDS = 60
 
-FORMAT = 1
+FORMAT = 2
 """The layout of what read_catalog makes; load refuses another."""
 
 _OURS = "n.nspname !~ '^pg_(toast_)?temp_'"
@@ -105,9 +105,9 @@ order by o.oid"""
 
 _CASTS = f"""
 select c.castsource::int8, c.casttarget::int8, c.castcontext::text, s.typname::text, t.typname::text,
-       p.oid is not null, {_EXTENSION.format(table="pg_cast", oid="c.oid")}
+       f.nspname::text || '.' || p.proname::text, {_EXTENSION.format(table="pg_cast", oid="c.oid")}
 from pg_cast c join pg_type s on s.oid = c.castsource join pg_type t on t.oid = c.casttarget
-left join pg_proc p on p.oid = c.castfunc
+left join pg_proc p on p.oid = c.castfunc left join pg_namespace f on f.oid = p.pronamespace
 where c.oid >= 16384 order by c.oid"""
 
 _TYPES = f"""
