@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from wicketgate.gate import render
-from wicketgate.gate.leases import Bucket, Draw, Leases, exhausted
+from wicketgate.gate.counts import Counts
+from wicketgate.gate.leases import Leases, exhausted
 from wicketgate.gate.ports import SessionLines
 from wicketgate.model.decision import Decision, Denial, Limit, Verdict
 from wicketgate.model.errors import JournalFailed
@@ -62,15 +63,14 @@ class Desk:
         "_catalog",
         "_clock",
         "_count",
+        "_counts",
         "_database",
         "_decided",
-        "_draws",
         "_identity",
         "_key",
         "_leases",
         "_lines",
         "_opened",
-        "_own",
         "_policy",
         "_rules",
         "_source",
@@ -124,8 +124,7 @@ class Desk:
         self._decided: dict[Facts, Decided] = {}
         self._texts: dict[object, int] = {}
         self._text_bytes: int = 0
-        self._own: dict[tuple[str, str], Bucket] = {}
-        self._draws: dict[tuple[Limit, ...], Draw] = {}
+        self._counts: Counts = Counts(admission.identity.name, leases)
 
     # -- decide -------------------------------------------------------------------------------------------
     def renew(self, rules: Ruleset, until: int | None) -> None:
@@ -189,24 +188,15 @@ class Desk:
         self, statement: Statement, decided: Decided, resume: Callable[[Answer], None]
     ) -> Answer | None:
         """Count the statement, and see to it that its first row may leave."""
-        counted = self._buckets(decided.statements)
-        draw = self._draw(decided.rows) if decided.rows else None
-        now = self._leases.freshen(counted if draw is None else [*counted, *draw.buckets])
-        empty = self._lacking(counted, draw, now)
-        if empty is not None:
-            if empty.limit.per == "session":
-                denial = exhausted(empty.limit)
-                self.refused(statement, denial)
-                return denial
-            self._leases.refill(self._identity, empty, self._after_lease(statement, resume))
-            return None
-        for bucket in counted:
-            bucket.left -= 1
-            bucket.touched = now
-        if draw is None:
-            return self._cleared(statement, decided, Allowance(UNLIMITED))
-        draw.open += 1
-        return self._cleared(statement, decided, draw.allowance)
+        taken = self._counts.take(decided.statements, decided.rows)
+        if isinstance(taken, Allowance):
+            return self._cleared(statement, decided, taken)
+        if taken.limit.per == "session":
+            denial = exhausted(taken.limit)
+            self.refused(statement, denial)
+            return denial
+        self._leases.refill(self._identity, taken, self._after_lease(statement, resume))
+        return None
 
     def _after_lease(
         self, statement: Statement, resume: Callable[[Answer], None]
@@ -233,51 +223,6 @@ class Desk:
 
         return go_on
 
-    @staticmethod
-    def _lacking(counted: list[Bucket], draw: Draw | None, now: int) -> Bucket | None:
-        """A limit of which nothing is left, not even by taking back what others hold; rows are reserved."""
-        for bucket in counted:
-            if bucket.left <= 0:
-                return bucket
-        while draw is not None and not draw.fill(now):
-            empty = draw.lacking()
-            if empty is None or empty.limit.per != "session" or not empty.reclaim():
-                return empty
-        return None
-
-    def _buckets(self, limits: tuple[Limit, ...]) -> list[Bucket]:
-        return [self._bucket(limit) for limit in limits]
-
-    def _bucket(self, limit: Limit) -> Bucket:
-        """The bucket that counts this limit: the session's own, or the identity's."""
-        if limit.per != "session":
-            return self._leases.bucket(self._identity, limit)
-        key = (limit.rule, limit.what)
-        found = self._own.get(key)
-        if found is None:
-            found = self._own[key] = Bucket(limit, limit.amount)
-        elif found.limit.amount != limit.amount:
-            found.adjust(limit)
-        return found
-
-    def _draw(self, limits: tuple[Limit, ...]) -> Draw:
-        """What statements under these limits share. A rule's amount may have changed since: it counts now."""
-        found = self._draws.get(limits)
-        if found is None:
-            found = self._draws[limits] = Draw(tuple(self._buckets(limits)))
-        else:
-            for limit in limits:
-                if limit.per == "session":
-                    self._bucket(limit)
-        return found
-
-    def _draw_of(self, clearance: Clearance) -> Draw | None:
-        allowance = clearance.allowance
-        for draw in self._draws.values():
-            if draw.allowance is allowance:
-                return draw
-        return None
-
     def more(self, clearance: Clearance, resume: Callable[[Denial | None], None]) -> None:
         """The rows reserved have left: reserve more, or say that there are none. `resume` is called later,
         never before this returns."""
@@ -290,17 +235,15 @@ class Desk:
     def _more(self, clearance: Clearance, resume: Callable[[Denial | None], None]) -> None:
         if self.ended:
             return
-        draw = self._draw_of(clearance)
         denial = self.forbidden
-        if draw is None and denial is None:
+        if denial is None and not self._counts.counts(clearance.allowance):
             denial = Denial("limit", "No more rows may leave.", "rows of a statement that reserved none")
-        if draw is not None and denial is None:
-            now = self._leases.freshen(draw.buckets)
-            empty = self._lacking([], draw, now)
+        if denial is None:
+            empty = self._counts.more(clearance.allowance)
+            if empty is not None and empty.limit.per != "session":
+                self._leases.refill(self._identity, empty, self._after_refill(clearance, resume))
+                return
             if empty is not None:
-                if empty.limit.per != "session":
-                    self._leases.refill(self._identity, empty, self._after_refill(clearance, resume))
-                    return
                 denial = exhausted(empty.limit)
         self._tell(resume, denial)
 
@@ -413,8 +356,8 @@ class Desk:
         again is settled again. Raises JournalFailed."""
         first = not clearance.settled
         clearance.settled = True
-        if self._draws:
-            self._return(clearance, first)
+        if self._counts.used:
+            self._counts.settled(clearance.allowance, first)
         kept = outcome.kept
         self._lines.line(
             "answer",
@@ -422,17 +365,8 @@ class Desk:
             render.answer_body(kept) if kept else None,
         )
 
-    def _return(self, clearance: Clearance, first: bool) -> None:
-        draw = self._draw_of(clearance)
-        if draw is not None:
-            if first:
-                draw.open -= 1
-            if draw.open <= 0:
-                draw.give_back()
-
     def end(self) -> None:
         """The session is over: whatever is still reserved goes back."""
         if not self.ended:
             self.ended = True
-            for draw in self._draws.values():
-                draw.give_back()
+            self._counts.end()
