@@ -12,7 +12,7 @@ import orjson
 from wicketgate.sql import builtins
 from wicketgate.sql.functions import Doing, builtin, extension_is_pure
 
-FORMAT = 2
+FORMAT = 3
 NO_CLASSES: frozenset[str] = frozenset()
 
 
@@ -33,6 +33,7 @@ class Relation:
     forks: bool
     ruled: bool
     triggered: bool
+    defaults: tuple[str, ...]
     extension: bool
     view: str | None
 
@@ -266,13 +267,13 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
     if not isinstance(source, dict) or source.get("format") != FORMAT:
         raise ValueError("this catalog was written by another version")
     marked = bool(sensitive)
-    relations = _relations(source, marked)
+    trusted = frozenset(str(name) for name in options.get("functions", ()))
+    relations = _relations(source, marked, trusted)
     unbound = _mark(relations.values(), sensitive)
     for _, oid, number, data_class in source.get("bound", ()):
         if oid in relations:  # what these columns were called when they were named sensitive
             relations[oid].classes[number] = relations[oid].classes.get(number, NO_CLASSES) | {data_class}
     _close(relations, source)
-    trusted = frozenset(str(name) for name in options.get("functions", ()))
     unsafe = _unsafe_types(source)
     casts = tuple(
         Cast(row[0], row[1], row[2], row[3], row[4], row[5])
@@ -304,7 +305,11 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
     )
 
 
-def _relations(source: dict[str, Any], sensitive: bool) -> dict[int, Relation]:
+def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str]) -> dict[int, Relation]:
+    defaults: dict[int, list[str]] = {}
+    for oid, function in source["defaults"]:
+        if function not in trusted:
+            defaults.setdefault(oid, []).append(function)
     columns = {row[0]: tuple(zip(row[1], row[2], row[3], strict=True)) for row in source["columns"]}
     generated = {
         row[0]: frozenset(number for number, how in zip(row[1], row[4], strict=True) if how)
@@ -339,6 +344,7 @@ def _relations(source: dict[str, Any], sensitive: bool) -> dict[int, Relation]:
             forks=forks,
             ruled=ruled,
             triggered=triggered,
+            defaults=tuple(defaults.get(oid, ())),
             extension=extension,
             view=views.get(oid, "") if kind in ("v", "m") and oid in views else None,
         )

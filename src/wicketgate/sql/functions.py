@@ -81,7 +81,7 @@ _PURE = frozenset(
     pg_safe_snapshot_blocking_pids pg_collation_actual_version pg_database_collation_actual_version
     pg_database_size pg_indexes_size pg_relation_size pg_table_size pg_tablespace_size
     pg_total_relation_size pg_partition_ancestors pg_partition_tree pg_jit_available
-    pg_notification_queue_usage pg_export_snapshot pg_stat_clear_snapshot pg_stat_have_stats
+    pg_notification_queue_usage pg_stat_clear_snapshot pg_stat_have_stats
     pg_advisory_unlock pg_advisory_unlock_all pg_advisory_unlock_shared pg_control_checkpoint
     pg_control_init pg_control_recovery pg_control_system pg_get_multixact_members pg_prepared_xact
     pg_get_wal_resource_managers pg_isolation_test_session_is_blocked pg_get_wait_events amvalidate
@@ -104,7 +104,7 @@ _LEAKS = frozenset(
 
 _WRITES = frozenset(
     """
-    nextval setval pg_notify lo_creat lo_create lo_from_bytea lo_put lowrite lo_unlink lo_truncate
+    nextval setval pg_notify pg_export_snapshot lo_creat lo_create lo_from_bytea lo_put lowrite lo_unlink lo_truncate
     lo_truncate64 lo_open pg_advisory_lock pg_advisory_lock_shared pg_advisory_xact_lock
     pg_advisory_xact_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared
     pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared pg_logical_emit_message

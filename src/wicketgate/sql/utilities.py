@@ -51,7 +51,7 @@ def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
         head=tuple(bool(clean) for clean in shape[:first]),
         tail=tuple(bool(clean) for clean in shape[last:]) if starred else (),
         starred=starred,
-        returning_unproven=walk.returning and (walk.stored_classes or bool(walk.sources) or blind),
+        returning_unproven=walk.returning and (walk.unproven or bool(walk.sources) or blind),
         sensitive_parameters=None if blind else frozenset(walk.sensitive_parameters),
         ambiguous=walk.ambiguous,
         disturbs=walk.disturbs,
@@ -128,9 +128,9 @@ _TRANSACTIONS = {
     "TRANS_STMT_SAVEPOINT": ("savepoint", Effect.SESSION),
     "TRANS_STMT_RELEASE": ("savepoint", Effect.SESSION),
     "TRANS_STMT_ROLLBACK_TO": ("rollback", Effect.SESSION),
-    "TRANS_STMT_PREPARE": ("prepare", Effect.WRITE),
-    "TRANS_STMT_COMMIT_PREPARED": ("commit", Effect.WRITE),
-    "TRANS_STMT_ROLLBACK_PREPARED": ("rollback", Effect.WRITE),
+    "TRANS_STMT_PREPARE": ("prepare", Effect.EXECUTE),
+    "TRANS_STMT_COMMIT_PREPARED": ("commit", Effect.EXECUTE),
+    "TRANS_STMT_ROLLBACK_PREPARED": ("rollback", Effect.EXECUTE),
 }
 
 
@@ -328,7 +328,7 @@ def _copy(
     if body.get("is_from"):
         walk.commands.add("copy_in")
         relations, doubtful = walk.find(reference or {})
-        walk.write(relations, str((reference or {}).get("relname", "")), doubtful, Effect.WRITE)
+        walk.write(relations, str((reference or {}).get("relname", "")), doubtful, Effect.WRITE, True)
         item = walk.item(relations, str((reference or {}).get("relname", "")), (), doubtful)
         predicate(walk, body.get("whereClause"), Scope(None, [item]))
         return finish(walk, _NONE, False)
@@ -342,8 +342,8 @@ def _copy(
     if outside and columns is not None:
         for value in columns.values:
             walk.steer(value)
-    if columns is None or columns.loose is not None:
-        walk.steered |= walk.classes
+    # no origin comes with COPY's rows: nothing of what touches sensitive values is proven clean
+    walk.steered |= walk.classes
     analysis = finish(walk, Columns(shape=[None]), not outside)
     copied = tuple(value.classes for value in columns.values) if told and columns is not None else None
     return replace(analysis, copied=copied)

@@ -57,7 +57,7 @@ class Walk:
         self.sensitive = False
         self.disturbs = False
         self.returning = False
-        self.stored_classes = False
+        self.unproven = False
         self.sensitive_parameters: set[int] = set()
         self.unknown_names: list[str] = []
         self.held_types: set[int] = set()
@@ -179,8 +179,15 @@ class Walk:
         if doubtful and not relations:
             self._missing(name)
 
-    def write(self, relations: tuple[Relation, ...], name: str, doubtful: bool, effect: Effect) -> None:
-        """These relations are changed."""
+    def write(
+        self,
+        relations: tuple[Relation, ...],
+        name: str,
+        doubtful: bool,
+        effect: Effect,
+        storing: bool = False,
+    ) -> None:
+        """These relations are changed. storing: rows are stored, so that defaults, checks and triggers run."""
         self.effects.add(effect)
         for relation in relations:
             self.writes.add(relation.qualified)
@@ -188,14 +195,25 @@ class Walk:
             self._touch(relation)
             if relation.ruled:
                 self.unknown(f"rule on {relation.qualified}")
-            if relation.triggered and self.catalog.sensitive:
-                self.sensitive = True
+            if self.catalog.sensitive:
+                self._run(relation, storing)
             if relation.view is not None:
                 body = self.catalog.body(relation)
                 self.writes |= body.reads
                 self._open(relation, False)
         if doubtful and not relations:
             self._missing(name)
+
+    def _run(self, relation: Relation, storing: bool) -> None:
+        """A user's code may run beside the statement and see sensitive values."""
+        if relation.triggered:
+            self.sensitive = True
+            self.unproven = True
+        if storing and relation.defaults:
+            self.functions |= set(relation.defaults)
+            self.blur()
+        if storing and any(type_oid in self.catalog.unsafe_types for _, _, type_oid in relation.columns):
+            self.sensitive = True
 
     def _missing(self, name: str) -> None:
         if name in self.temporary:

@@ -68,7 +68,8 @@ def _target(walk: Walk, reference: Body) -> _Target:
 
 
 def _writes(walk: Walk, target: _Target, effect: Effect) -> None:
-    walk.write(target.item.relations, target.name, target.doubtful, effect)
+    storing = effect is Effect.WRITE
+    walk.write(target.item.relations, target.name, target.doubtful, effect, storing)
 
 
 def _insert(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
@@ -187,7 +188,7 @@ def _store(walk: Walk, value: Value, into: Value, own: bool) -> None:
     if into.classes:
         walk.sensitive_parameters |= value.parameters
     if value.classes:
-        walk.stored_classes = True
+        walk.unproven = True
         if not (own and value.bare and value.classes <= into.classes):
             walk.steer(value)
 

@@ -18,16 +18,27 @@ __all__ = ["catalog_changed", "load_catalog", "probe", "read_catalog"]
 _CONNECT_SECONDS = 10
 _QUERY_SECONDS = 60
 
-FORMAT = 2
+FORMAT = 3
 """The layout of what read_catalog makes; load refuses another."""
 
 _OURS = "n.nspname !~ '^pg_(toast_)?temp_'"
+
+_EXTENSION = """
+  (select e.extname::text from pg_depend d join pg_extension e on e.oid = d.refobjid
+   where d.classid = '{table}'::regclass and d.objid = {oid} and d.refclassid = 'pg_extension'::regclass
+   and d.deptype = 'e' limit 1)"""
 
 _RELATIONS = f"""
 select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.reltype::int8, c.reltoastrelid::int8,
        c.relhassubclass and c.relkind <> 'p',
        exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1'),
-       exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal),
+       exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal)
+         or exists (select from pg_constraint k join pg_depend d on d.classid = 'pg_constraint'::regclass
+           and d.objid = k.oid and d.refclassid = 'pg_proc'::regclass and d.refobjid >= 16384
+           where k.conrelid = c.oid and k.contype in ('c', 'x'))
+         or exists (select from pg_index i join pg_depend d on d.classid = 'pg_class'::regclass
+           and d.objid = i.indexrelid and d.refclassid = 'pg_proc'::regclass and d.refobjid >= 16384
+           where i.indrelid = c.oid),
        exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
                and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -65,6 +76,14 @@ join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = a.attre
 where a.attgenerated <> '' and not a.attisdropped
 order by 1, 2, 3"""
 
+_DEFAULTS = f"""
+select distinct f.adrelid::int8, n.nspname::text || '.' || p.proname::text
+from pg_attrdef f
+join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid = 'pg_proc'::regclass
+join pg_proc p on p.oid = d.refobjid join pg_namespace n on n.oid = p.pronamespace
+where p.oid >= 16384 and {_EXTENSION.format(table="pg_proc", oid="p.oid")} is null
+order by 1, 2"""
+
 _INHERITS = "select inhrelid::int8, inhparent::int8 from pg_inherits order by 1, 2"
 
 _KEYS = """
@@ -72,11 +91,6 @@ select i.indrelid::int8, (i.indkey::int2[])[0:i.indnkeyatts - 1]::int8[]
 from pg_index i
 where i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
 order by i.indexrelid"""
-
-_EXTENSION = """
-  (select e.extname::text from pg_depend d join pg_extension e on e.oid = d.refobjid
-   where d.classid = '{table}'::regclass and d.objid = {oid} and d.refclassid = 'pg_extension'::regclass
-   and d.deptype = 'e' limit 1)"""
 
 _BUILTIN_FUNCTIONS = """
 select p.proname::text, min(case p.provolatile when 'v' then '0' when 's' then '1' else '2' end),
@@ -185,6 +199,7 @@ async def read_catalog(access: CatalogAccess) -> bytes:
                 ("views", _VIEWS),
                 ("uses", _USES),
                 ("generated", _GENERATED),
+                ("defaults", _DEFAULTS),
                 ("inherits", _INHERITS),
                 ("keys", _KEYS),
                 ("builtin_functions", _BUILTIN_FUNCTIONS),
