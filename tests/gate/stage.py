@@ -86,6 +86,7 @@ class Control:
         self.free: dict[tuple[str, str, int], int] = {}
         self.out: dict[int, tuple[tuple[str, str, int], int]] = {}
         self.most = 1 << 30
+        self.last = 0
         self.gate: asyncio.Event | None = None
         self.on_ask: Callable[[str], None] = lambda what: None
 
@@ -107,7 +108,8 @@ class Control:
         free = self.free.setdefault(key, body["amount"])
         granted = min(free, body["want"], self.most)
         self.free[key] -= granted
-        lease = len(self.asked)
+        self.last += 1
+        lease = self.last
         if granted:
             self.out[lease] = (key, granted)
         return Answered({"lease": lease, "granted": granted, "until": (window + 1) * HOUR})

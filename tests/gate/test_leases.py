@@ -134,20 +134,20 @@ async def test_a_limit_of_a_few_is_exact() -> None:
 
 
 async def test_the_next_hour_begins_anew_and_takes_nothing_over() -> None:
-    stage = Stage(limited("rows: 10 per hour"))
-    stage.control.most = 10
+    stage = Stage(limited("rows: 100 per hour"))
     desk = await stage.desk()
     stage.now = NOW + HOUR - 1
     late = await submitted(desk)
     assert emit(late, 1) == 1
+    assert late.allowance.left == 1
     stage.now += 1
     other = await stage.desk()
-    went, _ = await read(other, 3)
-    assert went == 3
+    assert await read(other, 3) == (3, None)
     desk.settle(late, Outcome(rows=1))  # gives back what belonged to the hour before
-    went, denial = await read(other, 100)
-    assert went == 7
+    went, denial = await read(other, 500)
+    assert went == 97
     assert denial is not None
+    assert stage.control.free["crews read", "rows", NOW // HOUR] == 98  # what was held counts as spent
 
 
 async def test_an_answer_that_came_after_the_hour_is_worth_nothing() -> None:
@@ -322,6 +322,32 @@ async def test_an_amount_that_changes_counts_what_was_used_before() -> None:
     stage.change(rules=limited("rows: 5 per session"))
     stage.gate.readmit()
     assert (await read(desk, 100))[0] == 0
+
+
+async def test_leases_that_are_used_up_are_told_of_early() -> None:
+    stage = Stage(limited("rows: 1000 per hour"))
+    desk = await stage.desk()
+    for _ in range(10):
+        assert await read(desk, 30) == (30, None)
+        assert len(stage.control.out) <= 2
+
+
+async def test_statements_under_other_limits_share_the_session_s() -> None:
+    stage = Stage(
+        limited("rows: 10 per session")
+        + "  - {name: wide, when: statement.reads('public.wide'), limits: {rows: 8 per session}}\n"
+    )
+    desk = await stage.desk()
+    narrow = cleared(desk)
+    wide = cleared(desk, facts("read", reads="public.wide"), "select wide")
+    assert emit(narrow, 3) == 0  # the other one holds what is left
+    assert await more(desk, narrow) is None
+    assert emit(narrow, 3) == 2
+    assert await more(desk, narrow) is None
+    assert emit(narrow, 1) == 1
+    assert await more(desk, wide) is None
+    assert emit(wide, 100) == 7
+    assert [(await more(desk, each)).rules for each in (wide, narrow)] == [("crews read",), ("crews read",)]
 
 
 async def test_rows_are_not_given_for_another_s_clearance() -> None:

@@ -150,20 +150,22 @@ class Desk:
 
     def _decide_anew(self, facts: Facts) -> Decided:
         denial = self.forbidden
+        now = self._clock()
         if denial is not None:
             decision = Decision(Verdict.DENY, self._policy, denial.rules, denial)
         else:
             try:
-                context = Context(self._clock(), self._database, self._source, self._opened)
+                context = Context(now, self._database, self._source, self._opened)
                 decision = self._rules.decide(facts, context)
             except Exception as error:  # an error is a denial, whatever it is (law 1)
                 cause = f"the decision failed: {type(error).__name__}"
                 denial = Denial("unavailable", UNDECIDED, cause)
                 decision = Decision(Verdict.DENY, self._policy, (), denial, valid_until=0)
         found = Decided(decision, facts)
-        if len(self._decided) >= MOST_DECISIONS:
-            self._decided.clear()
-        self._decided[facts] = found
+        if found.until is None or found.until > now:
+            if len(self._decided) >= MOST_DECISIONS:
+                self._decided.clear()
+            self._decided[facts] = found
         return found
 
     def weigh(self, statement: Statement) -> Denial | None:
