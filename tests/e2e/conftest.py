@@ -1,13 +1,14 @@
 """What end-to-end tests share: both servers with the corpus's two worlds, and a gateway before them."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from corpus import worlds
 from e2e.house import House
-from servers import system
+from servers import binaries, system
+from servers.certificates import Authority
 from servers.postgres import Postgres
 
 
@@ -32,18 +33,27 @@ def house(server: Postgres) -> Iterator[House]:
     system.remove(folder)
 
 
+@pytest.fixture(scope="session")
+def frail(authority: Authority) -> Iterator[Postgres]:
+    """A server with both worlds that tests may kill; it writes every statement that reaches it to its log."""
+    server = Postgres.create(binaries.embedded(), authority, {"log_statement": "all", "max_connections": "300"})
+    worlds.build(server)
+    yield server
+    server.destroy()
+
+
 @pytest.fixture
-def make_house(server: Postgres) -> Iterator[Callable[..., House]]:
-    """Makes gateways of a test's own (they may be killed); each ends with the test."""
+def open_house(frail: Postgres) -> Iterator[Callable[..., House]]:
+    """Makes running gateways before the frail server; each ends with the test."""
     made: list[House] = []
 
-    def make(**options: object) -> House:
-        house = House(system.folder("wicketgate-e2e"), server, **options)  # type: ignore[arg-type]
+    def make(**options: Any) -> House:
+        house = House(system.folder("wicketgate-e2e"), frail, **options)
         made.append(house)
         house.gateway.start()
         return house
 
     yield make
-    for each in made:
-        each.gateway.stop()
-        system.remove(Path(each.folder))
+    for house in made:
+        house.gateway.stop()
+        system.remove(house.folder)

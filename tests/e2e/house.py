@@ -3,9 +3,12 @@ It must never let a test reach for a credential: clients get tokens, the gateway
 
 from __future__ import annotations
 
+import json
 import ssl
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from corpus import worlds
 from e2e.scripts import Target
@@ -17,17 +20,17 @@ from servers.postgres import Postgres, password
 ACCOUNTS = {"reader": "app_rw", "writer": "app_rw", "definer": "app_owner"}
 """Identity -> the login behind it. The reader's may write: the gateway must be what stops it."""
 
+IDENTITIES = {"reader": "readers", "writer": "writers", "definer": "definers"}
+"""The corpus's identities, each with its group."""
+
 _HEAD = """\
 gateway:
   listen: {{postgres: "127.0.0.1:{port}"}}
   workers: {workers}
   state: {state}
-  drain_seconds: 2
 {more}
 service_accounts:
-  reader: {{kind: agent, groups: [readers]}}
-  writer: {{kind: agent, groups: [writers]}}
-  definer: {{kind: agent, groups: [definers]}}
+{accounts}
 resources:
 """
 _RESOURCE = """\
@@ -43,7 +46,7 @@ _RESOURCE = """\
     sensitive:
 {sensitive}
 """
-_RULES = """\
+RULES = """\
 rules:
   - {name: readers read, identities: {groups: [readers]}, resources: any, account: common,
      permit: [read], mask: {payment-card: last4}}
@@ -57,7 +60,8 @@ rules:
 class House:
     """One gateway before one server. `through` and `around` give addresses of the same database both ways.
 
-    more: further lines of `gateway:`. rules: in place of the corpus's. state: a folder for what lasts.
+    more: further lines of `gateway:`. rules: in place of the corpus's. identities: in place of the corpus's,
+    name -> group. state: a folder for what lasts.
     """
 
     def __init__(
@@ -66,24 +70,47 @@ class House:
         server: Postgres,
         workers: int = 1,
         more: str = "",
-        rules: str = _RULES,
+        rules: str = RULES,
         databases: tuple[str, ...] = (worlds.ALPHA, worlds.BRAVO),
         state: Path | None = None,
+        identities: Mapping[str, str] = IDENTITIES,
+        drain: int = 2,
     ) -> None:
         self.folder = folder
         self.server = server
         port = system.free_port()
         sensitive = "\n".join(f"      {column}: {name}" for column, name in worlds.SENSITIVE.items())
-        text = _HEAD.format(port=port, workers=workers, state=state or folder / "state", more=more)
+        self.state = state or folder / "state"
+        accounts = "\n".join(
+            f"  {name}: {{kind: agent, groups: [{group}]}}" for name, group in identities.items()
+        )
+        more = f"  drain_seconds: {drain}\n{more}"
+        text = _HEAD.format(port=port, workers=workers, state=self.state, more=more, accounts=accounts)
         for name in databases:
             text += _RESOURCE.format(
                 name=name, upstream=server.port, ca=server.authority.root, sensitive=sensitive
             )
+        self._common = text
         configuration = folder / "wicket.yaml"
         configuration.write_text(text + rules)
         secrets = {"COMMON_PASSWORD": password("app_rw"), "OWNER_PASSWORD": password("app_owner")}
         self.gateway = Gateway(configuration, port, environment=secrets)
         self._tokens: dict[str, str] = {}
+
+    def write_rules(self, rules: str) -> None:
+        """Change the configuration's rules; nobody is told."""
+        self.gateway.configuration.write_text(self._common + rules)
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal"
+
+    def verify(self) -> Any:
+        """What `wicket sessions verify` says: {"ok", "findings", "facts"}."""
+        told = self.gateway.wicket(
+            "sessions", "verify", "--json", "-c", str(self.gateway.configuration), check=False
+        )
+        return json.loads(told)
 
     def token(self, identity: str) -> str:
         """A token for the identity: issued once."""
@@ -112,7 +139,7 @@ class House:
 
     def around(self, identity: str, database: str = worlds.ALPHA) -> Address:
         """Directly, as the login that the identity gets behind the gateway."""
-        login = ACCOUNTS[identity]
+        login = ACCOUNTS.get(identity, ACCOUNTS["reader"])
         return Address("localhost", self.server.port, login, database, password(login), self._outside)
 
     def target(self, identity: str, database: str = worlds.ALPHA) -> Target:
@@ -121,6 +148,6 @@ class House:
 
     def direct_target(self, identity: str, database: str = worlds.ALPHA) -> Target:
         """`around`, for ordinary clients."""
-        login = ACCOUNTS[identity]
+        login = ACCOUNTS.get(identity, ACCOUNTS["reader"])
         root = self.server.authority.root
         return Target("localhost", self.server.port, login, password(login), database, root)

@@ -10,7 +10,7 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 PROTOCOL_3_0 = 196608
@@ -274,6 +274,15 @@ class Wire:
             name, _, value = got.body.rstrip(b"\0").partition(b"\0")
             self.parameters[name.decode()] = value.decode("utf-8", "replace")
         return got
+
+    def pour(self) -> Iterator[bytes]:
+        """The next frame's body in pieces, none of it kept: for frames too large to hold."""
+        (left,) = struct.unpack_from("!xI", self._take(5))
+        left -= 4
+        while left:
+            piece = self._take(min(left, len(self._buffer) or 1))
+            left -= len(piece)
+            yield piece
 
     def until(self, *types: bytes) -> list[Frame]:
         """Frames up to and with the first of one of these types."""
