@@ -497,6 +497,8 @@ class Answers:
             state.up.append(POISON_QUERY)
             return
         state.steps.popleft()
+        if not step.probe:
+            state.settled = step.unit
         if step.changes:
             state.changing -= 1
         if state.transaction == b"I":

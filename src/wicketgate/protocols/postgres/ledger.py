@@ -120,6 +120,8 @@ class State:
         self.copying = False
         self.changing = 0
         """Forwarded units, not yet answered, that may change names or settings."""
+        self.settled = 0
+        """The last unit that the server has answered."""
         self.unit = 1
         """The number of the unit that the client is sending."""
         self.barrier: Step | None = None

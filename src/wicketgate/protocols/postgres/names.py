@@ -19,11 +19,17 @@ MOST_ENVIRONMENTS: Final = 64
 
 
 class Prepared:
-    """A prepared statement: its facts are the union of all that its names meant since Parse."""
+    """A prepared statement: its facts are the union of all that its names meant since Parse.
 
-    def __init__(self, member: Member, text: bytes) -> None:
+    unit: the unit that prepared it. void: it never came to be, and `before` is what the name still means.
+    """
+
+    def __init__(self, member: Member, text: bytes, unit: int) -> None:
         self.member = member
         self.text = text
+        self.unit = unit
+        self.void = False
+        self.before: Prepared | None = None
         self.resolutions: list[Analysis] = []
         self.seen = 0
         self.analysis: Analysis | None = None
@@ -48,17 +54,20 @@ class Portal:
         self.execution = execution
         self.environment = environment
         self.unit = unit
+        self.void = False
+        self.before: Portal | None = None
 
 
 class Undo:
-    """How to put a name back to what it meant before."""
+    """How to put a name back to what it meant before. made_…: what took its place (None: it was dropped)."""
 
-    def __init__(self, name: bytes, statement: bool, was: Prepared | None, portal: Portal | None) -> None:
+    def __init__(self, name: bytes, statement: bool) -> None:
         self.name = name
         self.statement = statement
-        self.was_statement = was
-        self.was_portal = portal
-        self.then: Undo | None = None
+        self.made_statement: Prepared | None = None
+        self.was_statement: Prepared | None = None
+        self.made_portal: Portal | None = None
+        self.was_portal: Portal | None = None
 
 
 class Names:
@@ -208,47 +217,95 @@ class Names:
     # -- statements and portals ---------------------------------------------------------------------------
     def put_statement(self, name: bytes, prepared: Prepared) -> Undo:
         """A Parse or PREPARE is being forwarded."""
-        undo = Undo(name, True, self.statements.get(name), None)
+        undo = Undo(name, True)
+        undo.made_statement = prepared
+        undo.was_statement = self.statements.get(name)
         self.statements[name] = prepared
         return undo
 
     def put_portal(self, name: bytes, portal: Portal) -> Undo:
         """A Bind or DECLARE is being forwarded."""
-        undo = Undo(name, False, None, self.portals.get(name))
+        undo = Undo(name, False)
+        undo.made_portal = portal
+        undo.was_portal = self.portals.get(name)
         self.portals[name] = portal
         return undo
 
     def drop_statement(self, name: bytes) -> Undo:
         """A Close or DEALLOCATE is being forwarded."""
-        return Undo(name, True, self.statements.pop(name, None), None)
+        undo = Undo(name, True)
+        undo.was_statement = self.statements.pop(name, None)
+        return undo
 
     def drop_portal(self, name: bytes) -> Undo:
         """A Close of a portal or cursor is being forwarded."""
-        return Undo(name, False, None, self.portals.pop(name, None))
+        undo = Undo(name, False)
+        undo.was_portal = self.portals.pop(name, None)
+        return undo
 
     def full(self) -> bool:
         """Whether the session holds as many names as it may."""
         return len(self.statements) >= MOST_NAMES or len(self.portals) >= MOST_NAMES
 
     def undo(self, undo: Undo | None) -> None:
-        """What was forwarded failed or was skipped."""
-        while undo is not None:
-            if undo.statement:
-                if undo.was_statement is None:
-                    self.statements.pop(undo.name, None)
-                else:
-                    self.statements[undo.name] = undo.was_statement
-            elif undo.was_portal is None:
-                self.portals.pop(undo.name, None)
-            else:
-                self.portals[undo.name] = undo.was_portal
-            undo = undo.then
+        """What was forwarded failed or was skipped. A later unit may have given the name anew meanwhile: then
+        what it replaced is void, should that later one be undone too."""
+        if undo is None:
+            return
+        if undo.statement:
+            self.undo_statement(undo)
+            return
+        was, made = undo.was_portal, undo.made_portal
+        while was is not None and was.void:
+            was = was.before
+        if self.portals.get(undo.name) is not made:
+            if made is not None:
+                made.void, made.before = True, was
+        elif was is None:
+            self.portals.pop(undo.name, None)
+        else:
+            self.portals[undo.name] = was
 
-    def follow(self, member: Member, analysis: Analysis, text: bytes) -> Undo | None:
+    def undo_statement(self, undo: Undo) -> None:
+        """The same for a prepared statement."""
+        was, made = undo.was_statement, undo.made_statement
+        while was is not None and was.void:
+            was = was.before
+        if self.statements.get(undo.name) is not made:
+            if made is not None:
+                made.void, made.before = True, was
+        elif was is None:
+            self.statements.pop(undo.name, None)
+        else:
+            self.statements[undo.name] = was
+
+    def uncertain_statement(self, name: bytes, settled: int, unit: int) -> bool:
+        """Whether what this name means hangs on an earlier unit that the server has not answered yet."""
+        found = self.statements.get(name)
+        return settled < unit - 1 and (found is None or settled < found.unit < unit)
+
+    def uncertain_portal(self, name: bytes, settled: int, unit: int) -> bool:
+        """The same for a portal or cursor."""
+        found = self.portals.get(name)
+        return settled < unit - 1 and (found is None or settled < found.unit < unit)
+
+    def uncertain(self, member: Member, settled: int, unit: int) -> bool:
+        """The same for what a statement names (EXECUTE, FETCH)."""
+        named = member
+        if named.kind == "explain" and named.inner is not None:
+            named = named.inner
+        if named.name is None:
+            return False
+        name = named.name.encode()
+        if named.kind == "execute":
+            return self.uncertain_statement(name, settled, unit)
+        return named.kind in ("fetch", "move", "close") and self.uncertain_portal(name, settled, unit)
+
+    def follow(self, member: Member, analysis: Analysis, text: bytes, unit: int) -> Undo | None:
         """PREPARE, DECLARE, DEALLOCATE and CLOSE by SQL, being forwarded."""
         kind = member.kind
         if kind == "prepare" and member.inner is not None and member.name is not None:
-            prepared = Prepared(member.inner, text)
+            prepared = Prepared(member.inner, text, unit)
             self.resolved(prepared)
             name = member.name.encode()
             if name in self.statements:
@@ -258,7 +315,7 @@ class Names:
         if kind == "declare" and member.name is not None:
             inner = member.inner if member.inner is not None else member
             name = member.name.encode()
-            return self.put_portal(name, Portal(inner, analysis, None, self.environment, 0))
+            return self.put_portal(name, Portal(inner, analysis, None, self.environment, unit))
         if kind == "deallocate" and member.name is not None:
             return self.drop_statement(member.name.encode())
         if kind == "close" and member.name is not None:

@@ -262,6 +262,11 @@ class Units:
         self.fresh = False
         return True
 
+    def wait_for_unit(self) -> bool:
+        """This frame is taken again once an earlier unit is answered."""
+        self.waiting = UNIT
+        return False
+
     # -- extended query -----------------------------------------------------------------------------------
     def parse(self, data: bytes, at: int, end: int) -> bool:
         state = self.state
@@ -279,9 +284,11 @@ class Units:
         if len(script.members) > 1:
             return self.refuse(SEVERAL_COMMANDS, unread)
         member = script.members[0]
+        if state.names.uncertain(member, state.settled, state.unit):
+            return self.wait_for_unit()
         if self.must_probe(member):
             return False
-        prepared = Prepared(member, text)
+        prepared = Prepared(member, text, state.unit)
         analysis = state.names.resolved(prepared)
         statement = Statement(analysis.facts, text, text, None)
         denial = state.desk.weigh(statement)
@@ -310,6 +317,8 @@ class Units:
         state = self.state
         names = state.names
         portal_name, name, after = bind_names(data, at + 5, end)
+        if names.uncertain_statement(name, state.settled, state.unit):
+            return self.wait_for_unit()
         prepared = names.statements.get(name)
         if prepared is None:
             self.note_parsed()
@@ -381,6 +390,8 @@ class Units:
         step = Step(DESCRIBE)
         if data[at + 5] == 80:
             name = data[at + 6 : text_end(data, at + 6, end)]
+            if state.names.uncertain_portal(name, state.settled, state.unit):
+                return self.wait_for_unit()
             portal = state.names.portals.get(name)
             if portal is None:
                 self.note_parsed()
@@ -397,6 +408,8 @@ class Units:
         state = self.state
         self.note_parsed()
         name = data[at + 5 : text_end(data, at + 5, end)]
+        if state.names.uncertain_portal(name, state.settled, state.unit):
+            return self.wait_for_unit()
         portal = state.names.portals.get(name)
         if portal is None:
             return self.refuse(missing_portal(name), NO_STATEMENT)
@@ -483,6 +496,8 @@ class Units:
             self.poison_query(denial)
             return True
         for member in script.members:
+            if state.names.uncertain(member, state.settled, state.unit):
+                return self.wait_for_unit()
             if self.must_probe(member):
                 return False
         QueryUnit(self, data[at:end], text, script.members).weigh()
@@ -511,7 +526,7 @@ class Units:
     def forwarded(self, member: Member, analysis: Analysis, text: bytes) -> Undo | None:
         """What a statement that goes upstream does to the session's names, as if it succeeded."""
         state = self.state
-        undo = state.names.follow(member, analysis, text)
+        undo = state.names.follow(member, analysis, text, state.unit)
         if member.changes is not NOTHING and state.names.apply(member.changes):
             self.touched = True
         effects = analysis.facts.effects
