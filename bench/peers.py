@@ -39,7 +39,7 @@ class Peer:
 
 def server(folder: Path, stack: ExitStack) -> Postgres:
     """PostgreSQL with pgbench's tables at scale 10 and the rows to stream. All peers use plain text."""
-    settings = {"max_connections": str(IDLE + 300), "shared_buffers": "512MB"}
+    settings = {"max_connections": str(2 * IDLE + 300), "shared_buffers": "512MB"}
     made = Postgres.create(binaries.debian(), Authority(folder), settings, planted=False)
     stack.callback(made.destroy)
     made.sql(f"CREATE ROLE {USER} LOGIN PASSWORD '{password(USER)}'", database="postgres")

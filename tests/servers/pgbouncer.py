@@ -67,6 +67,7 @@ pool_mode = session
 max_client_conn = 5000
 default_pool_size = {pool}
 server_tls_sslmode = disable
+server_idle_timeout = 5
 log_connections = 0
 log_disconnections = 0
 ignore_startup_parameters = extra_float_digits,options
