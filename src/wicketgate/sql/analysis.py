@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from wicketgate.model.statement import UNKNOWN_FACTS, Effect, Facts
-from wicketgate.sql.catalog import Catalog
+from wicketgate.sql.snapshot import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Environment:
 class Analysis:
     """One member in one environment. Compared by identity.
 
-    sensitive: it touches what holds sensitive values, or that can't be told: its result goes through the mask.
+    sensitive: it touches what holds sensitive values, or that can't be told: its result goes through the
+    mask.
     relations: OIDs that may stand as an output column's origin.
     head, tail: outputs before the first star and after the last: True where the expression holds no column.
     starred: there is a star (without one, tail is empty and head is all).

@@ -1,7 +1,8 @@
-"""Which relations a query reads as a whole: those that no equality on a unique key and no row bound limits."""
+"""Which relations a query reads as a whole: those that no equality on a unique key and no row bound
+limits."""
 
 from wicketgate.sql.scope import Item, Scope
-from wicketgate.sql.tree import Node, strings
+from wicketgate.sql.tree import Body, Node, strings
 from wicketgate.sql.walk import Walk
 
 
@@ -75,3 +76,37 @@ def _constant(node: Node) -> bool:
     if "A_ArrayExpr" in node:
         return all(_constant(item) for item in node["A_ArrayExpr"].get("elements", ()))
     return "A_Const" in node or "ParamRef" in node
+
+
+LARGEST_LIMIT = 10_000
+"""A literal LIMIT up to this many rows counts as a bound."""
+
+
+def proven_limit(body: Body) -> bool:
+    if body.get("limitOption") == "LIMIT_OPTION_WITH_TIES":
+        return False
+    constant = body.get("limitCount", {}).get("A_Const")
+    if constant is None or "ival" not in constant:
+        return False
+    return 0 <= int(constant["ival"].get("ival", 0)) <= LARGEST_LIMIT
+
+
+def aggregates(walk: Walk, nodes: list[Node]) -> bool:
+    """Whether an output may gather many rows into one. Subqueries bound themselves."""
+    stack: list[object] = list(nodes)
+    while stack:
+        thing = stack.pop()
+        if isinstance(thing, dict):
+            if "FuncCall" in thing:
+                call = thing["FuncCall"]
+                name = strings(call.get("funcname"))[-1]
+                if walk.catalog.is_aggregate(name) or "over" in call or call.get("agg_star"):
+                    return True
+            if thing.keys() & {"JsonArrayAgg", "JsonObjectAgg"}:
+                return True
+            if "SubLink" in thing:
+                continue
+            stack.extend(thing.values())
+        elif isinstance(thing, list):
+            stack.extend(thing)
+    return False

@@ -14,7 +14,8 @@ class Changes:
     """path: the search_path that a literal SET or set_config puts in place (None: it does not, or unknown).
     path_local: that change ends with the transaction. path_unknown: afterwards the path can't be told.
     defines: the catalog may differ afterwards. temporary: what it creates or renames, temporary or not, and
-    the catalog may not know yet: relations, enums and composites by name, functions and operators as `name()`,
+    the catalog may not know yet: relations, enums and composites by name, functions and operators as
+    `name()`,
     types whose input may run a user's code as `name!`.
     settings: name and literal value (None: not a literal, or reset), for SET and set_config alike.
     transaction: begin, commit, rollback, savepoint, rollback_to, release, prepare, or None.
@@ -159,7 +160,8 @@ def _set(body: Body) -> Changes:
 
 
 def named_setting(body: Body) -> str | None:
-    """`… FROM pg_settings WHERE name = 'x'` (pgAdmin and pg_dump write set_config so): the one setting, or None."""
+    """`… FROM pg_settings WHERE name = 'x'` (pgAdmin and pg_dump write set_config so): the one setting,
+    or None."""
     sources = [node.get("RangeVar", {}) for node in body.get("fromClause", ())]
     condition = body.get("whereClause", {}).get("A_Expr", {})
     if len(sources) != 1 or sources[0].get("relname") != "pg_settings":

@@ -4,7 +4,8 @@
 class SyntaxRefused(Exception):
     """A text that is not analysed: it does not parse, is too large, too deep, or no valid text at all.
 
-    message: for the client. position: 1-based character offset of a syntax error as PostgreSQL counts it, or None.
+    message: for the client. position: 1-based character offset of a syntax error as PostgreSQL counts it,
+    or None.
     kind: `syntax`, or `too-large` for size and depth.
     """
 

@@ -2,7 +2,8 @@
 A field or node that is not named here makes the statement unknown.
 """
 
-from wicketgate.sql.expressions import expression, json_syntax, nested, predicate
+from wicketgate.sql.constructs import json_syntax, nested
+from wicketgate.sql.reading import expression, predicate
 from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, combine
 from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import Walk

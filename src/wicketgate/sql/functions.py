@@ -1,4 +1,5 @@
-"""What PostgreSQL's own functions do, by name. Immutable ones are pure; of the rest only listed ones are known.
+"""What PostgreSQL's own functions do, by name. Immutable ones are pure; of the rest only listed ones are
+known.
 A stable or volatile function that is not listed here is unknown, whichever server version brought it.
 """
 
@@ -104,7 +105,8 @@ _LEAKS = frozenset(
 
 _WRITES = frozenset(
     """
-    nextval setval pg_notify pg_export_snapshot lo_creat lo_create lo_from_bytea lo_put lowrite lo_unlink lo_truncate
+    nextval setval pg_notify pg_export_snapshot lo_creat lo_create lo_from_bytea lo_put lowrite lo_unlink
+    lo_truncate
     lo_truncate64 lo_open pg_advisory_lock pg_advisory_lock_shared pg_advisory_xact_lock
     pg_advisory_xact_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared
     pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared pg_logical_emit_message
@@ -144,7 +146,8 @@ _CAREFUL = _LEAKS | _WRITES | _EXECUTES | _RUNS_TEXT | {"set_config"}
 
 
 def builtin(name: str, volatility: str) -> Doing:
-    """What pg_catalog's function of this name does. volatility: `i`, `s` or `v`, the worst of its overloads."""
+    """What pg_catalog's function of this name does. volatility: `i`, `s` or `v`, the worst of its
+    overloads."""
     if name in _CAREFUL:
         if name in _LEAKS:
             return Doing.LEAKS

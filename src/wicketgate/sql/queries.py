@@ -3,18 +3,13 @@ A field that is not named here makes the statement unknown.
 """
 
 from wicketgate.model.statement import Effect
-from wicketgate.sql.bounds import bound
+from wicketgate.sql import expressions as registered
+from wicketgate.sql.bounds import aggregates, bound, proven_limit
+from wicketgate.sql.calls import sorting, window
 from wicketgate.sql.changes import named_setting
-from wicketgate.sql.expressions import (
-    column,
-    expression,
-    expressions,
-    items_named,
-    predicate,
-    sorting,
-    window,
-)
+from wicketgate.sql.columns import items_named
 from wicketgate.sql.froms import from_items
+from wicketgate.sql.reading import expression, expressions, predicate
 from wicketgate.sql.scope import (
     CLEAN,
     COLUMN,
@@ -70,8 +65,8 @@ def select(walk: Walk, body: Body, outer: Scope, limited: bool = False) -> Colum
 def _plain(walk: Walk, body: Body, scope: Scope, limited: bool) -> Columns:
     conditions: list[Node] = []
     plain = not any(key in body for key in ("groupClause", "havingClause", "distinctClause"))
-    plain = plain and not _aggregates(walk, body.get("targetList", []))
-    limited = plain and (limited or _proven_limit(body))
+    plain = plain and not aggregates(walk, body.get("targetList", []))
+    limited = plain and (limited or proven_limit(body))
     scope.items = from_items(walk, body.get("fromClause", ()), scope, conditions, limited)
     if "whereClause" in body:
         predicate(walk, body["whereClause"], scope)
@@ -240,7 +235,8 @@ def _expand(walk: Walk, qualifier: tuple[str, ...], scope: Scope, columns: Colum
 
 
 def _named(node: Node) -> str:
-    """The name that PostgreSQL gives an output without one (FigureColname), as far as it can be referred to."""
+    """The name that PostgreSQL gives an output without one (FigureColname), as far as it can be referred
+    to."""
     name, body = split(node)
     if name == "ColumnRef":
         parts = [part for part in strings(body.get("fields")) if part != "*"]
@@ -367,39 +363,4 @@ def _mentions(node: Node, names: list[str]) -> bool:
     return False
 
 
-# -- row bounds --------------------------------------------------------------------------------------------
-LARGEST_LIMIT = 10_000
-"""A literal LIMIT up to this many rows counts as a bound."""
-
-
-def _proven_limit(body: Body) -> bool:
-    if body.get("limitOption") == "LIMIT_OPTION_WITH_TIES":
-        return False
-    constant = body.get("limitCount", {}).get("A_Const")
-    if constant is None or "ival" not in constant:
-        return False
-    return 0 <= int(constant["ival"].get("ival", 0)) <= LARGEST_LIMIT
-
-
-def _aggregates(walk: Walk, nodes: list[Node]) -> bool:
-    """Whether an output may gather many rows into one. Subqueries bound themselves."""
-    stack: list[object] = list(nodes)
-    while stack:
-        thing = stack.pop()
-        if isinstance(thing, dict):
-            if "FuncCall" in thing:
-                call = thing["FuncCall"]
-                name = strings(call.get("funcname"))[-1]
-                if walk.catalog.is_aggregate(name) or "over" in call or call.get("agg_star"):
-                    return True
-            if thing.keys() & {"JsonArrayAgg", "JsonObjectAgg"}:
-                return True
-            if "SubLink" in thing:
-                continue
-            stack.extend(thing.values())
-        elif isinstance(thing, list):
-            stack.extend(thing)
-    return False
-
-
-__all__ = ["column", "query", "select", "star", "targets", "with_queries"]
+__all__ = ["query", "registered", "select", "star", "targets", "with_queries"]

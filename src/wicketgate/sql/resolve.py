@@ -3,13 +3,15 @@ Whatever is not understood comes out as unknown; nothing here permits anything.
 """
 
 from wicketgate.model.statement import Effect, Facts
-from wicketgate.sql import utilities
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment, unite
 from wicketgate.sql.cache import Generations
 from wicketgate.sql.commands import COMMANDS, command
+from wicketgate.sql.finish import finish
+from wicketgate.sql.holding import HOLDING
 from wicketgate.sql.parse import Member
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.scope import Columns, Scope
+from wicketgate.sql.session import SESSION
 from wicketgate.sql.walk import TooComplex, Walk
 from wicketgate.sql.writing import change
 
@@ -59,6 +61,7 @@ def _refused(walk: Walk, reason: str) -> Analysis:
     )
 
 
+_SPECIAL = {**SESSION, **HOLDING}
 _CHANGES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
 
@@ -75,12 +78,9 @@ def _analyse(walk: Walk, member: Member, environment: Environment, inner: Analys
     if name in COMMANDS:
         command(walk, name, body)
         return finish(walk, Columns(), False)
-    special = utilities.SPECIAL.get(name)
+    special = _SPECIAL.get(name)
     if special is not None:
         return special(walk, member, environment, inner, resolve)
     walk.unknown(f"statement {name}")
     walk.commands.add("other")
     return finish(walk, Columns(shape=[None]), True)
-
-
-finish = utilities.finish

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from wicketgate.sql.catalog import NO_CLASSES, Relation
+from wicketgate.sql.snapshot import NO_CLASSES, Relation
 
 NO_PARAMETERS: frozenset[int] = frozenset()
 
@@ -65,7 +65,8 @@ def combine(values: Iterable[Value]) -> Value:
 @dataclass(slots=True)
 class Columns:
     """A row's columns in order, by name. loose: what columns that are not listed may hold (None: there are no
-    others). shape: for an output list, whether each entry is proven to depend on no column; None for a star."""
+    others). shape: for an output list, whether each entry is proven to depend on no column; None for a
+    star."""
 
     names: list[str] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)

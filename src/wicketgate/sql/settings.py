@@ -34,7 +34,8 @@ ALLOWED = frozenset(
     work_mem xmlbinary xmloption
     """.split()
 )
-"""Names as PostgreSQL 13 to 18 know them, lower case. Each only costs its own session, or has a value rule."""
+"""Names as PostgreSQL 13 to 18 know them, lower case. Each only costs its own session, or has a value
+rule."""
 
 READ_ONLY = frozenset({"transaction_read_only", "default_transaction_read_only"})
 """Settings that lift or put on a read-only session."""

@@ -58,7 +58,8 @@ def literal(node: Node | None) -> str | None:
 
 
 def walk(root: Any) -> Iterator[tuple[str, Body]]:
-    """Every node below (and with) root, in no particular order. Finds bodies that stand without their type too
+    """Every node below (and with) root, in no particular order. Finds bodies that stand without their
+    type too
     (libpg_query leaves the type out where a field can hold only one): those come with the type ''."""
     stack: list[Any] = [root]
     while stack:

@@ -3,11 +3,11 @@ What the view's own author steers by is not held against who reads it; what come
 """
 
 from wicketgate.model.statement import Effect
-from wicketgate.sql.catalog import NO_CLASSES, Body, Catalog, Relation
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.parse import parse_view
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.scope import Scope
+from wicketgate.sql.snapshot import NO_CLASSES, Body, Catalog, Relation
 from wicketgate.sql.walk import TooComplex, Walk
 
 _UNKNOWN = frozenset({Effect.READ, Effect.UNKNOWN})

@@ -5,9 +5,9 @@ Whatever is not known is noted as unknown here: nothing may be passed over in si
 from collections.abc import Callable, Iterable
 
 from wicketgate.model.statement import Effect
-from wicketgate.sql.catalog import NO_CLASSES, Catalog, Named, Relation
 from wicketgate.sql.functions import READS_BY_NAME, Doing
 from wicketgate.sql.scope import Columns, Item, Scope, Value
+from wicketgate.sql.snapshot import NO_CLASSES, Catalog, Named, Relation
 from wicketgate.sql.tree import Body, Node, strings
 
 DEEPEST = 100
@@ -84,7 +84,8 @@ class Walk:
         self.opaque = True
 
     def unseen(self, name: str) -> None:
-        """A name that the catalog does not know: the server will say so, and if it does know it, then what comes
+        """A name that the catalog does not know: the server will say so, and if it does know it, then
+        what comes
         back is masked, as every origin is that the catalog can't place."""
         self.unknown_names.append(name)
         self.complete = False
@@ -187,7 +188,8 @@ class Walk:
         effect: Effect,
         storing: bool = False,
     ) -> None:
-        """These relations are changed. storing: rows are stored, so that defaults, checks and triggers run."""
+        """These relations are changed. storing: rows are stored, so that defaults, checks and triggers
+        run."""
         self.effects.add(effect)
         for relation in relations:
             self.writes.add(relation.qualified)

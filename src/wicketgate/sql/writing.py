@@ -4,11 +4,11 @@ A field that is not named here makes the statement unknown.
 
 from wicketgate.model.statement import Effect
 from wicketgate.sql.bounds import bound
-from wicketgate.sql.catalog import NO_CLASSES
-from wicketgate.sql.expressions import expression, predicate
 from wicketgate.sql.froms import alias_of, from_items
 from wicketgate.sql.queries import query, select, targets, with_queries
+from wicketgate.sql.reading import expression, predicate
 from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, unite_values
+from wicketgate.sql.snapshot import NO_CLASSES
 from wicketgate.sql.tree import Body, Node, split
 from wicketgate.sql.walk import Walk
 

@@ -50,7 +50,8 @@ select a.attrelid::int8, array_agg(a.attnum::int8 order by a.attnum),
        array_agg(a.attname::text order by a.attnum), array_agg(a.atttypid::int8 order by a.attnum),
        array_agg(a.attgenerated::text order by a.attnum)
 from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
-where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't', 'c') and {_OURS}
+where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't', 'c') and
+{_OURS}
 group by a.attrelid order by a.attrelid"""
 
 _VIEWS = f"""
@@ -79,7 +80,8 @@ order by 1, 2, 3"""
 _DEFAULTS = f"""
 select distinct f.adrelid::int8, n.nspname::text || '.' || p.proname::text
 from pg_attrdef f
-join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid = 'pg_proc'::regclass
+join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid =
+'pg_proc'::regclass
 join pg_proc p on p.oid = d.refobjid join pg_namespace n on n.oid = p.pronamespace
 where p.oid >= 16384 and {_EXTENSION.format(table="pg_proc", oid="p.oid")} is null
 order by 1, 2"""
@@ -128,11 +130,13 @@ _TYPES = f"""
 select t.oid::int8, n.nspname::text, t.typname::text, t.typtype::text, t.typrelid::int8, t.typelem::int8,
        t.typbasetype::int8,
        case when t.typtype = 'd' then exists (
-         select from pg_constraint k join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = k.oid
+         select from pg_constraint k join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid
+         = k.oid
          where k.contypid = t.oid and (
            d.refclassid = 'pg_proc'::regclass and d.refobjid >= 16384
            or d.refclassid = 'pg_operator'::regclass and d.refobjid >= 16384))
-       when t.typtype = 'r' then exists (select from pg_range g where g.rngtypid = t.oid and g.rngcanonical >= 16384)
+       when t.typtype = 'r' then exists (select from pg_range g where g.rngtypid = t.oid and
+       g.rngcanonical >= 16384)
        else false end,
        {_EXTENSION.format(table="pg_type", oid="t.oid")}
 from pg_type t join pg_namespace n on n.oid = t.typnamespace
@@ -167,15 +171,20 @@ select md5(concat_ws(',',
      where not exists (select from pg_class c where c.oid = t.typrelid and c.relpersistence = 't')),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_rewrite t
      where t.ev_class in (select oid from pg_class where relpersistence <> 't')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.inhrelid::int8) % 1000000007)) from pg_inherits t),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_operator t),
+  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.inhrelid::int8) % 1000000007)) from
+  pg_inherits t),
+  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from
+  pg_operator t),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_cast t),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.indexrelid::int8) % 1000000007)) from pg_index t
+  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.indexrelid::int8) % 1000000007)) from
+  pg_index t
      where t.indrelid in (select oid from pg_class where relpersistence <> 't')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_constraint t
+  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from
+  pg_constraint t
      where t.conrelid = 0 or t.conrelid in (select oid from pg_class where relpersistence <> 't')),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_trigger t),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_extension t),
+  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from
+  pg_extension t),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_namespace t
      where t.nspname !~ '^pg_(toast_)?temp_')
 ))"""

@@ -1,140 +1,20 @@
-"""Statements about the session and about other statements: SET, PREPARE, EXECUTE, DECLARE, FETCH, EXPLAIN, COPY …"""
+"""Statements about statements: PREPARE, EXECUTE, DECLARE, FETCH, EXPLAIN, those that store a query, COPY."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from wicketgate.model.statement import Effect, Facts
+from wicketgate.model.statement import Effect
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment
 from wicketgate.sql.bounds import bound
 from wicketgate.sql.changes import analyzes
-from wicketgate.sql.expressions import expression, expressions, predicate, setting
+from wicketgate.sql.finish import NOTHING, Resolver, Special, finish
 from wicketgate.sql.parse import Member
 from wicketgate.sql.queries import query, select
+from wicketgate.sql.reading import expressions, predicate
 from wicketgate.sql.scope import Columns, Item, Scope
-from wicketgate.sql.settings import canonical
 from wicketgate.sql.tree import strings
 from wicketgate.sql.walk import Walk
 
-Resolver = Callable[[Member, Environment, Analysis | None], Analysis]
-Special = Callable[[Walk, Member, Environment, Analysis | None, Resolver], Analysis]
 
-
-def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
-    """The analysis of what a walk has gathered."""
-    walk.settle()
-    shape = columns.shape
-    starred = None in shape
-    first = shape.index(None) if starred else len(shape)
-    last = len(shape) - shape[::-1].index(None) if starred else len(shape)
-    sensitive = walk.sensitive or (walk.opaque and walk.catalog.sensitive)
-    blind = walk.opaque and walk.catalog.sensitive
-    whole = {name for name in walk.reads if name in walk.unbounded or name not in walk.bounded}
-    facts = Facts(
-        effects=frozenset(walk.effects) or frozenset({Effect.SESSION}),
-        commands=frozenset(walk.commands),
-        reads=frozenset(walk.reads),
-        writes=frozenset(walk.writes),
-        whole=frozenset(whole),
-        functions=frozenset(walk.functions),
-        complete=walk.complete,
-        classes=frozenset(walk.classes),
-        steered=frozenset(walk.steered),
-        opaque=walk.opaque,
-        refusal=walk.refusal,
-        returns_rows=returns_rows,
-        redact_text=walk.redact,
-    )
-    return Analysis(
-        facts=facts,
-        sensitive=sensitive,
-        relations=frozenset(walk.relations),
-        head=tuple(bool(clean) for clean in shape[:first]),
-        tail=tuple(bool(clean) for clean in shape[last:]) if starred else (),
-        starred=starred,
-        returning_unproven=walk.returning and (walk.unproven or bool(walk.sources) or blind),
-        sensitive_parameters=None if blind else frozenset(walk.sensitive_parameters),
-        ambiguous=walk.ambiguous,
-        disturbs=walk.disturbs,
-        unknown_names=tuple(dict.fromkeys(walk.unknown_names)),
-    )
-
-
-_NONE = Columns()
-
-
-# -- the session -------------------------------------------------------------------------------------------
-def _session(command: str, *effects: Effect, rows: int = 0) -> Special:
-    """A statement that only ever does this, and gives `rows` clean columns."""
-
-    def special(
-        walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
-    ) -> Analysis:
-        walk.commands.add(command)
-        walk.effects |= set(effects or (Effect.SESSION,))
-        return finish(walk, Columns(shape=[True] * rows), rows > 0)
-
-    return special
-
-
-def _set(
-    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
-) -> Analysis:
-    kind = member.body.get("kind")
-    name = canonical(str(member.body.get("name", "")))
-    walk.effects.add(Effect.SESSION)
-    walk.commands.add("reset" if member.kind == "reset" else "set")
-    if name in ("role", "session_authorization"):
-        walk.commands.add("set_role")
-    if kind in ("VAR_SET_VALUE", "VAR_SET_MULTI"):
-        for key, value in member.changes.settings:
-            setting(walk, key, value)
-        if kind == "VAR_SET_MULTI" and name == "transaction snapshot":
-            walk.effects.add(Effect.SESSION)
-    elif kind in ("VAR_SET_DEFAULT", "VAR_RESET"):
-        if name == "transaction_read_only" and environment.read_only:
-            walk.refusal = "this session is read-only"
-        elif "." in name:
-            pass  # back to what the server's configuration says
-    elif kind != "VAR_RESET_ALL":
-        walk.unknown(f"syntax {kind}")
-    return finish(walk, _NONE, False)
-
-
-def _transaction(
-    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
-) -> Analysis:
-    kind = str(member.body.get("kind", ""))
-    known = _TRANSACTIONS.get(kind)
-    if known is None:
-        walk.unknown(f"syntax {kind}")
-        walk.commands.add("other")
-        return finish(walk, _NONE, False)
-    verb, effect = known
-    walk.commands.add(verb)
-    walk.effects.add(effect)
-    if kind == "TRANS_STMT_COMMIT_PREPARED":
-        walk.effects.add(Effect.UNKNOWN)
-        walk.complete = False
-    for key, value in member.changes.settings:
-        setting(walk, key, value)
-    return finish(walk, _NONE, False)
-
-
-_TRANSACTIONS = {
-    "TRANS_STMT_BEGIN": ("begin", Effect.SESSION),
-    "TRANS_STMT_START": ("begin", Effect.SESSION),
-    "TRANS_STMT_COMMIT": ("commit", Effect.SESSION),
-    "TRANS_STMT_ROLLBACK": ("rollback", Effect.SESSION),
-    "TRANS_STMT_SAVEPOINT": ("savepoint", Effect.SESSION),
-    "TRANS_STMT_RELEASE": ("savepoint", Effect.SESSION),
-    "TRANS_STMT_ROLLBACK_TO": ("rollback", Effect.SESSION),
-    "TRANS_STMT_PREPARE": ("prepare", Effect.EXECUTE),
-    "TRANS_STMT_COMMIT_PREPARED": ("commit", Effect.EXECUTE),
-    "TRANS_STMT_ROLLBACK_PREPARED": ("rollback", Effect.EXECUTE),
-}
-
-
-# -- statements about statements ---------------------------------------------------------------------------
 def _prepare(
     walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
 ) -> Analysis:
@@ -171,7 +51,7 @@ def _execute(
     values = expressions(walk, member.body.get("params"), Scope())
     for value in values:
         walk.steer(value)
-    own = finish(walk, _NONE, False).facts if values else None
+    own = finish(walk, NOTHING, False).facts if values else None
     parameters: frozenset[int] | None = frozenset()
     if held.sensitive_parameters is None:
         parameters = None
@@ -258,7 +138,8 @@ def _explain(
 def _into(
     walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
 ) -> Analysis:
-    """SELECT INTO, CREATE TABLE AS, CREATE MATERIALIZED VIEW, CREATE VIEW: what it selects is stored under a name
+    """SELECT INTO, CREATE TABLE AS, CREATE MATERIALIZED VIEW, CREATE VIEW: what it selects is stored
+    under a name
     whose columns have no class of their own."""
     body = member.body
     if member.inner is not None:
@@ -283,7 +164,7 @@ def _into(
         walk.steer(value)
     if member.node == "ViewStmt":
         _replaced(walk, member)
-    return finish(walk, _NONE, False)
+    return finish(walk, NOTHING, False)
 
 
 def _replaced(walk: Walk, member: Member) -> None:
@@ -308,7 +189,7 @@ def _refresh(
             walk.effects |= body.effects
             walk.functions |= body.functions
             walk.reads |= body.reads
-    return finish(walk, _NONE, False)
+    return finish(walk, NOTHING, False)
 
 
 # -- COPY --------------------------------------------------------------------------------------------------
@@ -331,7 +212,7 @@ def _copy(
         walk.write(relations, str((reference or {}).get("relname", "")), doubtful, Effect.WRITE, True)
         item = walk.item(relations, str((reference or {}).get("relname", "")), (), doubtful)
         predicate(walk, body.get("whereClause"), Scope(None, [item]))
-        return finish(walk, _NONE, False)
+        return finish(walk, NOTHING, False)
     walk.commands.add("copy_out")
     columns: Columns | None
     if reference is not None:
@@ -373,72 +254,7 @@ def _copied_relation(walk: Walk, member: Member) -> Columns | None:
     return columns
 
 
-# -- the rest ----------------------------------------------------------------------------------------------
-def _lock(
-    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
-) -> Analysis:
-    walk.commands.add("lock")
-    shared = member.body.get("mode") == 1  # ACCESS SHARE: what any SELECT takes
-    for node in member.body.get("relations", ()):
-        reference = node.get("RangeVar", {})
-        relations, doubtful = walk.find(reference)
-        name = str(reference.get("relname", ""))
-        if shared:
-            walk.read(relations, name, doubtful)
-        else:
-            walk.write(relations, name, doubtful, Effect.WRITE)
-    walk.bounded |= walk.reads
-    walk.unbounded.clear()
-    return finish(walk, _NONE, False)
-
-
-def _truncate(
-    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
-) -> Analysis:
-    walk.commands.add("truncate")
-    for node in member.body.get("relations", ()):
-        reference = node.get("RangeVar", {})
-        relations, doubtful = walk.find(reference)
-        walk.write(relations, str(reference.get("relname", "")), doubtful, Effect.DELETE)
-    if member.body.get("behavior") == "DROP_CASCADE":
-        walk.complete = False  # tables that refer to these are emptied too
-    walk.effects.add(Effect.DELETE)
-    return finish(walk, _NONE, False)
-
-
-def _code(
-    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
-) -> Analysis:
-    """DO and CALL: code that is not read."""
-    walk.commands.add("do" if member.node == "DoStmt" else "call")
-    called = member.body.get("funccall")
-    if called:
-        expression(walk, {"FuncCall": called}, Scope())
-    walk.effects |= {Effect.EXECUTE, Effect.UNKNOWN}
-    walk.complete = False
-    walk.opaque = True
-    walk.disturbs = True
-    return finish(walk, Columns(shape=[None]), member.node == "CallStmt")
-
-
-def _notify(
-    walk: Walk, member: Member, environment: Environment, inner: Analysis | None, resolver: Resolver
-) -> Analysis:
-    walk.commands.add("notify")
-    walk.effects.add(Effect.WRITE)
-    return finish(walk, _NONE, False)
-
-
-SPECIAL: dict[str, Special] = {
-    "VariableSetStmt": _set,
-    "VariableShowStmt": _session("show", rows=3),
-    "TransactionStmt": _transaction,
-    "DiscardStmt": _session("discard"),
-    "DeallocateStmt": _session("deallocate"),
-    "ClosePortalStmt": _session("close"),
-    "ListenStmt": _session("listen"),
-    "UnlistenStmt": _session("unlisten"),
-    "NotifyStmt": _notify,
+HOLDING: dict[str, Special] = {
     "PrepareStmt": _prepare,
     "DeclareCursorStmt": _prepare,
     "ExecuteStmt": _execute,
@@ -449,8 +265,4 @@ SPECIAL: dict[str, Special] = {
     "ViewStmt": _into,
     "RefreshMatViewStmt": _refresh,
     "CopyStmt": _copy,
-    "LockStmt": _lock,
-    "TruncateStmt": _truncate,
-    "DoStmt": _code,
-    "CallStmt": _code,
 }

@@ -1,0 +1,120 @@
+"""Reads function calls, windows and orderings: what they do, and which values go into them."""
+
+from wicketgate.sql.changes import is_set_config
+from wicketgate.sql.functions import Doing
+from wicketgate.sql.reading import expression, expressions, predicate, reads
+from wicketgate.sql.scope import (
+    Scope,
+    Value,
+    combine,
+)
+from wicketgate.sql.settings import allowed, canonical, refusal
+from wicketgate.sql.snapshot import NO_CLASSES
+from wicketgate.sql.tree import Body, Node, literal, strings
+from wicketgate.sql.walk import Walk
+
+
+@reads(
+    "FuncCall",
+    "funcname args agg_order agg_filter over agg_within_group agg_star agg_distinct func_variadic funcformat",
+)
+def _function(walk: Walk, body: Body, scope: Scope) -> Value:
+    name = strings(body.get("funcname"))
+    nodes = body.get("args") or []
+    values = expressions(walk, nodes, scope)
+    counting = (
+        name in (("count",), ("pg_catalog", "count"))
+        and body.get("agg_distinct")
+        and len(values) == 1
+        and values[0].bare
+    )
+    if counting:
+        walk.compare(values)
+    else:
+        walk.consume(values)
+    extra: list[Value] = []
+    for sort in body.get("agg_order", ()):
+        extra.append(sorting(walk, sort, scope))
+    if "agg_filter" in body:
+        extra.append(predicate(walk, body["agg_filter"], scope))
+    if "over" in body:
+        extra.append(window(walk, body["over"], scope))
+    if is_set_config(body):
+        _configure(walk, nodes)
+    doing = _called(walk, name, values)
+    walk.does(doing, name[-1])
+    found = combine([*values, *extra])
+    if doing is Doing.PURE or doing is Doing.WRITES or doing is Doing.CONFIGURES:
+        return Value(NO_CLASSES, False, True, False, found.parameters) if counting else found
+    return Value(found.classes, False, True, False, found.parameters)
+
+
+def _called(walk: Walk, name: tuple[str, ...], values: list[Value]) -> Doing:
+    """What a call does; `int4(x)` and `regclass('t')` are casts where no function has the name."""
+    if name == ("pg_catalog", "extract") and "extract" not in walk.catalog.builtin_functions:
+        return Doing.PURE  # up to 13, EXTRACT is date_part
+    if len(name) == 1 and len(values) == 1:
+        doing, others = walk.catalog.function(name[0], walk.schemas)
+        if doing is None and not others and f"{name[0]}()" not in walk.temporary:
+            if name[0] in walk.catalog.builtin_types:
+                walk.cast({"names": [{"String": {"sval": name[0]}}]})
+                return Doing.PURE
+            if not values[0].constant and name[0] not in walk.catalog.types:
+                # f(t) may be t.f
+                return Doing.PURE if _is_column_name(walk, name[0]) else walk.call(name)
+    return walk.call(name)
+
+
+def _is_column_name(walk: Walk, name: str) -> bool:
+    return any(name in relation.numbers for relation in walk.relations.values())
+
+
+def _configure(walk: Walk, nodes: list[Node]) -> None:
+    """set_config: a SET by another name."""
+    name = literal(nodes[0]) if nodes else None
+    if name is None and nodes and strings(nodes[0].get("ColumnRef", {}).get("fields")) == ("name",):
+        name = walk.row_setting
+    if name is None or len(nodes) != 3:
+        walk.unknown("pg_catalog.set_config")
+        return
+    value = literal(nodes[1])
+    setting(walk, name, value)
+
+
+def setting(walk: Walk, name: str, value: str | None) -> None:
+    """A setting is changed, to a literal or to something that can't be told (None)."""
+    if not allowed(name):
+        walk.unknown(f"setting {canonical(name)}")
+        return
+    refused = refusal(name, value, walk.user, walk.read_only)
+    if refused is not None and walk.refusal is None:
+        walk.refusal = refused
+
+
+def sorting(walk: Walk, node: Node, scope: Scope) -> Value:
+    """One ORDER BY entry inside an aggregate or window: its value steers."""
+    body = node.get("SortBy", {})
+    if not body.keys() <= {"node", "sortby_dir", "sortby_nulls", "useOp", "location"}:
+        walk.unknown("syntax SortBy")
+    if body.get("useOp"):
+        walk.operate(strings(body["useOp"]))
+    value = expression(walk, body.get("node"), scope)
+    walk.steer(value)
+    return value
+
+
+_WINDOW = frozenset(
+    "name refname partitionClause orderClause frameOptions startOffset endOffset location".split()
+)
+
+
+def window(walk: Walk, body: Body, scope: Scope) -> Value:
+    """A window's definition: what it partitions and orders by steers."""
+    if not body.keys() <= _WINDOW:
+        walk.unknown("syntax WindowDef")
+    values = expressions(walk, body.get("partitionClause"), scope)
+    values.append(expression(walk, body.get("startOffset"), scope))
+    values.append(expression(walk, body.get("endOffset"), scope))
+    walk.consume(values)
+    values.extend(sorting(walk, sort, scope) for sort in body.get("orderClause", ()))
+    return combine(values)

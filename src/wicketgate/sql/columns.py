@@ -1,0 +1,163 @@
+"""Reads column references: what a name may stand for, whole rows and fields.
+Where it is in doubt which of several a name means, it means all of them.
+"""
+
+from wicketgate.sql.functions import Doing
+from wicketgate.sql.reading import everything, expression, reads
+from wicketgate.sql.scope import (
+    BARE_COLUMN,
+    COLUMN,
+    Item,
+    Scope,
+    Value,
+    combine,
+    unite_values,
+)
+from wicketgate.sql.tree import Body, split, strings
+from wicketgate.sql.walk import SYSTEM_COLUMNS, Walk
+
+
+@reads("ColumnRef", "fields")
+def _column(walk: Walk, body: Body, scope: Scope) -> Value:
+    parts = strings(body.get("fields"))
+    if len(parts) == 1 and parts[0] != "*":
+        return column(walk, parts[0], scope)
+    if parts[-1] == "*":
+        # a star that is no output by itself: the whole row, or `count(*)`'s relative
+        value = _whole_row(walk, parts[:-1], scope)
+        walk.steer(value)
+        return value
+    found = _qualified(walk, parts, scope)
+    if found is not None:
+        return found
+    return _unseen(walk, ".".join(parts), scope)
+
+
+def _unseen(walk: Walk, name: str, scope: Scope) -> Value:
+    """A column that nothing in sight has: an error of the server's, unless what is in sight was made by a
+    query
+    and holds sensitive values, where this module might be the one that is wrong."""
+    walk.unseen(name)
+    derived = [item for level in scope.levels() for item in level.items if not item.relations]
+    held = combine([COLUMN, *(item.columns.everything() for item in derived)])
+    if held.classes:
+        walk.blur()
+        walk.steer(held)
+    return Value(held.classes, False, True)
+
+
+def column(walk: Walk, name: str, scope: Scope) -> Value:
+    """An unqualified column: the innermost level that surely has it; where that is in doubt, what outer
+    levels
+    have too, and the whole row of an item of that name."""
+    found: list[Value] = []
+    for level in scope.levels():
+        certain = False
+        loose: list[Value] = []
+        for item in level.items:
+            if item.hidden:
+                continue
+            listed = item.columns.listed(name)
+            if listed is not None:
+                found.append(listed)
+                certain = certain or not item.doubtful
+            elif item.columns.loose is not None:
+                loose.append(item.columns.loose)
+        if certain:
+            return unite_values(found)
+        found.extend(loose)
+    if name in SYSTEM_COLUMNS:
+        found.append(BARE_COLUMN)
+    for level in scope.levels():
+        named = [item for item in level.items if item.name == name]
+        if named:
+            whole = combine([COLUMN, *(item.columns.everything() for item in named)])
+            walk.steer(whole)
+            found.append(whole)
+            break
+    if found:
+        return unite_values(found)
+    return _unseen(walk, name, scope)
+
+
+def items_named(parts: tuple[str, ...], scope: Scope) -> list[Item]:
+    """The FROM items that `t`, `schema.t` or `database.schema.t` may mean: the innermost, and outer ones too
+    where its schema is in doubt. A schema never names an alias."""
+    name = parts[-1]
+    schema = parts[-2] if len(parts) > 1 else None
+    found: list[Item] = []
+    for level in scope.levels():
+        here = [
+            item for item in level.items if item.name == name and (schema is None or schema in item.schemas)
+        ]
+        found.extend(here)
+        if here and (schema is None or all(item.schemas == {schema} for item in here)):
+            break
+    return found
+
+
+def _qualified(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value | None:
+    """`t.c`, `s.t.c`, `d.s.t.c`; `t.f` may also be f(t), where t has no such column."""
+    found = items_named(parts[:-1], scope)
+    if not found:
+        return None
+    name = parts[-1]
+    values = [value for item in found if (value := item.columns.listed(name)) is not None]
+    if values and not any(item.doubtful for item in found):
+        return unite_values(values)
+    values.extend(item.columns.loose for item in found if item.columns.loose is not None)
+    if name in SYSTEM_COLUMNS:
+        return unite_values([BARE_COLUMN, *values])
+    if values:
+        _, others = walk.catalog.function(name, walk.schemas)
+        if others or f"{name}()" in walk.temporary:
+            walk.does(walk.call((name,)), name)
+        return unite_values(values)
+    return _project(walk, name, combine([COLUMN, *(item.columns.everything() for item in found)]))
+
+
+def _project(walk: Walk, name: str, whole: Value) -> Value:
+    """`(row).name`: a field, or a call of a function of that name."""
+    doing, others = walk.catalog.function(name, walk.schemas)
+    if doing is not None or others or f"{name}()" in walk.temporary:
+        walk.steer(whole)
+        walk.does(walk.call((name,)), name)
+    elif name in walk.catalog.types or name in walk.catalog.builtin_types:
+        walk.steer(whole)
+        walk.unknown(name)
+    else:
+        walk.unseen(name)
+    return Value(whole.classes, False, True, False, whole.parameters)
+
+
+def _whole_row(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value:
+    found = items_named(parts, scope) if parts else [item for item in scope.items if not item.hidden]
+    if not found:
+        walk.blur()
+        return everything(scope)
+    return combine([COLUMN, *(item.columns.everything() for item in found)])
+
+
+@reads("A_Indirection", "arg indirection")
+def _indirection(walk: Walk, body: Body, scope: Scope) -> Value:
+    """`(x).field`, `x[1]`, `(x).*`."""
+    argument = body.get("arg", {})
+    value = expression(walk, argument, scope)
+    values = [value]
+    for step in body.get("indirection", ()):
+        name, inner = split(step)
+        if name == "A_Indices":
+            values.extend(
+                [expression(walk, inner.get("lidx"), scope), expression(walk, inner.get("uidx"), scope)]
+            )
+        elif name == "String":
+            # (x).f may be f(x)
+            field = str(inner.get("sval", ""))
+            doing, others = walk.catalog.function(field, walk.schemas)
+            if others or doing not in (None, Doing.PURE) or f"{field}()" in walk.temporary:
+                walk.does(walk.call((field,)), field)
+        elif name != "A_Star":
+            walk.unknown(f"syntax {name}")
+    walk.consume(values)
+    found = combine(values)
+    return Value(found.classes, False, True, False, found.parameters)
