@@ -1,0 +1,10 @@
+"""What the control process executes in this test: the gateway's own worker, with one protocol more."""
+
+import sys
+
+from seam.toy import TOY
+from wicketgate.app import worker_ports
+from wicketgate.worker.main import run
+
+if __name__ == "__main__":
+    sys.exit(run(int(sys.argv[1]), worker_ports({"toy": TOY})))
