@@ -13,7 +13,6 @@ from wicketgate.protocols.postgres.frames import (
     PROBE,
     FrameError,
     bind_names,
-    bind_parameters,
     columns_of,
     error_code,
     first_cell,
@@ -24,6 +23,7 @@ from wicketgate.protocols.postgres.frames import (
     splice,
     text_end,
 )
+from wicketgate.protocols.postgres.parameters import recorded
 
 cells = st.one_of(st.none(), st.binary(max_size=40))
 MOST = 1 << 40
@@ -84,9 +84,11 @@ def test_hostile_rows_raise_nothing_but_frame_errors(noise: bytes, width: int) -
 
 @given(st.binary(max_size=120))
 def test_hostile_bodies_raise_nothing_but_frame_errors(noise: bytes) -> None:
-    for read in (columns_of, error_code, bind_names, bind_parameters):
+    for read in (columns_of, error_code, bind_names):
         with contextlib.suppress(FrameError):
             read(noise, 0, len(noise))
+    with contextlib.suppress(FrameError):
+        recorded(noise, 0, len(noise), frozenset({1}))
 
 
 @pytest.mark.parametrize("length", [0, 3, -1, 1 << 30])
@@ -105,7 +107,9 @@ def test_bind_reads_names_formats_and_nulls() -> None:
     body += struct.pack("!i", 4) + b"\0\0\0\x07" + struct.pack("!i", -1) + struct.pack("!h", 0)
     portal, statement, after = bind_names(body, 0, len(body))
     assert (portal, statement) == (b"p", b"s")
-    assert bind_parameters(body, after, len(body)) == [(1, b"\0\0\0\x07"), (0, None)]
+    assert recorded(body, after, len(body), frozenset()) == ("\\x00000007", None)
+    assert recorded(body, after, len(body), None) == ("[redacted]", None)
+    assert recorded(body, after, len(body), frozenset({2})) == ("\\x00000007", None)
 
 
 def test_our_own_messages_are_well_formed() -> None:

@@ -1,4 +1,4 @@
-"""One PostgreSQL session, sans I/O: units (the client's side) and answers (the server's side).
+"""One PostgreSQL session, sans I/O: units (the client's side) and answers (the server's side) (compiled).
 It never forwards what the gate has not cleared, and never shows what has not been recorded."""
 
 from wicketgate.model.decision import Denial
@@ -8,7 +8,7 @@ from wicketgate.protocols.postgres.frames import TERMINATE
 from wicketgate.protocols.postgres.ledger import State
 from wicketgate.protocols.postgres.messages import error_frame
 from wicketgate.protocols.postgres.names import Names
-from wicketgate.protocols.postgres.units import VERDICT, Units
+from wicketgate.protocols.postgres.units import DEPTH, Units
 from wicketgate.sql.path import read_path
 
 
@@ -35,7 +35,8 @@ class PostgresConversation:
 
     @property
     def pause_client(self) -> bool:
-        return self.units.waiting != 0 and self.units.size > self.buffer
+        units = self.units
+        return units.waiting != 0 and (units.size > self.buffer or units.waiting == DEPTH)
 
     @property
     def pause_upstream(self) -> bool:
@@ -64,43 +65,33 @@ class PostgresConversation:
         return taken
 
     def client_gone(self) -> None:
-        self._settle("client")
         if self.state.over is None:
             self.state.up.append(TERMINATE)
-            self.state.over = "client"
+        self.units.finish("client", "08006")
 
     def upstream_gone(self, detail: str) -> None:
-        if self.state.over is None:
-            denial = Denial("upstream", "The database closed the connection.", detail)
-            self.state.down.append(error_frame(denial, "FATAL"))
-            self.state.over = "upstream"
-        self._settle("08006")
+        self._last_word(Denial("upstream", "The database closed the connection.", detail))
+        self.units.finish("upstream", "08006")
 
     def end(self, denial: Denial, reason: str) -> None:
         if self.state.over is None:
-            self.state.down.append(error_frame(denial, "FATAL"))
             self.state.up.append(TERMINATE)
-            self.state.over = reason
-        self._settle("57P01")
+        self._last_word(denial)
+        self.units.finish(reason, "57P01")
 
     def cancel(self) -> bool:
-        return bool(self.state.steps) and self.units.waiting != VERDICT
+        if self.state.over is not None:
+            return False
+        return self.answers.rows.cancel() or self.units.cancel()
 
     def cancel_request(self) -> bytes:
         return self.packet
 
     def idle(self) -> bool:
-        return not self.state.steps and self.state.transaction == b"I" and not self.units.waiting
-
-    def _settle(self, code: str) -> None:
-        """Whatever was forwarded and not answered ends here."""
         state = self.state
-        while state.steps:
-            step = state.steps.popleft()
-            open_ones = step.executions[step.index :] if step.executions else []
-            if step.execution is not None:
-                open_ones = [step.execution]
-            for execution in open_ones:
-                if not execution.clearance.settled:
-                    outcome = execution.outcome(code, None)
-                    state.desk.settle(execution.clearance, outcome)
+        return state.fresh and not state.steps and state.transaction == b"I" and not self.units.waiting
+
+    def _last_word(self, denial: Denial) -> None:
+        """Why the session ends, unless it has ended, or stands in the middle of a row."""
+        if self.state.over is None and not self.answers.rows.through:
+            self.state.down.append(error_frame(denial, "FATAL"))

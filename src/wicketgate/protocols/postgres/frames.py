@@ -243,32 +243,3 @@ def bind_names(data: bytes, at: int, end: int) -> tuple[bytes, bytes, int]:
     middle = text_end(data, at, end)
     stop = text_end(data, middle + 1, end)
     return data[at:middle], data[middle + 1 : stop], stop + 1
-
-
-def bind_parameters(data: bytes, at: int, end: int) -> list[tuple[int, bytes | None]]:
-    """The parameters of a Bind, (format, value), from the end of its names on. Raises FrameError."""
-    if at + 2 > end:
-        raise FrameError("Bind is cut")
-    count = int(read_i16_be(data, at))
-    at += 2
-    if count < 0 or at + 2 * count + 2 > end:
-        raise FrameError("Bind is cut")
-    formats = [int(read_i16_be(data, at + 2 * i)) for i in range(count)]
-    at += 2 * count
-    number = int(read_i16_be(data, at)) & 0xFFFF
-    at += 2
-    found: list[tuple[int, bytes | None]] = []
-    for i in range(number):
-        if at + 4 > end:
-            raise FrameError("Bind is cut")
-        length = int(read_i32_be(data, at))
-        at += 4
-        if length < -1 or (length > 0 and at + length > end):
-            raise FrameError("Bind is cut")
-        chosen = formats[i] if count > 1 and i < count else (formats[0] if count == 1 else 0)
-        if length < 0:
-            found.append((chosen, None))
-        else:
-            found.append((chosen, data[at : at + length]))
-            at += length
-    return found

@@ -9,7 +9,7 @@ from wicketgate.model.decision import Decision, Denial
 from wicketgate.model.session import Clearance, Outcome
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.base import Setting
-from wicketgate.protocols.postgres.names import Names, Undo
+from wicketgate.protocols.postgres.names import Entry, Names
 from wicketgate.protocols.postgres.plan import Plan
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
@@ -23,31 +23,48 @@ SYNC: Final = 6
 QUERY: Final = 7
 
 
-class Execution:
-    """One statement that was cleared: what runs, how its answer is masked, and what of it has left so far."""
+class Shape:
+    """How the rows of one portal, or of a Query's member, are masked.
 
-    def __init__(
-        self, member: Member, analysis: Analysis, statement: Statement, clearance: Clearance
-    ) -> None:
-        self.member = member
+    hides: they are masked unless proven clean. asked: a Describe of the portal has gone upstream.
+    body: of the RowDescription, None before it came; plan: what follows from it.
+    """
+
+    def __init__(self, analysis: Analysis, decision: Decision, hides: bool) -> None:
         self.analysis = analysis
+        self.decision = decision
+        self.hides = hides
+        self.asked = False
+        self.body: bytes | None = None
+        self.plan: Plan | None = None
+
+
+class Execution:
+    """One statement that was cleared, what of its answer has left so far, and the names that it changes."""
+
+    def __init__(self, member: Member, shape: Shape, statement: Statement, clearance: Clearance) -> None:
+        self.member = member
+        self.shape = shape
         self.statement = statement
         self.clearance = clearance
-        self.masks = False
-        self.plan: Plan | None = None
-        self.described = False
-        self.described_as: bytes = b""
-        self.undo: Undo | None = None
+        self.sensitive = False
+        """It touches hidden values: what the server says of it is softened."""
+        self.entries: list[Entry] | None = None
         self.overflow: Denial | None = None
+        self.settled = False
+        self.sending = False
+        """It is a COPY out that has begun."""
         self.rows = 0
         self.size = 0
-        self.code: str | None = None
         self.kept: list[bytes] = []
         self.digest: object = None
         self.masked: dict[str, int] = {}
 
     def record(self, chunk: bytes, limit: int) -> None:
-        """Keep what the client is about to see: whole up to `limit` bytes, its digest in any case beyond."""
+        """Keep what goes to the client, or comes from it as COPY data: whole up to `limit` bytes, its digest
+        beyond."""
+        if self.settled:
+            return
         before = self.size
         self.size = before + len(chunk)
         if self.digest is None:
@@ -62,15 +79,10 @@ class Execution:
         self.digest.update(chunk)  # type: ignore[attr-defined]  # hashlib's type has no name under mypyc
 
     def outcome(self, code: str | None, tag: str | None) -> Outcome:
-        """How it ended; what was gathered starts anew (a portal may be executed again)."""
+        """How it ended; what was kept of it is given away."""
         ended = Outcome(self.rows, self.size, self.masked, code, tag, b"".join(self.kept), self.size, None)
         if self.digest is not None:
             ended.sha256 = self.digest.hexdigest()  # type: ignore[attr-defined]
-            self.digest = None
-        self.rows = 0
-        self.size = 0
-        if self.masked:
-            self.masked = {}
         self.kept = []
         return ended
 
@@ -78,24 +90,30 @@ class Execution:
 class Step:
     """One forwarded message that the server answers.
 
-    swallow: it is the gateway's own, and so is its answer. denial: it stands in for a denied statement, and
-    the server's error becomes this. executions: of a Query, its members in order; `index` is the one running.
+    unit: the unit that it belongs to, 0 for the gateway's own probe. swallow: it is the gateway's own, and so
+    is its answer. denial: it stands in for a denied statement, and the server's error becomes this.
+    entry: the name that it gives or takes. shape: what a Describe of a portal tells about. executions: of a
+    Query, its members in order; `index` is the one running. failed: the server's error for it has come.
     """
 
-    def __init__(self, kind: int) -> None:
+    def __init__(self, kind: int, unit: int) -> None:
         self.kind = kind
+        self.unit = unit
         self.swallow = False
-        self.denial: Denial | None = None
-        self.undo: Undo | None = None
-        self.execution: Execution | None = None
-        self.executions: list[Execution] = []
-        self.index = 0
-        self.changes = False
         self.probe = False
-        self.overflowed = False
         self.sensitive = False
+        self.overflowed = False
+        self.poisoned = False
+        self.failed = False
+        self.index = 0
+        self.position = 0
+        """Where in the client's text a denied statement does not parse: 1-based characters, 0 for nowhere."""
         self.text = b""
-        self.unit = 0
+        self.denial: Denial | None = None
+        self.entry: Entry | None = None
+        self.shape: Shape | None = None
+        self.execution: Execution | None = None
+        self.executions: list[Execution] | None = None
 
 
 class State:
@@ -106,24 +124,28 @@ class State:
         self.desk = setting.desk
         self.host = setting.host
         self.names = names
-        self.plans: dict[tuple[bytes, Analysis, Decision], Plan | None] = {}
         self.steps: deque[Step] = deque()
         self.up: list[bytes] = []
         self.down: list[bytes] = []
         self.transaction = b"I"
+        self.unit = 1
+        """The number of the unit that the client is sending."""
+        self.answered = 0
+        """The number of the last unit whose ReadyForQuery has come."""
+        self.changed = 0
+        """The last unit that may change names or settings: later ones wait until it is answered."""
+        self.fresh = True
+        """Nothing of the unit that the client is sending has been taken yet."""
         self.skipping = False
         """The open unit has failed: the server skips what the client sends until Sync, and so do we."""
         self.sensitive = False
-        """A statement of the open transaction or unit touched sensitive data: messages are softened."""
+        """A statement of the open transaction or unit touches hidden values: messages are softened."""
         self.wrote = False
         """The open unit or transaction holds something that a commit would keep."""
-        self.copying = False
-        self.changing = 0
-        """Forwarded units, not yet answered, that may change names or settings."""
-        self.settled = 0
-        """The last unit that the server has answered."""
-        self.unit = 1
-        """The number of the unit that the client is sending."""
+        self.copying: Execution | None = None
+        """The COPY whose data the server reads."""
+        self.unexecuted: list[Execution] = []
+        """Cleared at Bind, and not executed yet."""
         self.barrier: Step | None = None
         """The step that must be answered before more is forwarded (COPY in, rows under a limit)."""
         self.over: str | None = None
@@ -131,3 +153,36 @@ class State:
     def head(self) -> Step | None:
         """The step whose answer comes next."""
         return self.steps[0] if self.steps else None
+
+    def hides(self) -> bool:
+        """Whether the database holds sensitive values, or may."""
+        return not self.names.known or self.names.environment.catalog.sensitive
+
+    def settle(self, execution: Execution, code: str | None, tag: str | None = None) -> None:
+        """A cleared statement has ended; this counts once."""
+        if not execution.settled:
+            execution.settled = True
+            self.desk.settle(execution.clearance, execution.outcome(code, tag))
+
+    def settle_bound(self, unit: int) -> None:
+        """A clearance ends with its unit at the latest: what of it was bound and never executed ends here."""
+        for execution in self.unexecuted:
+            self.settle(execution, None, "BIND")
+        self.unexecuted.clear()
+
+    def finish(self, reason: str, code: str) -> None:
+        """The session is over: whatever was cleared and not answered ends here."""
+        if self.over is None:
+            self.over = reason
+        while self.steps:
+            step = self.steps.popleft()
+            if step.execution is not None and step.kind == EXECUTE:
+                self.settle(step.execution, code)
+            if step.executions is not None:
+                for execution in step.executions:
+                    self.settle(execution, code)
+        for execution in self.unexecuted:
+            self.settle(execution, code)
+        self.unexecuted.clear()
+        self.copying = None
+        self.barrier = None

@@ -1,12 +1,15 @@
 """What names mean in one session: search_path, temporary objects, prepared statements, portals (compiled).
 A name whose meaning can't be told means every relation that it could mean; nothing here ever guesses.
 
-Changes are made when a statement is forwarded, as if it succeeded, and undone where the server says that it
-failed or was skipped (DESIGN law 4).
+Changes are made when a statement is forwarded, as if it succeeded (DESIGN law 4). A name's entry is confirmed
+when the server has done it, and revoked when the server failed or skipped it; what it replaced is kept until
+then. The tables may hold names that the server has dropped, never fewer than it has.
 """
 
 from typing import Final
 
+from wicketgate.model.statement import Statement
+from wicketgate.sql.analysis import UNKNOWN_ANALYSIS
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.parse import Changes, Member
 from wicketgate.sql.resolve import Analysis, Environment, resolve, unite
@@ -14,75 +17,100 @@ from wicketgate.sql.resolve import Analysis, Environment, resolve, unite
 MOST_NAMES: Final = 4096
 """Prepared statements, or portals, that one session may hold: a security limit."""
 
+MOST_TEXT: Final = 16 << 20
+"""Bytes of large prepared statements that one session may hold: a memory limit."""
+
+LARGE: Final = 4096
+
+MOST_TEMPORARY: Final = 4000
+"""Names that one session may create: a memory limit."""
+
+LONGEST_NAME: Final = 63
+"""Bytes of a name. PostgreSQL cuts longer ones, so that two of ours could be one of the server's."""
+
 MOST_ENVIRONMENTS: Final = 64
 """Changes of names remembered; beyond, a prepared statement is resolved with an unknown path."""
 
+CURSOR_HOLD: Final = 0x20
+"""DECLARE … WITH HOLD in libpg_query's `options`."""
 
-class Prepared:
-    """A prepared statement: its facts are the union of all that its names meant since Parse.
+PLAIN: Final = frozenset({"select", "insert", "update", "delete", "merge"})
+"""What PREPARE takes. A Parse takes more, and EXECUTE can run that too: then nothing is known of it."""
 
-    unit: the unit that prepared it. void: it never came to be, and `before` is what the name still means.
+_ENDS: Final = frozenset({"commit", "rollback", "rollback_to", "prepare"})
+
+
+class Entry:
+    """One meaning of a name, from the moment that the message which gives it is forwarded.
+
+    unit: whose message. pending: the server has not answered it yet; `was` is then what it replaces, if
+    anything. void: it never came to be. gone: it stands for the name's end.
     """
 
-    def __init__(self, member: Member, text: bytes, unit: int) -> None:
+    def __init__(self, name: bytes, unit: int) -> None:
+        self.name = name
+        self.unit = unit
+        self.pending = True
+        self.void = False
+        self.gone = False
+        self.was: Entry | None = None
+
+
+class Prepared(Entry):
+    """A prepared statement: its facts are the union of all that its names meant since Parse."""
+
+    def __init__(self, name: bytes, unit: int, member: Member, text: bytes) -> None:
+        super().__init__(name, unit)
         self.member = member
         self.text = text
-        self.unit = unit
-        self.void = False
-        self.before: Prepared | None = None
         self.resolutions: list[Analysis] = []
         self.seen = 0
         self.analysis: Analysis | None = None
+        self.statement: Statement | None = None
+        """As it was last bound without parameters."""
 
 
-class Portal:
-    """A bound statement, or a cursor. execution: what the gate cleared, None for a cursor's own DECLARE.
+class Portal(Entry):
+    """A bound statement, or a cursor. execution: what the gate cleared, None for a cursor.
 
-    analysis: what its names meant when it was bound, in the environment of then; unit: the unit that bound it.
+    analysis: what its names meant when it was bound, in the environment of then. used: it was executed.
     """
 
     def __init__(
         self,
+        name: bytes,
+        unit: int,
         member: Member,
         analysis: Analysis,
         execution: object | None,
         environment: Environment,
-        unit: int,
     ) -> None:
+        super().__init__(name, unit)
         self.member = member
         self.analysis = analysis
         self.execution = execution
         self.environment = environment
-        self.unit = unit
-        self.void = False
-        self.before: Portal | None = None
-
-
-class Undo:
-    """How to put a name back to what it meant before. made_…: what took its place (None: it was dropped)."""
-
-    def __init__(self, name: bytes, statement: bool) -> None:
-        self.name = name
-        self.statement = statement
-        self.made_statement: Prepared | None = None
-        self.was_statement: Prepared | None = None
-        self.made_portal: Portal | None = None
-        self.was_portal: Portal | None = None
+        self.found = analysis
+        """What its names meant when they were last looked up."""
+        self.used = False
+        self.held = False
 
 
 class Names:
     """The session's names. `environments` grows with every change of what a name may mean."""
 
     def __init__(self, catalog: Catalog, user: str, database: str, read_only: bool) -> None:
-        self.statements: dict[bytes, Prepared] = {}
-        self.portals: dict[bytes, Portal] = {}
+        self.statements: dict[bytes, Entry] = {}
+        self.portals: dict[bytes, Entry] = {}
         self.read_only = read_only
         self.user = user
         self.database = database
-        self.provisional = False
-        """The path was changed in the open transaction or unit."""
+        self.known = catalog is not None
+        """There is a catalog. Without one nothing is decided, so no name is looked up."""
+        self.changed = 0
+        """The last unit that changed the path; 0 when no open transaction or unit did."""
         self.unsure = False
-        """… in a way that its end may take back."""
+        """… in a way that the transaction's end may take back."""
         self.reported: tuple[str, ...] | None = None
         """What the server last said of the path by itself (18 and later)."""
         self.asked = False
@@ -106,57 +134,60 @@ class Names:
 
     def catalog(self, catalog: Catalog) -> None:
         """A newer catalog has arrived."""
+        self.known = True
         self.change(catalog, self.environment.path, self.environment.temporary)
 
     def path(self, path: tuple[str, ...] | None) -> None:
         """The search_path is now this, or unknown."""
         self.change(self.environment.catalog, path, self.environment.temporary)
 
-    def apply(self, changes: Changes) -> bool:
+    def apply(self, changes: Changes, unit: int) -> bool:
         """A statement with these changes is being forwarded: as if it succeeded. True: later units wait."""
         was = self.environment
         path = was.path
-        if changes.path_unknown:
+        moved = changes.path_unknown or changes.path is not None
+        if moved:
+            path = None if changes.path_unknown else changes.path
+            self.unsure = self.unsure or changes.path_unknown or changes.path_local
+            self.changed = unit
+        if self.changed and changes.transaction in _ENDS:
             path = None
-            self.provisional = True
+            moved = True
             self.unsure = True
-        elif changes.path is not None:
-            path = changes.path
-            self.provisional = True
-            self.unsure = self.unsure or changes.path_local
-        if self.provisional and changes.transaction in ("commit", "rollback", "rollback_to", "prepare"):
-            path = None
-            self.unsure = True
+            self.changed = unit
         if changes.defines:
             self.defined = True
         temporary = was.temporary | changes.temporary if changes.temporary else was.temporary
         self.change(was.catalog, path, temporary)
-        return (
-            self.environment is not was
-            or changes.defines
-            or changes.path_unknown
-            or (changes.transaction is not None and changes.transaction != "begin" and self.provisional)
-        )
+        return moved or changes.defines or self.environment is not was
+
+    def unknown(self, unit: int) -> None:
+        """Something runs that can't be told: it may change the path, and what names mean."""
+        self.path(None)
+        self.changed = unit
+        self.unsure = True
+        self.defined = self.defined or self.environment.catalog.sensitive
 
     def failed(self) -> None:
-        """A unit that changed names failed: what the path is, is not known."""
-        if self.provisional:
+        """A unit failed: if the path was changed, what it is now is not known."""
+        if self.changed:
             self.unsure = True
             self.path(None)
 
     def ended(self, block: bool, unit: int) -> None:
         """A transaction ended with this unit; block: it had begun before the unit.
 
-        A path set within a block, or LOCAL, may have been put back. Portals end with it; cursors may be held.
+        A path set within a block, or LOCAL, may have been put back. Portals end with it, but for cursors that
+        are held. What later units have changed since is theirs.
         """
         self.asked = False
-        if self.provisional:
-            self.provisional = False
+        if self.changed and self.changed <= unit:
+            self.changed = 0
             if block or self.unsure:
                 self.unsure = False
                 self.path(None)
         if self.portals:
-            gone = [n for n, p in self.portals.items() if p.execution is not None and p.unit <= unit]
+            gone = [name for name, each in self.portals.items() if each.unit <= unit and not _held(each)]
             for name in gone:
                 del self.portals[name]
 
@@ -191,133 +222,121 @@ class Names:
         """One member's facts in one environment; EXECUTE and FETCH bring those of what they name."""
         return resolve(member, environment, self.named(member))
 
-    def unknown(self) -> None:
-        """Something runs that can't be told: it may change the path, and what names mean."""
-        self.path(None)
-        self.provisional = True
-        self.unsure = True
-        self.defined = self.defined or self.environment.catalog.sensitive
-
     def named(self, member: Member) -> Analysis | None:
         """The analysis of the prepared statement or cursor that a member names, None where there is none."""
-        named = member
-        if named.kind == "explain" and named.inner is not None:
-            named = named.inner
-        if named.name is None:
+        naming = naming_of(member)
+        if naming is None or naming.name is None:
             return None
-        name = named.name.encode()
-        if named.kind == "execute":
-            prepared = self.statements.get(name)
-            return self.resolved(prepared) if prepared is not None else None
-        if named.kind in ("fetch", "move", "close"):
-            portal = self.portals.get(name)
+        name = naming.name.encode()
+        if naming.kind == "execute":
+            prepared = self.statement(name)
+            if prepared is None:
+                return None
+            return self.resolved(prepared) if prepared.member.kind in PLAIN else UNKNOWN_ANALYSIS
+        if naming.kind == "fetch":
+            portal = self.portal(name)
             return portal.analysis if portal is not None else None
         return None
 
     # -- statements and portals ---------------------------------------------------------------------------
-    def put_statement(self, name: bytes, prepared: Prepared) -> Undo:
-        """A Parse or PREPARE is being forwarded."""
-        undo = Undo(name, True)
-        undo.made_statement = prepared
-        undo.was_statement = self.statements.get(name)
-        self.statements[name] = prepared
-        return undo
-
-    def put_portal(self, name: bytes, portal: Portal) -> Undo:
-        """A Bind or DECLARE is being forwarded."""
-        undo = Undo(name, False)
-        undo.made_portal = portal
-        undo.was_portal = self.portals.get(name)
-        self.portals[name] = portal
-        return undo
-
-    def drop_statement(self, name: bytes) -> Undo:
-        """A Close or DEALLOCATE is being forwarded."""
-        undo = Undo(name, True)
-        undo.was_statement = self.statements.pop(name, None)
-        return undo
-
-    def drop_portal(self, name: bytes) -> Undo:
-        """A Close of a portal or cursor is being forwarded."""
-        undo = Undo(name, False)
-        undo.was_portal = self.portals.pop(name, None)
-        return undo
-
-    def full(self) -> bool:
-        """Whether the session holds as many names as it may."""
-        return len(self.statements) >= MOST_NAMES or len(self.portals) >= MOST_NAMES
-
-    def undo(self, undo: Undo | None) -> None:
-        """What was forwarded failed or was skipped. A later unit may have given the name anew meanwhile: then
-        what it replaced is void, should that later one be undone too."""
-        if undo is None:
-            return
-        if undo.statement:
-            self.undo_statement(undo)
-            return
-        was, made = undo.was_portal, undo.made_portal
-        while was is not None and was.void:
-            was = was.before
-        if self.portals.get(undo.name) is not made:
-            if made is not None:
-                made.void, made.before = True, was
-        elif was is None:
-            self.portals.pop(undo.name, None)
-        else:
-            self.portals[undo.name] = was
-
-    def undo_statement(self, undo: Undo) -> None:
-        """The same for a prepared statement."""
-        was, made = undo.was_statement, undo.made_statement
-        while was is not None and was.void:
-            was = was.before
-        if self.statements.get(undo.name) is not made:
-            if made is not None:
-                made.void, made.before = True, was
-        elif was is None:
-            self.statements.pop(undo.name, None)
-        else:
-            self.statements[undo.name] = was
-
-    def uncertain_statement(self, name: bytes, settled: int, unit: int) -> bool:
-        """Whether what this name means hangs on an earlier unit that the server has not answered yet."""
+    def statement(self, name: bytes) -> Prepared | None:
+        """The prepared statement of this name."""
         found = self.statements.get(name)
-        return settled < unit - 1 and (found is None or settled < found.unit < unit)
+        return found if isinstance(found, Prepared) else None
 
-    def uncertain_portal(self, name: bytes, settled: int, unit: int) -> bool:
-        """The same for a portal or cursor."""
+    def portal(self, name: bytes) -> Portal | None:
+        """The portal or cursor of this name."""
         found = self.portals.get(name)
-        return settled < unit - 1 and (found is None or settled < found.unit < unit)
+        return found if isinstance(found, Portal) else None
 
-    def uncertain(self, member: Member, settled: int, unit: int) -> bool:
-        """The same for what a statement names (EXECUTE, FETCH)."""
-        named = member
-        if named.kind == "explain" and named.inner is not None:
-            named = named.inner
-        if named.name is None:
+    def put(self, table: dict[bytes, Entry], entry: Entry) -> None:
+        """A message that gives a name its meaning is being forwarded."""
+        entry.was = table.get(entry.name)
+        table[entry.name] = entry
+
+    def drop(self, table: dict[bytes, Entry], name: bytes, unit: int) -> Entry | None:
+        """A message that ends a name is being forwarded."""
+        if name not in table:
+            return None
+        entry = Entry(name, unit)
+        entry.gone = True
+        self.put(table, entry)
+        return entry
+
+    def confirm(self, entry: Entry) -> None:
+        """The server has done it."""
+        entry.pending = False
+        entry.was = None
+        if entry.gone:
+            for table in (self.statements, self.portals):
+                if table.get(entry.name) is entry:
+                    del table[entry.name]
+
+    def revoke(self, entry: Entry) -> None:
+        """The server failed it or skipped it: the name means what it meant before."""
+        entry.void = True
+        for table in (self.statements, self.portals):
+            if table.get(entry.name) is entry:
+                was = entry.was
+                while was is not None and was.void:
+                    was = was.was
+                if was is None or (was.gone and not was.pending):
+                    del table[entry.name]
+                else:
+                    table[entry.name] = was
+
+    def full(self, text: bytes) -> bool:
+        """Whether the session holds as many names as it may, or as much text. text: what would be added."""
+        if len(self.statements) >= MOST_NAMES or len(self.portals) >= MOST_NAMES:
+            return True
+        if len(text) < LARGE:
             return False
-        name = named.name.encode()
-        if named.kind == "execute":
-            return self.uncertain_statement(name, settled, unit)
-        return named.kind in ("fetch", "move", "close") and self.uncertain_portal(name, settled, unit)
+        held = len(text)
+        for each in self.statements.values():
+            if isinstance(each, Prepared):
+                held += len(each.text)
+        return held > MOST_TEXT
 
-    def follow(self, member: Member, analysis: Analysis, text: bytes, unit: int) -> Undo | None:
-        """PREPARE, DECLARE, DEALLOCATE and CLOSE by SQL, being forwarded."""
+    def follow(self, member: Member, analysis: Analysis, text: bytes, unit: int) -> list[Entry] | None:
+        """What PREPARE, DECLARE, DEALLOCATE, CLOSE and DISCARD by SQL, being forwarded, do to names."""
         kind = member.kind
-        if kind == "prepare" and member.inner is not None and member.name is not None:
-            prepared = Prepared(member.inner, text, unit)
+        name = member.name.encode() if member.name is not None else None
+        if kind == "prepare" and member.inner is not None and name is not None:
+            prepared = Prepared(name, unit, member.inner, text)
             self.resolved(prepared)
-            name = member.name.encode()
-            if name in self.statements:
-                prepared.resolutions.extend(self.statements[name].resolutions)
-                prepared.analysis = unite(prepared.resolutions)
-            return self.put_statement(name, prepared)
-        if kind == "declare" and member.name is not None:
+            self.put(self.statements, prepared)
+            return [prepared]
+        if kind == "declare" and name is not None:
             inner = member.inner if member.inner is not None else member
-            name = member.name.encode()
-            return self.put_portal(name, Portal(inner, analysis, None, self.environment, unit))
-        if kind == "deallocate" and member.name is not None:
-            return self.drop_statement(member.name.encode())
-        if kind == "close" and member.name is not None:
-            return self.drop_portal(member.name.encode())
+            cursor = Portal(name, unit, inner, analysis, None, self.environment)
+            cursor.held = bool(int(member.body.get("options", 0)) & CURSOR_HOLD)
+            self.put(self.portals, cursor)
+            return [cursor]
+        if kind == "deallocate":
+            return self._end(self.statements, name, unit)
+        if kind == "close":
+            return self._end(self.portals, name, unit)
+        if kind == "discard" and member.body.get("target") == "DISCARD_ALL":
+            return self._end(self.statements, None, unit) + self._end(self.portals, None, unit)
         return None
+
+    def _end(self, table: dict[bytes, Entry], name: bytes | None, unit: int) -> list[Entry]:
+        """End one name, or all but the unnamed one, which is out of SQL's reach."""
+        ended: list[Entry] = []
+        for each in [name] if name is not None else [known for known in table if known]:
+            entry = self.drop(table, each, unit)
+            if entry is not None:
+                ended.append(entry)
+        return ended
+
+
+def naming_of(member: Member) -> Member | None:
+    """The EXECUTE or FETCH that a member is, or that stands in its EXPLAIN or CREATE TABLE AS."""
+    naming = member
+    while naming.kind in ("explain", "create_as") and naming.inner is not None:
+        naming = naming.inner
+    return naming if naming.kind in ("execute", "fetch") else None
+
+
+def _held(entry: Entry) -> bool:
+    return isinstance(entry, Portal) and entry.held

@@ -1,26 +1,63 @@
-"""Bind parameters as the journal keeps them: text as text, binary as hex, sensitive ones not at all."""
+"""Bind parameters as the journal keeps them: text as text, binary as hex (compiled).
+Sensitive ones must never stand in it."""
 
 from typing import Final
+
+from librt.strings import read_i16_be, read_i32_be
+
+from wicketgate.protocols.postgres.frames import FrameError
 
 LONGEST: Final = 4096
 """Bytes of a parameter that are kept; beyond, its length is said."""
 
+REDACTED: Final = "[redacted]"
+
 
 def recorded(
-    parameters: list[tuple[int, bytes | None]], sensitive: frozenset[int] | None
-) -> tuple[str | None, ...]:
-    """(format, value) pairs as text. sensitive: 1-based positions to leave out; None: all of them."""
+    data: bytes, at: int, end: int, sensitive: frozenset[int] | None
+) -> tuple[str | None, ...] | None:
+    """The parameters of the Bind in data[…:end], whose names end at `at`; None where there are none.
+
+    sensitive: 1-based positions to leave out; None: all of them. Raises FrameError for a Bind that is cut.
+    """
+    if at + 2 > end:
+        raise FrameError("Bind is cut")
+    chosen = int(read_i16_be(data, at))
+    first = at + 2
+    at = first + 2 * chosen
+    if chosen < 0 or at + 2 > end:
+        raise FrameError("Bind is cut")
+    number = int(read_i16_be(data, at)) & 0xFFFF
+    at += 2
+    if number == 0:
+        return None
     found: list[str | None] = []
-    for index in range(len(parameters)):
-        form, value = parameters[index]
-        if value is None:
+    for index in range(number):
+        if at + 4 > end:
+            raise FrameError("Bind is cut")
+        length = int(read_i32_be(data, at))
+        at += 4
+        if length < -1 or (length > 0 and at + length > end):
+            raise FrameError("Bind is cut")
+        if length < 0:
             found.append(None)
-        elif sensitive is None or (index + 1) in sensitive:
-            found.append("[redacted]")
-        elif len(value) > LONGEST:
-            found.append(f"[{len(value)} bytes]")
-        elif form == 0:
-            found.append(value.decode("utf-8", "backslashreplace"))
+            continue
+        if sensitive is None or (index + 1) in sensitive:
+            found.append(REDACTED)
+        elif length > LONGEST:
+            found.append(f"[{length} bytes]")
+        elif _form(data, first, chosen, index) == 0:
+            found.append(data[at : at + length].decode("utf-8", "backslashreplace"))
         else:
-            found.append("\\x" + value.hex())
+            found.append("\\x" + data[at : at + length].hex())
+        at += length
     return tuple(found)
+
+
+def _form(data: bytes, first: int, chosen: int, index: int) -> int:
+    """The format code of one parameter: 0 text. None given means text for all, one given counts for all."""
+    if chosen == 0:
+        return 0
+    if chosen == 1:
+        return int(read_i16_be(data, first))
+    return int(read_i16_be(data, first + 2 * index)) if index < chosen else 0

@@ -42,6 +42,17 @@ def masks(analysis: Analysis, decision: Decision) -> bool:
     return any(decision.transform(name) != "reveal" for name in analysis.facts.classes)
 
 
+def copies_clean(analysis: Analysis, decision: Decision) -> bool:
+    """Whether COPY … TO STDOUT, whose columns the server does not describe, holds nothing to be masked."""
+    if analysis.copied is None:
+        return False
+    for classes in analysis.copied:
+        for name in classes:
+            if decision.transform(name) != "reveal":
+                return False
+    return True
+
+
 def plan_for(body: bytes, analysis: Analysis, catalog: Catalog, decision: Decision) -> Plan | None:
     """The plan for an answer whose RowDescription body is given; None where every column is proven clean.
 

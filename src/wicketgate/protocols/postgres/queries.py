@@ -1,142 +1,165 @@
-"""One Query string: its members are decided in order, as if those before succeeded; it goes whole.
+"""One Query string: its members are decided in order, as if those before succeeded; it goes whole (compiled).
 If one member is denied nothing of the string goes upstream."""
 
 from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.decision import Denial
-from wicketgate.model.session import UNLIMITED, Clearance, Outcome
-from wicketgate.model.statement import Effect, Statement
+from wicketgate.model.session import Clearance
+from wicketgate.model.statement import UNKNOWN_FACTS, Statement
+from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.ledger import QUERY, Execution, Step
-from wicketgate.protocols.postgres.names import Undo
-from wicketgate.protocols.postgres.plan import masks
+from wicketgate.protocols.postgres.meanings import KEEPS
+from wicketgate.protocols.postgres.names import PLAIN, Entry
+from wicketgate.protocols.postgres.questions import Question
+from wicketgate.protocols.postgres.reading import UNUSABLE_NAME
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
 
 if TYPE_CHECKING:
     from wicketgate.protocols.postgres.units import Units
 
-KEEPS: Final = frozenset(
-    {Effect.WRITE, Effect.DELETE, Effect.DEFINE, Effect.GRANT, Effect.EXECUTE, Effect.UNKNOWN}
-)
-"""Effects that a commit would keep."""
-
-VERDICT: Final = 1
-
 LIMITED_WRITE: Final = Denial(
     "limit",
-    "A string that writes cannot return rows while a row limit applies.",
-    "rows under a limit in a Query that writes",
-    "Send it through a prepared statement (extended protocol), or without RETURNING.",
+    "A string that writes or changes the session cannot return rows while a row limit applies.",
+    "rows under a limit in a Query that also writes, or would commit",
+    "Send its statements one by one, and what writes and returns rows as a prepared statement.",
 )
 
+_ENDS: Final = frozenset({"commit", "rollback", "prepare"})
 
-class QueryUnit:
+
+class QueryUnit(Question):
     """Decides one Query string and forwards it, or what stands in its place."""
 
     def __init__(self, units: "Units", message: bytes, text: bytes, members: tuple[Member, ...]) -> None:
-        self.units = units
+        super().__init__(units)
         self.message = message
         self.text = text
         self.members = members
         self.analyses: list[Analysis] = []
         self.statements: list[Statement] = []
         self.executions: list[Execution] = []
-        self.undos: list[Undo | None] = []
-        names = units.state.names
+        self.entries: list[list[Entry] | None] = []
+        state = units.state
+        names = state.names
         self.was = names.environment
-        self.was_provisional = names.provisional
+        self.was_path_changed = names.changed
+        self.was_unsure = names.unsure
         self.was_defined = names.defined
-        self.was_touched = units.touched
+        self.was_changed = state.changed
+        self.was_controls = units.controls
 
     def weigh(self) -> None:
-        """Decide every member before anything is recorded as permitted; then submit them."""
+        """Decide every member before anything is recorded as permitted; then ask for them."""
         units = self.units
         state = units.state
+        names = state.names
+        meanings = units.meanings
         several = len(self.members) > 1
         for member in self.members:
-            analysis = state.names.resolve(member, state.names.environment)
             text = member.text(self.text) if several else self.text
+            if member.kind not in PLAIN:
+                unfit = UNUSABLE_NAME if meanings.unusable(member) else meanings.missing(member)
+                if unfit is not None:
+                    self.refuse(unfit, Statement(UNKNOWN_FACTS, text, text, None))
+                    return
+            analysis = names.resolve(member, names.environment)
             statement = Statement(analysis.facts, text, text, None)
             denial = state.desk.weigh(statement)
             if denial is not None:
-                self.deny(denial, statement)
+                self.refuse(denial, statement)
                 return
             self.analyses.append(analysis)
             self.statements.append(statement)
-            self.undos.append(units.forwarded(member, analysis, text))
-        self.submit()
+            self.entries.append(meanings.forwarded(member, analysis, text, False))
+        self.ask(self.statements[0])
 
-    def submit(self) -> None:
-        """Get a Clearance for each member in turn; a wait goes on where it stopped."""
-        units = self.units
-        desk = units.state.desk
-
-        def go_on(verdict: Clearance | Denial) -> None:
-            units.waiting = 0
-            if self.cleared(verdict):
-                self.submit()
-            if not units.waiting:
-                units.pump()
-                units.state.host.wake()
-
-        while len(self.executions) < len(self.members):
-            verdict = desk.submit(self.statements[len(self.executions)], go_on)
-            if verdict is None:
-                units.waiting = VERDICT
-                return
-            if not self.cleared(verdict):
-                return
-        self.forward()
-
-    def cleared(self, verdict: Clearance | Denial) -> bool:
-        """Take one verdict. False: the string is denied."""
+    def cleared(self, clearance: Clearance) -> Statement | None:
+        """One member is cleared: the next is asked for, or the whole goes upstream."""
         index = len(self.executions)
-        if isinstance(verdict, Denial):
-            self.withdraw("denied")
-            self.units.poison_query(verdict)
-            return False
-        analysis = self.analyses[index]
-        execution = Execution(self.members[index], analysis, self.statements[index], verdict)
-        execution.masks = masks(analysis, verdict.decision)
-        execution.undo = self.undos[index]
+        state = self.units.state
+        execution = execution_for(
+            state, self.members[index], self.analyses[index], self.statements[index], clearance
+        )
+        if isinstance(execution, Denial):
+            self.refuse(execution, self.statements[index])
+            return None
+        execution.entries = self.entries[index]
         self.executions.append(execution)
-        return True
+        if index + 1 < len(self.members):
+            return self.statements[index + 1]
+        self.forward()
+        return None
+
+    def denied(self, denial: Denial) -> None:
+        """One member is denied, and recorded so: the string is replaced whole."""
+        self.undo("withdrawn")
+        self.units.poison_query(denial)
+
+    def refuse(self, denial: Denial, statement: Statement) -> None:
+        """One member is denied by ourselves."""
+        self.units.state.desk.refused(statement, denial)
+        self.denied(denial)
+
+    def abandon(self) -> None:
+        super().abandon()
+        self.undo("08006")
 
     def forward(self) -> None:
         """All is cleared: the string goes upstream as it came."""
         units = self.units
         state = units.state
-        limited = any(
-            e.analysis.facts.returns_rows and e.clearance.allowance.left < UNLIMITED >> 1
-            for e in self.executions
-        )
-        if limited and any(not KEEPS.isdisjoint(e.analysis.facts.effects) for e in self.executions):
-            self.withdraw("limit")
-            state.desk.refused(self.statements[0], LIMITED_WRITE)
-            units.poison_query(LIMITED_WRITE)
+        if state.skipping:
+            self.undo("skipped")
             return
-        step = Step(QUERY)
+        counted = False
+        copies = False
+        for execution in self.executions:
+            counted = counted or limited(execution)
+            copies = copies or execution.member.kind == "copy_in"
+        if counted and self.could_commit():
+            self.refuse(LIMITED_WRITE, self.statements[0])
+            return
+        step = Step(QUERY, state.unit)
         step.executions = self.executions
         step.text = self.text
-        if limited or any(e.member.kind == "copy_in" for e in self.executions):
+        for execution in self.executions:
+            if execution.sensitive:
+                step.sensitive = True
+                state.sensitive = True
+        if counted or copies:
             state.barrier = step
         units.forward_query(step, self.message)
 
-    def deny(self, denial: Denial, statement: Statement) -> None:
-        """One member is denied: the string is replaced whole."""
-        self.withdraw("denied")
-        self.units.state.desk.refused(statement, denial)
-        self.units.poison_query(denial)
-
-    def withdraw(self, tag: str) -> None:
-        """Nothing of the string runs: what was assumed of its members is taken back."""
+    def could_commit(self) -> bool:
+        """Whether something could last although a row limit ends the string with an error: the server may
+        have finished all of it by then."""
         state = self.units.state
-        for execution in self.executions:
-            state.desk.settle(execution.clearance, Outcome(tag=tag))
-        for undo in reversed(self.undos):
-            state.names.undo(undo)
+        ends = False
+        for index in range(len(self.members)):
+            changes = self.members[index].changes
+            if not KEEPS.isdisjoint(self.analyses[index].facts.effects) or self.entries[index]:
+                return True
+            if changes.path is not None or changes.path_unknown:
+                return True
+            ends = ends or changes.transaction in _ENDS
+        return state.wrote and (ends or state.transaction != b"T" or len(state.steps) > 0)
+
+    def undo(self, code: str) -> None:
+        """Nothing of the string runs: what was assumed of its members is taken back."""
+        units = self.units
+        state = units.state
         names = state.names
-        names.change(names.environment.catalog, self.was.path, self.was.temporary)
-        names.provisional = self.was_provisional
+        for execution in self.executions:
+            state.settle(execution, code)
+        for entries in reversed(self.entries):
+            if entries is not None:
+                for entry in reversed(entries):
+                    names.revoke(entry)
+        if names.environment is not self.was:
+            names.change(names.environment.catalog, self.was.path, self.was.temporary)
+        names.changed = self.was_path_changed
+        names.unsure = self.was_unsure
         names.defined = self.was_defined
-        self.units.touched = self.was_touched
+        state.changed = self.was_changed
+        units.controls = self.was_controls

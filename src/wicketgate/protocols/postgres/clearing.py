@@ -1,0 +1,51 @@
+"""From a Clearance to an Execution (compiled).
+It never lets run what must be masked and can't be."""
+
+from typing import Final
+
+from wicketgate.model.decision import Denial
+from wicketgate.model.session import UNLIMITED, Clearance, Outcome
+from wicketgate.model.statement import Statement
+from wicketgate.protocols.postgres.ledger import Execution, Shape, State
+from wicketgate.protocols.postgres.plan import copies_clean, masks
+from wicketgate.sql.parse import Member
+from wicketgate.sql.resolve import Analysis
+
+MASKED_COPY: Final = Denial(
+    "mask",
+    "COPY … TO STDOUT can't be masked.",
+    "COPY out of columns that are masked, or can't be told",
+    "Copy columns that aren't sensitive by name, or SELECT them.",
+)
+
+
+def execution_for(
+    state: State,
+    member: Member,
+    analysis: Analysis,
+    statement: Statement,
+    clearance: Clearance,
+    known: Shape | None = None,
+) -> Execution | Denial:
+    """The execution of a cleared statement. known: its portal's shape, if it was executed before.
+
+    The Denial, where its answer can't be masked, is not recorded yet; the clearance is then settled.
+    """
+    decision = clearance.decision
+    hides = masks(analysis, decision)
+    shape = known
+    if shape is None or shape.analysis is not analysis or shape.decision is not decision:
+        shape = Shape(analysis, decision, hides)
+        if hides and member.kind == "copy_out":
+            if not copies_clean(analysis, decision):
+                state.desk.settle(clearance, Outcome(code="42501"))
+                return MASKED_COPY
+            shape.hides = False
+    execution = Execution(member, shape, statement, clearance)
+    execution.sensitive = hides
+    return execution
+
+
+def limited(execution: Execution) -> bool:
+    """Whether its rows are counted against a limit."""
+    return execution.shape.analysis.facts.returns_rows and execution.clearance.allowance.left < UNLIMITED >> 1

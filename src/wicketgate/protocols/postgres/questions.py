@@ -1,0 +1,94 @@
+"""One question to the gate, whose answer may come later: then the client's frames wait for it (compiled).
+A Clearance that comes when nobody waits for it any more is settled, and nothing is forwarded on it."""
+
+from typing import TYPE_CHECKING, Final
+
+from wicketgate.model.decision import Denial
+from wicketgate.model.session import Clearance, Outcome
+from wicketgate.model.statement import Statement
+
+if TYPE_CHECKING:
+    from wicketgate.protocols.postgres.units import Units
+
+VERDICT: Final = 1
+
+CANCELLED: Final = Denial("cancelled", "canceling statement due to user request", "cancelled while it waited")
+
+WITHDRAWN_CODE: Final = "57014"
+
+
+class Question:
+    """Asks for clearances, one at a time; `cleared` and `denied` say what follows from an answer."""
+
+    def __init__(self, units: "Units") -> None:
+        self.units = units
+        self.asked: Statement | None = None
+        self.asking = False
+        self.waiting = False
+        self.early: Clearance | Denial | None = None
+
+    def ask(self, statement: Statement) -> None:
+        """Ask the gate, and for what follows from its answers. Without one yet, the client's frames wait."""
+        units = self.units
+        next_one: Statement | None = statement
+        while next_one is not None:
+            self.asked = next_one
+            self.asking = True
+            verdict = units.state.desk.submit(next_one, self.answer)
+            self.asking = False
+            if verdict is None:
+                verdict = self.early
+                self.early = None
+            if verdict is None:
+                self.waiting = True
+                units.question = self
+                units.waiting = VERDICT
+                return
+            if isinstance(verdict, Denial):
+                self.denied(verdict)
+                return
+            next_one = self.cleared(verdict)
+
+    def answer(self, verdict: Clearance | Denial) -> None:
+        """The gate answers, later than asked."""
+        if self.asking:
+            self.early = verdict
+            return
+        if not self.waiting:
+            if isinstance(verdict, Clearance):
+                self.units.state.desk.settle(verdict, Outcome(code=WITHDRAWN_CODE))
+            return
+        self.released()
+        if isinstance(verdict, Denial):
+            self.denied(verdict)
+        else:
+            next_one = self.cleared(verdict)
+            if next_one is not None:
+                self.ask(next_one)
+        self.units.go_on()
+
+    def released(self) -> None:
+        """Nothing is waited for."""
+        self.waiting = False
+        self.units.question = None
+        self.units.waiting = 0
+
+    def withdraw(self) -> None:
+        """The client cancelled what waits: it is refused in its place."""
+        statement = self.asked
+        self.released()
+        if statement is not None:
+            self.units.state.desk.refused(statement, CANCELLED)
+        self.denied(CANCELLED)
+
+    def abandon(self) -> None:
+        """The session is over."""
+        self.released()
+
+    def cleared(self, clearance: Clearance) -> Statement | None:
+        """The gate permits it. Returns what is to be asked next, if anything."""
+        raise NotImplementedError
+
+    def denied(self, denial: Denial) -> None:
+        """The gate, or the client itself, does not let it go on. It has been recorded."""
+        raise NotImplementedError
