@@ -77,6 +77,7 @@ class Desk:
         "_text_bytes",
         "_texts",
         "_touch",
+        "_unlimited",
         "_until",
         "admission",
         "broken",
@@ -122,8 +123,9 @@ class Desk:
         self._until: int | None = until
         self._count: Callable[[str, int], None] = count
         self._decided: dict[Facts, Decided] = {}
-        self._texts: dict[object, int] = {}
+        self._texts: dict[object, bytes] = {}
         self._text_bytes: int = 0
+        self._unlimited: Allowance = Allowance(UNLIMITED)
         self._counts: Counts = Counts(admission.identity.name, leases)
 
     # -- decide -------------------------------------------------------------------------------------------
@@ -183,7 +185,7 @@ class Desk:
             return denial
         if decided.limited:
             return self._limited(statement, decided, resume)
-        return self._cleared(statement, decided, Allowance(UNLIMITED))
+        return self._cleared(statement, decided, self._unlimited)
 
     # -- limits -------------------------------------------------------------------------------------------
     def _limited(
@@ -280,7 +282,7 @@ class Desk:
         if stated is None:
             body = self._state(statement)
         else:
-            head += b',"x":%d' % stated
+            head += stated
             if parameters and not statement.facts.redact_text:
                 body = render.parameters_member(parameters)
         q = self._lines.line("ask", head, body)
@@ -308,7 +310,7 @@ class Desk:
         if len(self._texts) >= MOST_TEXTS or self._text_bytes > MOST_TEXT:
             self._texts.clear()
             self._text_bytes = len(text)
-        self._texts[statement.text_key] = self._lines.q + 1
+        self._texts[statement.text_key] = b',"x":%d' % (self._lines.q + 1)
         body = render.text_member(text, redact, self._key)
         parameters = statement.parameters
         if parameters and not redact:
@@ -320,7 +322,7 @@ class Desk:
         stated = self._texts.get(statement.text_key)
         if stated is None:
             return head, self._state(statement)
-        head += b',"x":%d' % stated
+        head += stated
         parameters = statement.parameters
         if parameters and not statement.facts.redact_text:
             return head, render.parameters_member(parameters)

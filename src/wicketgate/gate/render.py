@@ -137,25 +137,25 @@ def observed(q: int, rule: str, would: str) -> bytes:
 
 
 def answered(q: int, outcome: Outcome, nanoseconds: int) -> bytes:
-    """HEAD of `answer`."""
-    head = f',"r":{q},"o":{{"rows":{outcome.rows},"bytes":{outcome.size},"ns":{nanoseconds}'.encode()
-    tag = outcome.tag
-    if tag is not None:
-        head += b',"tag":' + orjson.dumps(tag)
-    code = outcome.code
-    if code is not None:
-        head += b',"sqlstate":' + orjson.dumps(code)
-    masked = outcome.masked
-    if masked:
-        head += b',"masked":' + orjson.dumps(masked, option=orjson.OPT_SORT_KEYS)
+    """HEAD of `answer`. One format for the ordinary one: it stands on the hot path."""
+    tag, code, sha, masked = outcome.tag, outcome.code, outcome.sha256, outcome.masked
     length = outcome.length
+    told = b"" if tag is None else b',"tag":' + orjson.dumps(tag)
+    if code is not None:
+        told += b',"sqlstate":' + orjson.dumps(code)
+    if masked:
+        told += b',"masked":' + orjson.dumps(masked, option=orjson.OPT_SORT_KEYS)
     if not length:
-        return head + b"}"
-    head += f'}},"b":{{"len":{length},"kept":{len(outcome.kept)},"enc":"base64"'.encode()
-    sha = outcome.sha256
-    if sha is not None:
-        head += b',"sha":"' + sha.encode() + b'"'
-    return head + b"}"
+        return _SHORT % (q, outcome.rows, outcome.size, nanoseconds, told)
+    kept = len(outcome.kept)
+    if sha is None:
+        return _WHOLE % (q, outcome.rows, outcome.size, nanoseconds, told, length, kept)
+    return _CUT % (q, outcome.rows, outcome.size, nanoseconds, told, length, kept, sha.encode())
+
+
+_SHORT: Final = b',"r":%d,"o":{"rows":%d,"bytes":%d,"ns":%d%b}'
+_WHOLE: Final = _SHORT + b',"b":{"len":%d,"kept":%d,"enc":"base64"}'
+_CUT: Final = _SHORT + b',"b":{"len":%d,"kept":%d,"enc":"base64","sha":"%b"}'
 
 
 def answer_body(kept: bytes) -> bytes:
