@@ -289,6 +289,16 @@ def test_copy_in_by_the_extended_protocol_with_the_sync_sent_at_once(stage: Stag
     stage.quiet()
 
 
+def test_copy_into_a_sensitive_table(stage: Stage) -> None:
+    stage.client(p.query("COPY customers FROM STDIN"))
+    stage.server(p.copy_in(3))
+    stage.client(p.copy_data(b"1\tx\t2\n"), p.COPY_DONE)
+    stage.server(p.error("23505", "duplicate key", D="Key (email)=(alice@x.test) already exists."), p.ready())
+    stage.down = stage.down[len(p.copy_in(3)) :]
+    assert "D" not in stage.seen_error("23505", p.ready())
+    assert stage.talk.idle()
+
+
 def test_copy_data_is_recorded_by_digest_beyond_the_limit(stage: Stage) -> None:
     stage = Stage(stage.size, kept=64)
     stage.client(p.query("COPY orders FROM STDIN"))

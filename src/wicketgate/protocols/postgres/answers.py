@@ -266,8 +266,10 @@ class Answers:
         if kind == 72 and step.overflowed:
             return
         execution = self.running(step)
-        if execution.member.kind != ("copy_in" if kind == 71 else "copy_out") or execution.shape.hides:
+        if execution.member.kind != ("copy_in" if kind == 71 else "copy_out"):
             raise FrameError("unexpected COPY")
+        if kind == 72 and execution.shape.hides:
+            raise FrameError("COPY of hidden values")
         state.down.append(data[at:end])
         execution.record(data[at:end], state.setting.kept)
         if kind == 72:
