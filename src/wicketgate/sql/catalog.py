@@ -42,6 +42,7 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         for row in source["casts"]
         if row[5] is not None and row[6] is None and row[5] not in trusted
     )
+    holds = _holds(source, casts)
     salt = orjson.dumps([sorted(sensitive.items()), sorted(trusted)])
     return Catalog(
         version=hashlib.sha256(raw + salt).hexdigest(),
@@ -58,8 +59,8 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         types=_types(source, unsafe),
         builtin_types=frozenset(source["builtin_types"]),
         casts=casts,
-        holds=_holds(source, casts),
-        unsafe_types=frozenset(unsafe) | {oid for cast in casts for oid in (cast.source, cast.target)},
+        holds=holds,
+        unsafe_types=frozenset(unsafe) | holds.keys(),
         uses=_uses(source),
         names=_names(source),
         unbound=unbound,

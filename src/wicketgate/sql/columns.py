@@ -2,6 +2,8 @@
 Where it is in doubt which of several a name means, it means all of them.
 """
 
+from dataclasses import replace
+
 from wicketgate.sql.functions import Doing
 from wicketgate.sql.reading import everything, expression, reads
 from wicketgate.sql.scope import (
@@ -19,7 +21,11 @@ from wicketgate.sql.walk import SYSTEM_COLUMNS, Walk
 
 @reads("ColumnRef", "fields")
 def _column(walk: Walk, body: Body, scope: Scope) -> Value:
-    parts = strings(body.get("fields"))
+    value = _referred(walk, strings(body.get("fields")), scope)
+    return value if value.columns else replace(value, columns=True)
+
+
+def _referred(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value:
     if len(parts) == 1 and parts[0] != "*":
         return column(walk, parts[0], scope)
     if parts[-1] == "*":

@@ -77,6 +77,9 @@ _SECRETIVE = frozenset(
 )
 """Their options may carry passwords."""
 
+_WOKEN = {"CreateCastStmt": ("func",), "CreateConversionStmt": ("func_name",)}
+"""Definitions that make a function run without being named afterwards."""
+
 _HARMLESS_ALTERATIONS = frozenset(
     f"AT_{name}"
     for name in """AddColumn ColumnDefault DropNotNull SetNotNull DropColumn SetStatistics SetOptions
@@ -115,6 +118,13 @@ def command(state: Walk, name: str, body: Body) -> None:
             _element(state, *split(element))
         return
     _expressions(state, name, body)
+    for function in _WOKEN.get(name, ()):
+        if function not in body:
+            continue
+        called = body[function]
+        state.call(strings(called.get("objname") if isinstance(called, dict) else called) or ("",))
+    if body.get("behavior") == "DROP_CASCADE" or name in ("DropOwnedStmt", "ReassignOwnedStmt"):
+        state.complete = False  # what goes with it is not named
     relations = _named(state, name, body)
     if not (name in _HARMLESS and not _has_expressions(body)) and not _harmless_alteration(name, body):
         for oid in relations:

@@ -1,5 +1,6 @@
 """Reads the constructs of JSON and XML: every value in them goes into something computed."""
 
+from wicketgate.sql.calls import sorting
 from wicketgate.sql.reading import HANDLERS, expression, reads
 from wicketgate.sql.scope import (
     COLUMN,
@@ -28,6 +29,8 @@ def nested(walk: Walk, thing: object, scope: Scope) -> list[Value]:
         if len(thing) == 1 and name[:1].isupper():
             if name == "TypeName":
                 walk.cast(thing[name])
+            elif name == "SortBy":
+                values.append(sorting(walk, thing, scope))
             elif name in _NESTING:
                 values.extend(nested(walk, list(thing[name].values()), scope))
             elif name not in ("String", "Integer"):

@@ -22,21 +22,27 @@ def _prepare(
     if member.node == "DeclareCursorStmt" and member.inner is not None and member.inner.node != "SelectStmt":
         held = UNKNOWN_ANALYSIS
     if member.inner is not None and _sets_path(member.inner):
-        facts = replace(held.facts, effects=held.facts.effects | {Effect.UNKNOWN}, complete=False)
-        held = replace(held, facts=facts, disturbs=True)
+        held = _doubted(held)
     for node in member.body.get("argtypes", ()):
         walk.cast(node.get("TypeName", {}))
+    if walk.held_types:
+        walk.unknown("cast")  # a parameter of a type that a user's cast begins at
+    if Effect.UNKNOWN in walk.effects:
+        held = _doubted(held)
     verb = "prepare" if member.node == "PrepareStmt" else "declare"
-    own = {Effect.SESSION} | ({Effect.UNKNOWN} if Effect.UNKNOWN in walk.effects else set())
     facts = replace(
         held.facts,
-        effects=held.facts.effects | own,
+        effects=held.facts.effects | {Effect.SESSION},
         commands=held.facts.commands | {verb},
         returns_rows=False,
-        complete=held.facts.complete and walk.complete,
-        opaque=held.facts.opaque or walk.opaque,
     )
     return replace(held, facts=facts, held=held)
+
+
+def _doubted(held: Analysis) -> Analysis:
+    """The same, where something beside it may do anything."""
+    facts = replace(held.facts, effects=held.facts.effects | {Effect.UNKNOWN}, complete=False, opaque=True)
+    return replace(held, facts=facts, sensitive=True, sensitive_parameters=None, disturbs=True)
 
 
 def _sets_path(member: Member) -> bool:
@@ -53,7 +59,7 @@ def _execute(
         walk.steer(value)
     own = finish(walk, NOTHING, False).facts if values else None
     parameters: frozenset[int] | None = frozenset()
-    if held.sensitive_parameters is None:
+    if held.sensitive_parameters is None or walk.opaque:
         parameters = None
     else:
         for at, value in enumerate(values, 1):

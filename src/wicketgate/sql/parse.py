@@ -187,11 +187,15 @@ def _script(statements: list[Node], text: bytes, alone: bool) -> tuple[Script, b
     """The script, and whether it may be shared by texts that differ in their literals."""
     if not statements:
         return _EMPTY, False
-    shared = alone and len(statements) == 1 and erasable(statements[0].get("stmt", {}))
-    members = []
-    for raw in statements:
-        begin = None if shared else int(raw.get("stmt_location", 0))
-        members.append(_member(raw.get("stmt", {}), begin, int(raw.get("stmt_len", 0))))
+    try:
+        shared = alone and len(statements) == 1 and erasable(statements[0].get("stmt", {}))
+        members = []
+        for raw in statements:
+            begin = None if shared else int(raw.get("stmt_location", 0))
+            members.append(_member(raw.get("stmt", {}), begin, int(raw.get("stmt_len", 0))))
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        # a tree of a shape that was not foreseen
+        raise SyntaxRefused("statement cannot be analysed") from None
     return Script(tuple(members)), shared
 
 

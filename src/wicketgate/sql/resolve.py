@@ -2,6 +2,9 @@
 Whatever is not understood comes out as unknown; nothing here permits anything.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from wicketgate.model.statement import Effect, Facts
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment, unite
 from wicketgate.sql.cache import Generations
@@ -12,10 +15,11 @@ from wicketgate.sql.parse import Member
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.scope import Columns, Scope
 from wicketgate.sql.session import SESSION
+from wicketgate.sql.snapshot import Catalog
 from wicketgate.sql.walk import TooComplex, Walk
 from wicketgate.sql.writing import change
 
-__all__ = ["Analysis", "Environment", "resolve", "unite"]
+__all__ = ["Analysis", "Environment", "declared", "resolve", "unite"]
 
 _cache: Generations[tuple[Member, Environment, Analysis | None], Analysis] = Generations(8192)
 
@@ -46,6 +50,24 @@ def _resolve(member: Member, environment: Environment, inner: Analysis | None) -
         return _analyse(walk, member, environment, inner)
     except (TooComplex, RecursionError):
         return _refused(walk, "this statement is too deep or too large to be analysed")
+    except (AttributeError, LookupError, TypeError, ValueError):
+        # a tree of a shape that was not foreseen: nothing is known of it, and nothing passes
+        return _refused(walk, "this statement could not be analysed")
+
+
+def declared(analysis: Analysis, catalog: Catalog, types: Sequence[int]) -> Analysis:
+    """With the parameter types that Parse declares (OIDs): a value of some types runs a user's code when
+    it is
+    bound or cast."""
+    if not any(oid in catalog.unsafe_types for oid in types):
+        return analysis
+    facts = replace(
+        analysis.facts,
+        effects=analysis.facts.effects | {Effect.UNKNOWN},
+        complete=False,
+        opaque=True,
+    )
+    return replace(analysis, facts=facts, sensitive=analysis.sensitive or catalog.sensitive, disturbs=True)
 
 
 def _refused(walk: Walk, reason: str) -> Analysis:

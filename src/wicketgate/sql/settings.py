@@ -5,7 +5,7 @@ What is not listed here is unknown, never allowed: a setting may change how text
 ALLOWED = frozenset(
     """
     application_name array_nulls bytea_output check_function_bodies client_connection_check_interval
-    client_encoding client_min_messages compute_query_id constraint_exclusion cpu_index_tuple_cost
+    client_encoding client_min_messages constraint_exclusion cpu_index_tuple_cost
     cpu_operator_cost cpu_tuple_cost cursor_tuple_fraction datestyle default_statistics_target
     default_table_access_method default_tablespace default_text_search_config default_toast_compression
     default_transaction_deferrable default_transaction_isolation default_transaction_read_only

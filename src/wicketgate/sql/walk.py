@@ -199,7 +199,7 @@ class Walk:
                 self.unknown(f"rule on {relation.qualified}")
             if self.catalog.sensitive:
                 self._run(relation, storing)
-            if relation.view is not None:
+            if relation.kind == "v" and relation.view is not None:
                 body = self.catalog.body(relation)
                 self.writes |= body.reads
                 self._open(relation, False)
@@ -334,9 +334,7 @@ class Walk:
             self.unknown("type")
             return
         schema, bare = (name[-2], name[-1]) if len(name) > 1 else (None, name[-1])
-        if f"{bare}!" in self.temporary or (
-            "cast()" in self.temporary and bare not in self.catalog.builtin_types
-        ):
+        if f"{bare}!" in self.temporary or ("cast()" in self.temporary and not constant):
             self.unknown(f"type {bare}")
             return
         if bare in self.temporary:
