@@ -16,7 +16,6 @@ from wicketgate.api.server import serve as serve_api
 from wicketgate.control.ca import Authority
 from wicketgate.control.credentials import LocalKey
 from wicketgate.control.main import run as run_control
-from wicketgate.control.messages import Welcome
 from wicketgate.control.ports import (
     ControlPort,
     ControlPorts,
@@ -25,119 +24,21 @@ from wicketgate.control.ports import (
     LoadedPolicy,
     TlsFiles,
 )
-from wicketgate.gate.gate import Gate
-from wicketgate.gate.ports import PolicyInForce
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
-from wicketgate.model.resource import Resource
 from wicketgate.office import open_office, recordings
 from wicketgate.policy.engine import Context, Engine
-from wicketgate.policy.load import Policy, ProtocolRules, load_shipped, load_sources, read_sources
+from wicketgate.policy.load import Policy, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
 from wicketgate.store.control import ControlStore
 from wicketgate.store.db import Store, store_url
-from wicketgate.worker.main import run as run_worker
-from wicketgate.worker.ports import GateNeeds, GatePort, WorkerPorts
-
-
-def log(line: str) -> None:
-    """One line for the operator. Never a secret."""
-    sys.stderr.write(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%S.%fZ} {line}\n")
-    sys.stderr.flush()
-
-
-def boot() -> int:
-    """Nanoseconds of the boot clock: it never steps back, and counts a suspended machine's time."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def rules_of(specs: Mapping[str, ProtocolSpec]) -> dict[str, ProtocolRules]:
-    """What the policy's loader needs of each protocol."""
-    return {
-        spec.name: ProtocolRules(
-            name=spec.name,
-            default_port=spec.default_port,
-            validate=spec.validate,
-            check_column=spec.check_column,
-            transforms=spec.transforms,
-            tls_modes=spec.tls_modes,
-        )
-        for spec in specs.values()
-    }
-
-
-# -- a worker ----------------------------------------------------------------------------------------------
-def worker_ports(specs: Mapping[str, ProtocolSpec]) -> WorkerPorts:
-    """Everything that a worker is given. specs: the protocols that it speaks."""
-    return WorkerPorts(
-        protocols=specs,
-        build_journal=_journal_of,
-        build_gate=partial(build_gate, specs),
-        resource=_resource_of,
-        clock=time.time_ns,
-        boot=boot,
-        token=os.urandom,
-        log=log,
-    )
-
-
-def _journal_of(welcome: Welcome) -> Writer:
-    return Writer(
-        Path(welcome.journal),
-        welcome.node,
-        welcome.writer,
-        time.time_ns,
-        boot,
-        os.urandom,
-        bool(welcome.settings.get("synced", False)),
-    )
-
-
-def _resource_of(gate: GatePort, name: str) -> Resource | None:
-    assert isinstance(gate, Gate)
-    return gate.policy.engine.policy.resources.get(name)
-
-
-def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
-    """The gate of one worker, kept up to date by what the control process replicates."""
-    rules = rules_of(specs)
-
-    def policy() -> PolicyInForce:
-        held = needs.replica.get("policy", "text") or {}
-        loaded = load_shipped(held["text"], rules)
-        return PolicyInForce(Engine(loaded), loaded.digest)
-
-    def people() -> Authenticator:
-        return Authenticator(needs.replica.section("tokens"), needs.replica.section("identities"))
-
-    key = needs.token(32)
-    gate = Gate(
-        policy(),
-        people(),
-        needs.journal,
-        needs.asks,
-        needs.clock,
-        needs.boot,
-        needs.token,
-        needs.touch,
-        key,
-        needs.count,
-    )
-
-    def changed(sections: frozenset[str]) -> None:
-        if "policy" in sections:
-            gate.policy = policy()
-        if sections & {"tokens", "identities"}:
-            gate.authenticator = people()
-
-    needs.replica.on_commit(changed)
-    return gate
+from wicketgate.workshop import boot, log, rules_of
 
 
 # -- the control process -----------------------------------------------------------------------------------
@@ -310,7 +211,7 @@ def _serve(config: Path) -> int:
             for protocol, each in settings.listeners(specs).items()
         ),
         workers=settings.workers,
-        command=(sys.executable, "-m", "wicketgate.app", "worker"),
+        command=(sys.executable, "-m", "wicketgate.workshop"),
         journal=journal,
         tls=tls,
         worker=settings.of_workers(),
@@ -352,15 +253,3 @@ def _tls(settings: Settings) -> tuple[TlsFiles, Any]:
         settings.state / "ca", tuple(own.names), datetime.datetime.now(datetime.UTC), client_ca
     )
     return authority.files, lambda: authority.renew(datetime.datetime.now(datetime.UTC))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`python -m wicketgate.app worker FD`: how the control process executes a worker."""
-    if len(arguments) != 2 or arguments[0] != "worker":
-        log("this is executed by the gateway itself: use `wicket serve`")
-        return 2
-    return run_worker(int(arguments[1]), worker_ports(protocols()))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

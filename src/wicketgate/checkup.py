@@ -13,7 +13,7 @@ from wicketgate.policy.load import Policy
 
 def load_policy(config: Path) -> Policy:
     """The policy as the file holds it now. Raises PolicyError, OSError."""
-    from wicketgate.app import rules_of
+    from wicketgate.workshop import rules_of
     from wicketgate.policy.load import load_sources, read_sources
     from wicketgate.protocols.registry import protocols
 

@@ -3,7 +3,7 @@
 import sys
 
 from seam.toy import TOY
-from wicketgate.app import worker_ports
+from wicketgate.workshop import worker_ports
 from wicketgate.worker.main import run
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ It must never outlive the control link, nor forward what its journal did not tak
 """
 
 import asyncio
+import gc
 import signal
 import socket
 import ssl
@@ -432,6 +433,10 @@ def run(link_descriptor: int, ports: WorkerPorts) -> int:
     # The control process tells when to stop; a terminal's Ctrl-C reaches us as well.
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
+
+    # Statements make little garbage and no cycles; what was imported, and catalogs, must not be walked for it.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
     async def main() -> str:
         return await Worker(ports, socket.socket(fileno=link_descriptor)).serve()

@@ -1,0 +1,128 @@
+"""The composition of a worker: what it is given, and how the control process executes it.
+It imports nothing of the control plane, so that a worker starts fast and holds little."""
+
+import datetime
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from wicketgate.control.messages import Welcome
+from wicketgate.gate.gate import Gate
+from wicketgate.gate.ports import PolicyInForce
+from wicketgate.identity.authenticate import Authenticator
+from wicketgate.journal.writer import Writer
+from wicketgate.model.resource import Resource
+from wicketgate.policy.engine import Engine
+from wicketgate.policy.load import ProtocolRules, load_shipped
+from wicketgate.protocols.base import ProtocolSpec
+from wicketgate.protocols.registry import protocols
+from wicketgate.worker.main import run as run_worker
+from wicketgate.worker.ports import GateNeeds, GatePort, WorkerPorts
+
+
+def log(line: str) -> None:
+    """One line for the operator. Never a secret."""
+    sys.stderr.write(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%S.%fZ} {line}\n")
+    sys.stderr.flush()
+
+
+def boot() -> int:
+    """Nanoseconds of the boot clock: it never steps back, and counts a suspended machine's time."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def rules_of(specs: Mapping[str, ProtocolSpec]) -> dict[str, ProtocolRules]:
+    """What the policy's loader needs of each protocol."""
+    return {
+        spec.name: ProtocolRules(
+            name=spec.name,
+            default_port=spec.default_port,
+            validate=spec.validate,
+            check_column=spec.check_column,
+            transforms=spec.transforms,
+            tls_modes=spec.tls_modes,
+        )
+        for spec in specs.values()
+    }
+
+
+def worker_ports(specs: Mapping[str, ProtocolSpec]) -> WorkerPorts:
+    """Everything that a worker is given. specs: the protocols that it speaks."""
+    return WorkerPorts(
+        protocols=specs,
+        build_journal=_journal_of,
+        build_gate=partial(build_gate, specs),
+        resource=_resource_of,
+        clock=time.time_ns,
+        boot=boot,
+        token=os.urandom,
+        log=log,
+    )
+
+
+def _journal_of(welcome: Welcome) -> Writer:
+    return Writer(
+        Path(welcome.journal),
+        welcome.node,
+        welcome.writer,
+        time.time_ns,
+        boot,
+        os.urandom,
+        bool(welcome.settings.get("synced", False)),
+    )
+
+
+def _resource_of(gate: GatePort, name: str) -> Resource | None:
+    assert isinstance(gate, Gate)
+    return gate.policy.engine.policy.resources.get(name)
+
+
+def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
+    """The gate of one worker, kept up to date by what the control process replicates."""
+    rules = rules_of(specs)
+
+    def policy() -> PolicyInForce:
+        held = needs.replica.get("policy", "text") or {}
+        loaded = load_shipped(held["text"], rules)
+        return PolicyInForce(Engine(loaded), loaded.digest)
+
+    def people() -> Authenticator:
+        return Authenticator(needs.replica.section("tokens"), needs.replica.section("identities"))
+
+    key = needs.token(32)
+    gate = Gate(
+        policy(),
+        people(),
+        needs.journal,
+        needs.asks,
+        needs.clock,
+        needs.boot,
+        needs.token,
+        needs.touch,
+        key,
+        needs.count,
+    )
+
+    def changed(sections: frozenset[str]) -> None:
+        if "policy" in sections:
+            gate.policy = policy()
+        if sections & {"tokens", "identities"}:
+            gate.authenticator = people()
+
+    needs.replica.on_commit(changed)
+    return gate
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m wicketgate.workshop FD`: how the control process executes a worker."""
+    if len(arguments) != 1:
+        log("this is executed by the gateway itself: use `wicket serve`")
+        return 2
+    return run_worker(int(arguments[0]), worker_ports(protocols()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
