@@ -128,6 +128,7 @@ def unite_facts(many: Sequence[Facts]) -> Facts:
         refusal=next((facts.refusal for facts in many if facts.refusal), None),
         returns_rows=any(facts.returns_rows for facts in many),
         redact_text=any(facts.redact_text for facts in many),
+        catalog=next((facts.catalog for facts in reversed(many) if facts.catalog), None),
     )
 
 

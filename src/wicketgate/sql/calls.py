@@ -91,14 +91,19 @@ def setting(walk: Walk, name: str, value: str | None) -> None:
         walk.refusal = refused
 
 
-def sorting(walk: Walk, node: Node, scope: Scope) -> Value:
-    """One ORDER BY entry inside an aggregate or window: its value steers."""
-    body = node.get("SortBy", {})
+def ordering(walk: Walk, node: Node) -> Body:
+    """The body of one ORDER BY entry, its operator noted."""
+    body: Body = node.get("SortBy", {})
     if not body.keys() <= {"node", "sortby_dir", "sortby_nulls", "useOp", "location"}:
         walk.unknown("syntax SortBy")
     if body.get("useOp"):
         walk.operate(strings(body["useOp"]))
-    value = expression(walk, body.get("node"), scope)
+    return body
+
+
+def sorting(walk: Walk, node: Node, scope: Scope) -> Value:
+    """One ORDER BY entry inside an aggregate or window: its value steers."""
+    value = expression(walk, ordering(walk, node).get("node"), scope)
     walk.steer(value)
     return value
 

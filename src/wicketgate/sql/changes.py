@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wicketgate.sql.path import read_path
 from wicketgate.sql.settings import canonical
-from wicketgate.sql.tree import Body, Node, literal, options, split, strings, walk
+from wicketgate.sql.tree import Body, Node, hoisted, literal, options, split, strings, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ def changes(name: str, body: Body) -> Changes:
         return Changes(path_unknown=body.get("target") == "DISCARD_ALL")
     if name in ("DoStmt", "CallStmt"):
         return Changes(path_unknown=True, defines=True)
+    if name == "SelectStmt":
+        body = hoisted(body)
     if name == "SelectStmt" and "intoClause" not in body:
         return _configures(body)
     created = _created(name, body)

@@ -36,6 +36,7 @@ def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
         refusal=walk.refusal,
         returns_rows=returns_rows,
         redact_text=walk.redact,
+        catalog=walk.catalog.version,
     )
     return Analysis(
         facts=facts,

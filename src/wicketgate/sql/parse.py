@@ -12,7 +12,7 @@ from wicketgate.sql.cache import Generations
 from wicketgate.sql.changes import NOTHING, Changes, changes
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.literals import erasable
-from wicketgate.sql.tree import Body, Node, split
+from wicketgate.sql.tree import Body, Node, hoisted, split
 
 __all__ = ["Changes", "Member", "Script", "SyntaxRefused", "parse"]
 
@@ -201,6 +201,8 @@ def _script(statements: list[Node], text: bytes, alone: bool) -> tuple[Script, b
 
 def _member(node: Node, begin: int | None, length: int) -> Member:
     node_type, body = split(node)
+    if node_type == "SelectStmt":
+        body = hoisted(body)
     inner: Member | None = None
     nested = body.get("query") if node_type in _HOLDING else None
     if isinstance(nested, dict) and (node_type != "CreateTableAsStmt" or "ExecuteStmt" in nested):

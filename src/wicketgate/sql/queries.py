@@ -5,7 +5,7 @@ A field that is not named here makes the statement unknown.
 from wicketgate.model.statement import Effect
 from wicketgate.sql import expressions as registered
 from wicketgate.sql.bounds import aggregates, bound, proven_limit
-from wicketgate.sql.calls import sorting, window
+from wicketgate.sql.calls import ordering, sorting, window
 from wicketgate.sql.changes import named_setting
 from wicketgate.sql.columns import items_named
 from wicketgate.sql.froms import from_items
@@ -23,7 +23,7 @@ from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import Walk
 
 _FIELDS = frozenset(
-    """distinctClause intoClause targetList fromClause whereClause groupClause groupDistinct havingClause
+    """distinctClause targetList fromClause whereClause groupClause groupDistinct havingClause
     windowClause valuesLists sortClause limitOffset limitCount limitOption lockingClause withClause op all
     larg rarg""".split()
 )
@@ -125,6 +125,7 @@ def _values(walk: Walk, body: Body, scope: Scope) -> Columns:
 def _tail(walk: Walk, body: Body, scope: Scope, columns: Columns) -> None:
     """ORDER BY, LIMIT, OFFSET and FOR UPDATE."""
     for sort in body.get("sortClause", ()):
+        ordering(walk, sort)
         node = sort.get("SortBy", {}).get("node", {})
         named = _output(node, columns)
         if named is not None:
@@ -166,6 +167,8 @@ def _group(walk: Walk, node: Node, scope: Scope, columns: Columns) -> None:
     """GROUP BY and DISTINCT ON: a bare column is compared for equality, anything else steers."""
     name, body = split(node)
     if name == "GroupingSet":
+        if not body.keys() <= {"kind", "content", "location"}:
+            walk.unknown("syntax GroupingSet")
         for inner in body.get("content", ()):
             _group(walk, inner, scope, columns)
         return

@@ -77,6 +77,7 @@ def _refused(walk: Walk, reason: str) -> Analysis:
         complete=False,
         opaque=True,
         refusal=reason,
+        catalog=walk.catalog.version,
     )
     return Analysis(
         facts, True, starred=True, returning_unproven=True, sensitive_parameters=None, disturbs=True

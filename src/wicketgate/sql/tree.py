@@ -84,3 +84,17 @@ def options(nodes: list[Node] | None) -> dict[str, Node | None]:
         for node in nodes or ()
         if "DefElem" in node
     }
+
+
+def hoisted(select: Body) -> Body:
+    """A SELECT with the INTO of its leftmost branch at the top: `SELECT 1 INTO x UNION SELECT 2` creates x."""
+    chain = [select]
+    while isinstance(chain[-1].get("larg"), dict):
+        chain.append(chain[-1]["larg"])
+    into = chain[-1].get("intoClause")
+    if into is None or len(chain) == 1:
+        return select
+    body = {field: inner for field, inner in chain[-1].items() if field != "intoClause"}
+    for link in reversed(chain[:-1]):
+        body = {**link, "larg": body}
+    return {**body, "intoClause": into}

@@ -21,6 +21,7 @@ _QUERY_SECONDS = 60
 FORMAT = 3
 """The layout of what read_catalog makes; load refuses another."""
 
+_LASTING = "exists (select from pg_class l where l.oid = {oid} and l.relpersistence <> 't')"
 _OURS = "n.nspname !~ '^pg_(toast_)?temp_'"
 
 _EXTENSION = """
@@ -57,16 +58,18 @@ group by a.attrelid order by a.attrelid"""
 _VIEWS = f"""
 select c.oid::int8, pg_get_viewdef(c.oid)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('v', 'm') and {_OURS} and n.nspname not in ('pg_catalog', 'information_schema')
+where c.relkind in ('v', 'm') and {_OURS}
+  and (n.nspname not in ('pg_catalog', 'information_schema') or c.oid >= 16384)
 order by c.oid"""
 
-_USES = """
+_USES = f"""
 select distinct r.ev_class::int8, d.refobjid::int8, d.refobjsubid::int8
 from pg_rewrite r join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
 where d.refclassid = 'pg_class'::regclass and d.refobjid <> r.ev_class and r.oid >= 16384
+  and {_LASTING.format(oid="r.ev_class")}
 order by 1, 2, 3"""
 
-_GENERATED = """
+_GENERATED = f"""
 select distinct a.attrelid::int8, a.attnum::int8, d.refobjsubid::int8
 from pg_attribute a
 left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
@@ -74,7 +77,7 @@ join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = a.attre
   and d.refobjsubid <> a.attnum and d.refobjsubid > 0
   and (d.classid = 'pg_class'::regclass and d.objid = a.attrelid and d.objsubid = a.attnum
        or d.classid = 'pg_attrdef'::regclass and d.objid = f.oid)
-where a.attgenerated <> '' and not a.attisdropped
+where a.attgenerated <> '' and not a.attisdropped and {_LASTING.format(oid="a.attrelid")}
 order by 1, 2, 3"""
 
 _DEFAULTS = f"""
@@ -83,15 +86,19 @@ from pg_attrdef f
 join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid =
 'pg_proc'::regclass
 join pg_proc p on p.oid = d.refobjid join pg_namespace n on n.oid = p.pronamespace
-where p.oid >= 16384 and {_EXTENSION.format(table="pg_proc", oid="p.oid")} is null
+where p.oid >= 16384 and {_LASTING.format(oid="f.adrelid")}
+  and {_EXTENSION.format(table="pg_proc", oid="p.oid")} is null
 order by 1, 2"""
 
-_INHERITS = "select inhrelid::int8, inhparent::int8 from pg_inherits order by 1, 2"
+_INHERITS = f"""
+select inhrelid::int8, inhparent::int8 from pg_inherits where {_LASTING.format(oid="inhrelid")} order by
+1, 2"""
 
-_KEYS = """
+_KEYS = f"""
 select i.indrelid::int8, (i.indkey::int2[])[0:i.indnkeyatts - 1]::int8[]
 from pg_index i
 where i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
+  and {_LASTING.format(oid="i.indrelid")}
 order by i.indexrelid"""
 
 _BUILTIN_FUNCTIONS = """
@@ -153,7 +160,8 @@ select x.name::text from (
   union select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('i', 'I') and {_OURS} and n.nspname <> 'pg_catalog'
   union select conname from pg_constraint where oid >= 16384
-  union select tgname from pg_trigger where not tgisinternal
+    and (conrelid = 0 or {_LASTING.format(oid="conrelid")})
+  union select tgname from pg_trigger where not tgisinternal and {_LASTING.format(oid="tgrelid")}
   union select collname from pg_collation where oid >= 16384
   union select extname from pg_extension
   union select polname from pg_policy) x
@@ -168,7 +176,7 @@ select md5(concat_ws(',',
      where t.attrelid in (select oid from pg_class where relpersistence <> 't')),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_proc t),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_type t
-     where not exists (select from pg_class c where c.oid = t.typrelid and c.relpersistence = 't')),
+     where t.typnamespace not in (select oid from pg_namespace where nspname ~ '^pg_(toast_)?temp_')),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_rewrite t
      where t.ev_class in (select oid from pg_class where relpersistence <> 't')),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.inhrelid::int8) % 1000000007)) from
@@ -182,7 +190,8 @@ select md5(concat_ws(',',
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from
   pg_constraint t
      where t.conrelid = 0 or t.conrelid in (select oid from pg_class where relpersistence <> 't')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_trigger t),
+  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_trigger t
+     where t.tgrelid in (select oid from pg_class where relpersistence <> 't')),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from
   pg_extension t),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_namespace t
