@@ -13,9 +13,9 @@ from wicketgate.policy.load import Policy
 
 def load_policy(config: Path) -> Policy:
     """The policy as the file holds it now. Raises PolicyError, OSError."""
-    from wicketgate.workshop import rules_of
     from wicketgate.policy.load import load_sources, read_sources
     from wicketgate.protocols.registry import protocols
+    from wicketgate.workshop import rules_of
 
     return load_sources(read_sources(config), rules_of(protocols()))
 

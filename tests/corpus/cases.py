@@ -25,7 +25,7 @@ quiet: the server's own error passes, its SQLSTATE kept, its text without a plan
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages sent in one write. answers: ReadyForQuery frames to wait for; until: or a frame of this type."""
+    """Messages of one write. answers: ReadyForQuery frames to wait for. until: or a frame of this type."""
 
     sent: bytes
     answers: int
@@ -72,7 +72,24 @@ class Case:
         return f"{self.kind}: {self.name}"
 
 
-_KEYS = frozenset(["name", "who", "want", "steps", "login", "effect", "code", "least", "most", "safe", "ends", "equality", "varies", "rows"])
+_KEYS = frozenset(
+    [
+        "name",
+        "who",
+        "want",
+        "steps",
+        "login",
+        "effect",
+        "code",
+        "least",
+        "most",
+        "safe",
+        "ends",
+        "equality",
+        "varies",
+        "rows",
+    ]
+)
 
 
 def bypass() -> list[Case]:
@@ -145,9 +162,10 @@ def _answers(item: Any) -> int:
 def message(item: Any) -> bytes:
     """One message of a batch:
 
-    sync, flush, done (CopyDone) · {parse: text, as: name, types} · {bind: statement, portal, values, formats,
-    results} · {describe: statement} · {describe-portal: portal} · {execute: portal, rows} · {close: statement}
-    · {close-portal: portal} · {query: text, grow: part, times: n, end: text} · {data: text} · {fail: reason}
+    sync, flush, done (CopyDone) · {parse: text, as: name, types} · {bind: statement, portal, values,
+    formats, results} · {describe: statement} · {describe-portal: portal} · {execute: portal, rows}
+    · {close: statement} · {close-portal: portal} · {query: text, grow: part, times: n, end: text}
+    · {data: text} · {fail: reason}
     · {call: oid, values} · {bytes: hex, answers: n}
     """
     if isinstance(item, str):

@@ -1,4 +1,4 @@
-"""The innocent corpus as data: what clients and people send that must pass, and which output columns are masked."""
+"""The innocent corpus as data: what clients and people send that must pass, and which columns are masked."""
 
 from __future__ import annotations
 

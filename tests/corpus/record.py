@@ -1,4 +1,4 @@
-"""Records what clients send: a relay that notes each statement, and the innocent corpus written from its notes.
+"""Records what clients send: a relay notes each statement, and the innocent corpus is written from that.
 For making the corpus grow by hand: `PYTHONPATH=tests .venv/bin/python -m corpus.record`. No test runs it."""
 
 from __future__ import annotations
@@ -41,16 +41,42 @@ _CONTEXT = (
 """First words of statements that mean something only after others; the client scripts run these."""
 
 COMPLETIONS = (
-    "SELECT * FROM cust", "UPDATE ord", "INSERT INTO no", "DELETE FROM vic", "SELECT id FROM s1.", "\\d ord", "\\df wi",
-    "ALTER TABLE customers ALTER COLUMN em", "DROP VIEW v_", "SET search_p", "SET timezone TO ", "SHOW server_v", "\\dn s",
-    "GRANT SELECT ON orders TO ", "ALTER TABLE orders DROP CONSTRAINT ", "CREATE INDEX ON orders (", "COPY no", "\\c ",
-    "\\dT mo", "REFRESH MATERIALIZED VIEW m", "TABLE or", "COMMENT ON COLUMN customers.", "EXECUTE ", "LISTEN ",
-    "VACUUM or", "ANALYZE or", "\\sf wi", "\\dv v", "ALTER SEQUENCE ", "CALL ti", "SET ROLE app",
-)  # fmt: skip
+    "SELECT * FROM cust",
+    "UPDATE ord",
+    "INSERT INTO no",
+    "DELETE FROM vic",
+    "SELECT id FROM s1.",
+    "\\d ord",
+    "\\df wi",
+    "ALTER TABLE customers ALTER COLUMN em",
+    "DROP VIEW v_",
+    "SET search_p",
+    "SET timezone TO ",
+    "SHOW server_v",
+    "\\dn s",
+    "GRANT SELECT ON orders TO ",
+    "ALTER TABLE orders DROP CONSTRAINT ",
+    "CREATE INDEX ON orders (",
+    "COPY no",
+    "\\c ",
+    "\\dT mo",
+    "REFRESH MATERIALIZED VIEW m",
+    "TABLE or",
+    "COMMENT ON COLUMN customers.",
+    "EXECUTE ",
+    "LISTEN ",
+    "VACUUM or",
+    "ANALYZE or",
+    "\\sf wi",
+    "\\dv v",
+    "ALTER SEQUENCE ",
+    "CALL ti",
+    "SET ROLE app",
+)
 
 
 class Relay:
-    """Carries one server's traffic in clear and notes what clients ask. `notes`: in the order they were asked."""
+    """Carries one server's traffic in clear and notes what clients ask. notes: in the order of asking."""
 
     def __init__(self, port: int) -> None:
         self._upstream = port

@@ -11,8 +11,11 @@ from servers import binaries, system
 from servers.certificates import Authority
 from servers.postgres import Postgres
 
+SERVERS = {"postgres15": int(binaries.debian().parent.name), "postgres18": 18}
+"""Fixture -> the version that it has: known at collection, for cases that only some have."""
 
-@pytest.fixture(scope="session", params=["postgres15", "postgres18"])
+
+@pytest.fixture(scope="session", params=list(SERVERS))
 def server(request: pytest.FixtureRequest) -> Postgres:
     """A real server with both worlds of the corpus."""
     found = request.getfixturevalue(request.param)
@@ -36,7 +39,9 @@ def house(server: Postgres) -> Iterator[House]:
 @pytest.fixture(scope="session")
 def frail(authority: Authority) -> Iterator[Postgres]:
     """A server with both worlds that tests may kill; it writes every statement that reaches it to its log."""
-    server = Postgres.create(binaries.embedded(), authority, {"log_statement": "all", "max_connections": "300"})
+    server = Postgres.create(
+        binaries.embedded(), authority, {"log_statement": "all", "max_connections": "300"}
+    )
     worlds.build(server)
     yield server
     server.destroy()

@@ -1,9 +1,10 @@
-"""What ordinary clients do, one script each: run directly and through the gateway it must give the same answers.
-Only clean tables are read here, so nothing may be masked or denied. Each returns what the client saw, as text."""
+"""What ordinary clients do, one script each: direct and through the gateway it must give the same answers.
+Only clean tables are read here: nothing may be masked or denied. Each returns what the client saw."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import ssl
@@ -16,8 +17,10 @@ from typing import Any
 from urllib.parse import quote
 
 import asyncpg
-import pg8000.dbapi
+import pg8000.dbapi  # type: ignore[import-untyped]
 import psycopg
+import psycopg.types.composite
+import psycopg.types.enum
 from psycopg import sql
 
 HERE = Path(__file__).parent
@@ -37,8 +40,8 @@ class Target:
     def conninfo(self) -> str:
         tls = f"sslmode=verify-full sslrootcert={self.ca}" if self.ca else "sslmode=disable"
         return (
-            f"host={self.host} port={self.port} user={self.user} password={self.password} dbname={self.database} "
-            f"connect_timeout=10 {tls}"
+            f"host={self.host} port={self.port} user={self.user} password={self.password} "
+            f"dbname={self.database} connect_timeout=10 {tls}"
         )
 
     def url(self, scheme: str = "postgresql") -> str:
@@ -165,7 +168,7 @@ def _rows(cursor: psycopg.Cursor[Any] | psycopg.ServerCursor[Any]) -> list[str]:
 
 
 def run_psycopg(target: Target) -> Any:
-    """psycopg 3: both protocols, binary, server cursors, pipeline mode, COPY, prepared statements, notices."""
+    """psycopg 3: both protocols, binary, cursors, pipeline mode, COPY, prepared statements, notices."""
     seen: dict[str, Any] = {}
     with psycopg.connect(target.conninfo(), autocommit=True) as connection:
         seen["simple"] = _rows(connection.execute("SELECT * FROM orders WHERE id < 5 ORDER BY id"))
@@ -175,7 +178,8 @@ def run_psycopg(target: Target) -> Any:
             cursor.execute("SELECT * FROM kinds WHERE id = %s", (1,))
             seen[f"kinds {binary}"] = _rows(cursor)
             cursor.execute(
-                "SELECT %s::text, %s::int4, %s::timestamptz, %s::numeric, %s::bytea, %s::int[], %s::jsonb, %s::uuid",
+                "SELECT %s::text, %s::int4, %s::timestamptz, %s::numeric, %s::bytea, %s::int[], %s::jsonb,"
+                " %s::uuid",
                 ("x", 1, "2024-01-01T00:00:00Z", "1.5", b"\0\1", [1, 2, 3], json.dumps({"a": 1}),
                  "00000000-0000-4000-8000-000000000001"),
             )  # fmt: skip
@@ -299,8 +303,9 @@ async def _asyncpg(target: Target) -> Any:
             cursor = await connection.cursor("SELECT id FROM orders ORDER BY id")
             await cursor.forward(3)
             seen["forward"] = repr(await cursor.fetch(2))
-        with open(os.devnull, "wb") as out:
-            seen["copy"] = await connection.copy_from_query("SELECT id, note FROM orders", output=out)
+        out = io.BytesIO()
+        seen["copy"] = await connection.copy_from_query("SELECT id, note FROM orders", output=out)
+        seen["copied"] = out.getvalue().decode()
         await connection.set_type_codec("json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
         seen["json"] = repr(await connection.fetchval("SELECT '{\"a\": [1]}'::json"))
         try:
@@ -332,8 +337,8 @@ def run_pg8000(target: Target) -> Any:
     """pg8000: the extended protocol from pure Python."""
     seen: dict[str, Any] = {}
     connection = pg8000.dbapi.connect(
-        user=target.user, password=target.password, host=target.host, port=target.port, database=target.database,
-        ssl_context=target.context() or False, timeout=20,
+        user=target.user, password=target.password, host=target.host, port=target.port,
+        database=target.database, ssl_context=target.context() or False, timeout=20,
     )  # fmt: skip
     try:
         cursor = connection.cursor()
@@ -392,7 +397,8 @@ def _reflected(url: str, arguments: dict[str, Any]) -> Any:
                 seen[f"{schema}.{table}"] = repr([
                     found.get_columns(table, schema=schema), found.get_pk_constraint(table, schema=schema),
                     found.get_foreign_keys(table, schema=schema), found.get_indexes(table, schema=schema),
-                    found.get_unique_constraints(table, schema=schema), found.get_check_constraints(table, schema=schema),
+                    found.get_unique_constraints(table, schema=schema),
+                    found.get_check_constraints(table, schema=schema),
                     found.get_table_comment(table, schema=schema), found.has_table(table, schema=schema),
                 ])  # fmt: skip
         seen["definition"] = found.get_view_definition("v_clean")

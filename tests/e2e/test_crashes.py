@@ -144,7 +144,7 @@ def _served(house: House) -> set[int]:
 
 
 def test_the_control_process_is_killed(open_house: Opens, frail: Postgres) -> None:
-    """Its workers end their sessions with the protocol's own error and are gone; it starts again on its state."""
+    """Its workers end their sessions with the protocol's own error and go; it starts again on its state."""
     house = open_house(workers=2)
     traffic = Traffic("orphaned", [wire for wires in _both(house).values() for wire in wires])
     idle = Wire.open(house.through("reader"))
@@ -228,8 +228,8 @@ def _fill(folder: Path) -> Path:
 
 
 def test_the_journals_disk_is_full(open_house: Opens, frail: Postgres, small_disk: Path) -> None:
-    """Open sessions end with the right error, new ones are refused, nothing passes unrecorded; and once there is
-    room again, they come in."""
+    """Open sessions end with the right error, new ones are refused, nothing passes unrecorded; and once there
+    is room again, they come in."""
     journal = small_disk / "journal"
     journal.mkdir(mode=0o700)
     state = system.folder("wicketgate-state")

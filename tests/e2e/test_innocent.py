@@ -1,4 +1,4 @@
-"""What ordinary clients and people send passes: the same bytes as directly, but for columns that are masked."""
+"""What ordinary clients and people send passes: the same bytes as direct, but for columns that are masked."""
 
 from dataclasses import replace
 
@@ -19,13 +19,27 @@ def test_the_corpus_has_what_it_promises() -> None:
 
 @pytest.mark.parametrize("source", sorted({each.source for each in STATEMENTS}))
 def test_it_passes(house: House, source: str) -> None:
-    """One source at a time, all its statements told: a false positive is an outage, and seldom comes alone."""
+    """One source at a time, all its statements told: a false positive is an outage, seldom one alone."""
     wrong: list[str] = []
+    pair: tuple[Wire, Wire] | None = None
     for each in STATEMENTS:
-        if each.source == source:
-            with Wire.open(_read_only(house)) as around, Wire.open(house.through("reader")) as through:
-                wrong += _differences(each, exchange(around, each.batch), exchange(through, each.batch))
+        if each.source != source:
+            continue
+        if pair is None:
+            pair = Wire.open(_read_only(house)), Wire.open(house.through("reader"))
+        around, through = pair
+        wrong += _differences(each, exchange(around, each.batch), exchange(through, each.batch))
+        if not _leaves_nothing(each) or through.status != b"I":
+            around.close()
+            through.close()
+            pair = None
     assert not wrong, f"{len(wrong)} of them:\n" + "\n".join(wrong)
+
+
+def _leaves_nothing(each: Innocent) -> bool:
+    """Whether a session is the same after a statement, so that the next one may share it."""
+    first = each.text.split(None, 1)[0].lower()
+    return first in ("select", "with", "show", "table", "values", "explain") and "set_config" not in each.text
 
 
 def _read_only(house: House) -> Address:

@@ -19,7 +19,7 @@ PATIENCE = 30.0
 """Seconds after which what should come is taken not to come. No test passes by waiting them out."""
 
 
-def eventually(look: Callable[[], T], what: str) -> T:
+def eventually(look: Callable[[], T | None], what: str) -> T:
     """The first true answer of `look`, asked again and again. Raises AssertionError when it never comes."""
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -1,4 +1,4 @@
-"""A small synchronous PostgreSQL client for tests: every byte it sends is asked for, every frame it gets is kept.
+"""A small synchronous PostgreSQL client for tests: every byte it sends is asked for, every frame is kept.
 It must never retry, reconnect, guess or hide anything: what the peer did is what the test sees."""
 
 from __future__ import annotations

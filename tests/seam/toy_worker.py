@@ -3,8 +3,8 @@
 import sys
 
 from seam.toy import TOY
-from wicketgate.workshop import worker_ports
 from wicketgate.worker.main import run
+from wicketgate.workshop import worker_ports
 
 if __name__ == "__main__":
     sys.exit(run(int(sys.argv[1]), worker_ports({"toy": TOY})))

@@ -140,7 +140,7 @@ def test_inner_statements() -> None:
         ("CREATE TABLE pg_temp.x (a int)", Changes(temporary=frozenset({"x"}))),
         ("CREATE TEMP VIEW x AS SELECT 1", Changes(temporary=frozenset({"x"}))),
         ("SELECT 1 INTO TEMP x", Changes(temporary=frozenset({"x"}))),
-        ("SELECT 1 INTO x UNION SELECT 2 UNION ALL SELECT 3", Changes(defines=True, temporary=frozenset({"x"}))),
+        ("SELECT 1 INTO x UNION SELECT 2 UNION ALL SELECT 3", Changes(defines=True, temporary=frozenset({"x"}))),  # noqa: E501
         ("SELECT 1 INTO x", Changes(defines=True, temporary=frozenset({"x"}))),
         ("CREATE TABLE x AS SELECT 1", Changes(defines=True, temporary=frozenset({"x"}))),
         ("CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS ''", Changes(defines=True,

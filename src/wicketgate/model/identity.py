@@ -21,7 +21,7 @@ class Identity:
     subject, issuer: who proved it and under which subject there (`local` for service accounts).
     how: the means of proof (`token`, later `oidc`, `saml`, `mtls`).
     credential_id: the id (never the value) of the token that was used, so that revoking it ends sessions.
-    valid_until: wall clock, ns since the epoch, after which the proof no longer holds; None if it does not end.
+    valid_until: wall clock, ns since the epoch, after which the proof ends; None if it does not end.
     claimed: what the client said of itself without proof (application_name …): recorded, never trusted.
     """
 

@@ -45,7 +45,7 @@ class Clearance:
     allowance: rows that may leave.
     """
 
-    __slots__ = ("q", "decision", "allowance", "started", "settled")
+    __slots__ = ("allowance", "decision", "q", "settled", "started")
 
     def __init__(self, q: int, decision: Decision, allowance: Allowance, started: int) -> None:
         self.q = q

@@ -74,7 +74,7 @@ class GreetingFailed:
 
 
 class Greeter(Protocol):
-    """The client's sign-in, sans I/O. After SignedIn the worker asks the gate, then calls `refuse` or goes on."""
+    """The client's sign-in, sans I/O. After SignedIn the worker asks the gate, and may call `refuse`."""
 
     outcome: SignedIn | CancelAsked | GreetingFailed | None
 
@@ -160,7 +160,7 @@ class Desk(Protocol):
         ...
 
     def more(self, clearance: Clearance, resume: "Callable[[Denial | None], None]") -> None:
-        """The allowance is used up: lease more rows. `resume(None)` when there are some, or with the Denial."""
+        """The allowance is used up: lease more rows. `resume(None)` when there are some, else a Denial."""
         ...
 
     def settle(self, clearance: Clearance, outcome: Outcome) -> None:
@@ -184,7 +184,7 @@ class Host(Protocol):
         ...
 
     def catalog(self) -> Any:
-        """The newest catalog of the session's database as `load_catalog` gave it, or None while there is none."""
+        """The newest catalog of the session's database as `load_catalog` gave it, or None."""
         ...
 
     def on_catalog(self, resume: Callable[[], None]) -> None:
@@ -218,7 +218,7 @@ class Setting:
 class Conversation(Protocol):
     """One session's statements and answers, sans I/O.
 
-    After each receive (or wake) the worker takes `to_client` and `to_upstream`, writes the journal, sends them.
+    After each receive (or wake) the worker takes `to_client` and `to_upstream`, writes the journal, sends.
     pause_client, pause_upstream: while True, the worker reads no more from that side.
     over: the reason (one of CLOSE_REASONS) once the conversation has ended; None before.
     """
@@ -247,7 +247,7 @@ class Conversation(Protocol):
         ...
 
     def cancel(self) -> bool:
-        """The client asked to cancel. True: the target must be asked; False: a wait was withdrawn, or nothing ran."""
+        """The client asked to cancel. True: ask the target; False: a wait was withdrawn, or nothing ran."""
         ...
 
     def cancel_request(self) -> bytes:

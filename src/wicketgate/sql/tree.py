@@ -87,7 +87,7 @@ def options(nodes: list[Node] | None) -> dict[str, Node | None]:
 
 
 def hoisted(select: Body) -> Body:
-    """A SELECT with the INTO of its leftmost branch at the top: `SELECT 1 INTO x UNION SELECT 2` creates x."""
+    """A SELECT with its leftmost branch's INTO at the top: `SELECT 1 INTO x UNION SELECT 2` creates x."""
     chain = [select]
     while isinstance(chain[-1].get("larg"), dict):
         chain.append(chain[-1]["larg"])

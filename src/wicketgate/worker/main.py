@@ -434,7 +434,7 @@ def run(link_descriptor: int, ports: WorkerPorts) -> int:
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
 
-    # Statements make little garbage and no cycles; what was imported, and catalogs, must not be walked for it.
+    # Statements make little garbage and no cycles; what was imported must not be walked for it.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
