@@ -54,7 +54,7 @@ Pool = dict[tuple[str, int, str, str], Wire]
 
 
 def play(case: Case, address: Address, beside: Callable[[str], object], pool: Pool | None = None) -> Played:
-    """Run a case. beside: runs SQL as an administrator, where a step asks for it. pool: connections to reuse."""
+    """Run a case. beside: runs SQL as administrator, where a step asks for it. pool: connections kept."""
     if pool is not None and _single(case):
         return _play_again(case, address, pool)
     played = Played()
