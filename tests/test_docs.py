@@ -24,7 +24,6 @@ DOCUMENTS = sorted(
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text())
     missing = [link for link in links if not (path.parent / link).exists()]
-    # made by `make bench`
     assert missing == []
 
 
