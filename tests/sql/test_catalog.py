@@ -61,6 +61,7 @@ def test_what_is_unknown_is_none(catalog: Catalog) -> None:
     assert catalog.classes(4_000_000_000, 1) is None
     assert catalog.classes(customers.oid, 99) is None
     assert catalog.classes(customers.oid, -1) == frozenset()
+    assert catalog.classes(customers.oid, 0) == EMAIL | NUMBER | CARD, "the whole row"
     assert catalog.relation_name(4_000_000_000) is None
     assert catalog.relation_name(customers.oid) == "public.customers"
 

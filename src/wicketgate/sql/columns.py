@@ -43,8 +43,9 @@ def _unseen(walk: Walk, name: str, scope: Scope) -> Value:
     """A column that nothing in sight has: an error of the server's, unless what is in sight was made by a
     query
     and holds sensitive values, where this module might be the one that is wrong."""
-    walk.unseen(name)
-    derived = [item for level in scope.levels() for item in level.items if not item.relations]
+    items = [item for level in scope.levels() for item in level.items]
+    derived = [item for item in items if not item.relations]
+    walk.unseen(name, surely=bool(items) and not derived and not any(item.doubtful for item in items))
     held = combine([COLUMN, *(item.columns.everything() for item in derived)])
     if held.classes:
         walk.blur()

@@ -139,13 +139,14 @@ class Catalog:
     # -- asked by the gateway ------------------------------------------------------------------------------
     def classes(self, relation_oid: int, attribute: int) -> frozenset[str] | None:
         """The data classes that a column may hold; None for an OID or attribute that is not known. System
-        columns (negative numbers) hold none."""
+        columns (negative numbers) hold none; 0 is the whole row."""
         relation = self.relations.get(relation_oid)
         if relation is None:
             return None
         if attribute < 0:
             return NO_CLASSES
-        return self.relation_classes(relation).get(attribute)
+        classes = self.relation_classes(relation)
+        return NO_CLASSES.union(*classes.values()) if attribute == 0 else classes.get(attribute)
 
     def relation_name(self, oid: int) -> str | None:
         """`schema.relation`, or None."""

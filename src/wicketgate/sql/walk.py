@@ -83,13 +83,13 @@ class Walk:
         self.complete = False
         self.opaque = True
 
-    def unseen(self, name: str) -> None:
-        """A name that the catalog does not know: the server will say so, and if it does know it, then
-        what comes
-        back is masked, as every origin is that the catalog can't place."""
+    def unseen(self, name: str, surely: bool = False) -> None:
+        """A name that the catalog does not know: the server will say so, and if it does know it, then what
+        comes back is masked, as every origin is that the catalog can't place. surely: a column that none of
+        the relations in sight has, which the catalog all knows: what they hold says how sensitive it is."""
         self.unknown_names.append(name)
         self.complete = False
-        self.sensitive = self.sensitive or self.catalog.sensitive
+        self.sensitive = self.sensitive or (self.catalog.sensitive and not surely)
 
     def settle(self) -> None:
         """Once all is read: whether a user's cast may run."""
