@@ -120,10 +120,11 @@ def _qualified(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value | None
         if others or f"{name}()" in walk.temporary:
             walk.does(walk.call((name,)), name)
         return unite_values(values)
-    return _project(walk, name, combine([COLUMN, *(item.columns.everything() for item in found)]))
+    surely = all(item.relations and not item.doubtful for item in found)
+    return _project(walk, name, combine([COLUMN, *(item.columns.everything() for item in found)]), surely)
 
 
-def _project(walk: Walk, name: str, whole: Value) -> Value:
+def _project(walk: Walk, name: str, whole: Value, surely: bool) -> Value:
     """`(row).name`: a field, or a call of a function of that name."""
     doing, others = walk.catalog.function(name, walk.schemas)
     if doing is not None or others or f"{name}()" in walk.temporary:
@@ -133,7 +134,7 @@ def _project(walk: Walk, name: str, whole: Value) -> Value:
         walk.steer(whole)
         walk.unknown(name)
     else:
-        walk.unseen(name)
+        walk.unseen(name, surely)
     return Value(whole.classes, False, True, False, whole.parameters)
 
 
