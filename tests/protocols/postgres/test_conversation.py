@@ -195,7 +195,9 @@ def plausible(stage: Stage, draw: st.DataObject) -> bytes:
     if step is None:
         return draw.draw(server_frames)
     if draw.draw(st.integers(0, 9)) == 0:
-        return draw.draw(st.one_of(server_frames, st.just(p.error("23505", SECRET, D=SECRET))))
+        if step.sensitive:
+            return p.error("23505", SECRET, D=SECRET)
+        return draw.draw(server_frames)
     if step.denial is not None:
         return p.SYNTAX if not step.failed else p.ready(draw.draw(st.sampled_from("ITE")))
     if step.kind == 1:
@@ -215,7 +217,7 @@ def plausible(stage: Stage, draw: st.DataObject) -> bytes:
         return draw.draw(st.sampled_from([p.copy_in(), p.done("COPY 0")]))
     if execution.member.kind == "copy_out":
         return p.copy_out() + p.copy_data(b"1\n") + p.COPY_DONE + p.done("COPY 1")
-    rows = (p.EMAIL if step.kind == 7 else b"") + p.row("x") if execution.shape.hides else b""
+    rows = (p.EMAIL if step.kind == 7 else b"") + p.row(SECRET) if execution.shape.hides else b""
     return rows + p.done("SELECT 1")
 
 
@@ -246,7 +248,7 @@ def test_whatever_comes_each_clearance_is_settled_once(data: st.DataObject) -> N
         check_forwarded(stage, forwarded)
         if stage.talk.over is not None:
             break
-    assert SECRET.encode() not in stage.down or not any(MAIL in each for each in stage.texts("ask"))
+    assert SECRET.encode() not in stage.down
     stage.talk.client_gone()
     while stage.desk.waiting:
         stage.desk.answer()

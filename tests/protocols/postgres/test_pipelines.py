@@ -314,3 +314,68 @@ def test_a_pipeline_does_what_it_does_directly(house: House, units: list[tuple[A
         house.again()
         raise
     assert house.through.desk.open == {}
+
+
+# -- limits: what the client believes failed must not be there ---------------------------------------------
+GIVES = [
+    f"INSERT INTO public.{TABLE} SELECT generate_series(1, %d) RETURNING n",
+    f"INSERT INTO public.{TABLE} SELECT generate_series(1, %d)",
+    "SELECT id FROM public.orders LIMIT %d",
+]
+limited_units = st.one_of(
+    st.sampled_from([("BEGIN",), ("COMMIT",), ("ROLLBACK",)]).map(lambda texts: (True, texts)),
+    st.tuples(
+        st.booleans(),
+        st.lists(
+            st.tuples(st.sampled_from(GIVES), st.integers(1, 2 * LIMIT)).map(
+                lambda found: found[0] % found[1]
+            ),
+            min_size=1,
+            max_size=3,
+        ).map(tuple),
+    ),
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(units=st.lists(limited_units, min_size=1, max_size=6))
+def test_nothing_stays_that_a_limit_made_fail(
+    house: House, units: list[tuple[bool, tuple[str, ...]]]
+) -> None:
+    """The server always finishes before a cancel reaches it: the hardest case."""
+    house.empty()
+    side = house.through
+    side.desk.rows = LIMIT
+    kept: list[int] = []
+    open_ones: list[int] = []
+    try:
+        for simple, texts in [*units, (True, ("ROLLBACK",))]:
+            if simple:
+                data = p.query("; ".join(texts))
+            else:
+                data = b"".join(p.parse(text) + p.bind() + p.execute() for text in texts) + p.SYNC
+            found = side.play(data, 1)
+            failed = any(kind == "E" for kind, _ in found)
+            tags = [body for kind, body in found if kind == "C"]
+            state = found[-1][1]
+            written = [n for text in texts if "INSERT" in text for n in range(1, count_of(text) + 1)]
+            if b"COMMIT\0" in tags or b"ROLLBACK\0" in tags:
+                kept += open_ones if b"COMMIT\0" in tags else []
+                open_ones = []
+            elif failed:
+                open_ones = []
+            elif state == b"I":
+                kept += written
+            else:
+                open_ones += written
+        assert house.rows() == sorted(kept)
+        assert side.desk.open == {}
+    except BaseException:
+        house.again()
+        raise
+    finally:
+        house.through.desk.rows = None
+
+
+def count_of(text: str) -> int:
+    return int(text.partition("generate_series(1, ")[2].partition(")")[0])
