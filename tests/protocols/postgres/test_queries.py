@@ -178,8 +178,7 @@ def test_a_query_whose_verdict_comes_when_the_unit_has_failed(stage: Stage) -> N
 
 
 def test_very_many_members(stage: Stage) -> None:
-    if stage.size < 1 << 30:
-        pytest.skip("long")
+    stage.size = max(stage.size, 4096)  # what counts here is how many there are, not where they are cut
     stage.client(p.query("COMMIT;" * 9000))
     assert len(stage.texts("ask")) == 9000
     stage.server(p.done("COMMIT") * 9000, p.ready())

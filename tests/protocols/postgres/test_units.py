@@ -360,8 +360,7 @@ def test_copy_out_of_masked_columns_is_denied_in_place(stage: Stage) -> None:
 
 
 def test_many_messages_in_flight_wait(stage: Stage) -> None:
-    if stage.size < 1 << 30:
-        pytest.skip("long")
+    stage.size = max(stage.size, 4096)  # what counts here is how many there are, not where they are cut
     stage.client(p.parse(ORDER, "s"), (p.bind("s") + p.execute()) * 6000, p.SYNC)
     assert stage.talk.pause_client
     stage.up = b""
