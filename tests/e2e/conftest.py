@@ -6,13 +6,35 @@ from typing import Any
 import pytest
 
 from corpus import worlds
+from corpus.cases import Case
 from e2e.house import House
 from servers import binaries, system
 from servers.certificates import Authority
 from servers.postgres import Postgres
 
 SERVERS = {"postgres15": int(binaries.debian().parent.name), "postgres18": 18}
-"""Fixture -> the version that it has: known at collection, for cases that only some have."""
+"""Fixture -> the version that it has."""
+OLDER_PROGRAMS = frozenset({"pg_dump"})
+"""Debian's, as its server is: they refuse a server that is newer than themselves."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a server has not: a case is collected only for the versions that it speaks of."""
+    wrong = [item for item in items if not _fits(item)]
+    if wrong:
+        config.hook.pytest_deselected(items=wrong)
+        items[:] = [item for item in items if item not in set(wrong)]
+
+
+def _fits(item: pytest.Item) -> bool:
+    chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    version = SERVERS.get(str(chosen.get("server")))
+    if version is None:
+        return True
+    case = chosen.get("case")
+    if isinstance(case, Case):
+        return case.least <= version <= case.most
+    return chosen.get("name") not in OLDER_PROGRAMS or version <= SERVERS["postgres15"]
 
 
 @pytest.fixture(scope="session", params=list(SERVERS))

@@ -6,20 +6,10 @@ from typing import Any
 import pytest
 
 from e2e import scripts
-from e2e.conftest import SERVERS
 from e2e.house import House
 
-OLDER_PROGRAMS = frozenset({"pg_dump"})
-"""Of Debian, as its server is; they refuse a server that is newer than themselves."""
-READS = [
-    pytest.param(fixture, name, id=f"{fixture}-{name}")
-    for fixture, version in SERVERS.items()
-    for name in scripts.READS
-    if name not in OLDER_PROGRAMS or version <= SERVERS["postgres15"]
-]
 
-
-@pytest.mark.parametrize(("server", "name"), READS, indirect=["server"])
+@pytest.mark.parametrize("name", scripts.READS)
 def test_a_reader_sees_no_difference(house: House, name: str) -> None:
     script: Callable[[scripts.Target], Any] = scripts.READS[name]
     assert script(house.target("reader")) == script(house.direct_target("reader"))
