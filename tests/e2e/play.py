@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from corpus.cases import Batch, Case
+from e2e.watch import come_in
 from e2e.wire import Address, Frame, Wire, WireClosed
 
 CHATTER = frozenset({b"K"})
@@ -67,12 +68,13 @@ def play(case: Case, address: Address, beside: Callable[[str], object], pool: Po
                 continue
             assert step.batch is not None
             if step.connection not in wires:
-                wires[step.connection] = Wire.dial(where)
-                refused = wires[step.connection].sign_in(where)
-                played.signed_in += wires[step.connection].frames
-                if refused is not None:
+                try:
+                    wires[step.connection] = come_in(where)
+                except WireClosed as error:
                     played.refused = True
+                    played.signed_in.append(Frame(b"E", b"M" + str(error).encode()))
                     return played
+                played.signed_in += wires[step.connection].frames
             before = len(wires[step.connection].frames)
             try:
                 exchange(wires[step.connection], step.batch)
@@ -102,7 +104,7 @@ def _play_again(case: Case, address: Address, pool: Pool) -> Played:
     played = Played()
     wire = pool.pop(key, None)
     if wire is None:
-        wire = Wire.open(address)
+        wire = come_in(address)
         played.signed_in += wire.frames
     before = len(wire.frames)
     try:

@@ -37,7 +37,7 @@ def test_a_way_around_is_closed(house: House, pool: Pool, case: Case) -> None:
         assert not apart, (
             f"{case.id}: the answer tells the values: {_told(alpha)} {_told(found[worlds.BRAVO])}"
         )
-    _check_outcome(house, case, alpha)
+    _check_outcome(house, case, alpha, pool)
     if not (case.ends or alpha.refused):
         assert alpha.goes_on, f"{case.id}: the connection was of no more use: {_told(alpha)}"
 
@@ -56,15 +56,22 @@ def _run(house: House, case: Case, world: str, pool: Pool) -> Played:
             return played
     finally:
         if _changed(house, world, state) or (case.effect and beside(case.effect) != before):
-            worlds.reset(house.server, world)
+            _reset(house, world, pool)
     return played
+
+
+def _reset(house: House, world: str, pool: Pool) -> None:
+    """Make a world anew, with the connections to it."""
+    for key in [key for key in pool if key[-1] == world]:
+        pool.pop(key).close()
+    worlds.reset(house.server, world)
 
 
 def _changed(house: House, world: str, state: str | None) -> bool:
     return state is not None and worlds.state(house.server, world) != state
 
 
-def _check_outcome(house: House, case: Case, played: Played) -> None:
+def _check_outcome(house: House, case: Case, played: Played, pool: Pool) -> None:
     if case.want == "denied":
         if case.code == "refused":
             assert played.refused, f"{case.id}: the sign-in was let in"
@@ -74,7 +81,7 @@ def _check_outcome(house: House, case: Case, played: Played) -> None:
         return
     direct = play(case, house.around(case.who), lambda text: worlds.ask(house.server, worlds.ALPHA, text))
     if case.who != "reader":
-        worlds.reset(house.server, worlds.ALPHA)
+        _reset(house, worlds.ALPHA, pool)
     assert case.code == "any" or played.codes == direct.codes, (
         f"{case.id}: {_told(played)} instead of {direct.codes}"
     )

@@ -7,6 +7,7 @@ import pytest
 from corpus.innocent import Innocent, innocent
 from e2e.house import House
 from e2e.play import exchange
+from e2e.watch import come_in
 from e2e.wire import Address, Frame, Wire
 
 STATEMENTS = innocent()
@@ -26,7 +27,7 @@ def test_it_passes(house: House, source: str) -> None:
         if each.source != source:
             continue
         if pair is None:
-            pair = Wire.open(_read_only(house)), Wire.open(house.through("reader"))
+            pair = Wire.open(_read_only(house)), come_in(house.through("reader"))
         around, through = pair
         wrong += _differences(each, exchange(around, each.batch), exchange(through, each.batch))
         if not _leaves_nothing(each) or through.status != b"I":

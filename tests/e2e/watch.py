@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from e2e.wire import Wire, WireClosed
+from e2e.wire import Address, Wire, WireClosed
 
 T = TypeVar("T")
 PATIENCE = 30.0
@@ -28,6 +28,23 @@ def eventually(look: Callable[[], T | None], what: str) -> T:
             return found
         assert time.monotonic() < deadline, f"never came: {what} (last seen: {found!r})"
         time.sleep(0.02)
+
+
+def come_in(address: Address) -> Wire:
+    """A signed-in connection. Raises WireClosed when it is refused.
+
+    While the gateway says that the resource is closed for now, it is asked again: it may have looked for a
+    world's catalog just while the world was made anew."""
+
+    def attempt() -> Wire | None:
+        try:
+            return Wire.open(address)
+        except WireClosed as error:
+            if "57P03" in str(error):
+                return None
+            raise
+
+    return eventually(attempt, "an open resource")
 
 
 # -- processes ---------------------------------------------------------------------------------------------
