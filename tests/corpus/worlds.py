@@ -34,7 +34,8 @@ _TABLES = (
 _STATE = (
     "SELECT md5(concat_ws('|', "
     + ", ".join(
-        f"(SELECT string_agg(x::text, ',' ORDER BY x::text) FROM {table} x)" for table in _TABLES.split()
+        f"(SELECT string_agg(x::text, ',' ORDER BY x.tableoid, x.ctid) FROM {table} x)"
+        for table in _TABLES.split()
     )
     + ", (SELECT last_value::text || is_called FROM s), (SELECT count(*) FROM pg_largeobject_metadata),"
     " (SELECT count(*) FROM pg_statistic_ext),"
@@ -91,7 +92,7 @@ def reset(server: Postgres, *chosen: str) -> None:
 
 
 def state(server: Postgres, world: str) -> str:
-    """A digest of what cases could change in a world: rows, names, sequences. Empty if tables are gone."""
+    """A digest of what cases could change in a world: rows and their order, names. Empty if tables are gone."""
     try:
         (found,) = ask(server, world, _STATE)[0]
     except psycopg.Error:

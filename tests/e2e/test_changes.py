@@ -161,7 +161,7 @@ def test_psql_cancels_on_control_c(pair: House, frail: Postgres) -> None:
         psql.send_signal(signal.SIGINT)
         eventually(lambda: _waiting(frail, "by psql") == 0, "its end")
         out, said = psql.communicate(timeout=30)
-    assert said.splitlines()[0] == "ERROR:  canceling statement due to user request"
+    assert "ERROR:  canceling statement due to user request" in said.splitlines()
     assert out == ""
 
 

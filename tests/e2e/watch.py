@@ -19,9 +19,9 @@ PATIENCE = 30.0
 """Seconds after which what should come is taken not to come. No test passes by waiting them out."""
 
 
-def eventually(look: Callable[[], T | None], what: str) -> T:
+def eventually(look: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
     """The first true answer of `look`, asked again and again. Raises AssertionError when it never comes."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         found = look()
         if found:
@@ -54,7 +54,7 @@ def workers(control: int) -> set[int]:
         children = Path(f"/proc/{control}/task/{control}/children").read_text().split()
     except FileNotFoundError:
         return set()
-    return {int(pid) for pid in children if b"\0worker" in _command(int(pid))}
+    return {int(pid) for pid in children if b"\0wicketgate.workshop\0" in _command(int(pid))}
 
 
 def _command(pid: int) -> bytes:
