@@ -92,7 +92,7 @@ def reset(server: Postgres, *chosen: str) -> None:
 
 
 def state(server: Postgres, world: str) -> str:
-    """A digest of what cases could change in a world: rows and their order, names. Empty if tables are gone."""
+    """A digest of what cases could change in a world: rows, their order, names. Empty if tables are gone."""
     try:
         (found,) = ask(server, world, _STATE)[0]
     except psycopg.Error:
