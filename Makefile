@@ -10,7 +10,7 @@ ARGS ?=
 WORKERS ?= 2
 UV := $(BIN)/uv
 
-.PHONY: help setup demo test e2e check bench fuzz lock wheel clean
+.PHONY: help setup demo test check bench fuzz lock wheel clean
 help: ## list these commands
 	@echo "Wicketgate: a gateway between AI agents and the databases they reach"
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -20,11 +20,8 @@ setup: $(VENV)/.installed tests/servers/node_modules/.installed ## install all t
 demo: setup ## a governed agent session against a real PostgreSQL (ARGS=--once to end by itself)
 	@PYTHONPATH=tests:examples $(BIN)/python -m demo $(ARGS)
 
-test: setup check ## set-up, lint, types, import contracts and all tests but e2e
-	$(BIN)/python -m pytest -n $(WORKERS) --ignore=tests/e2e $(ARGS)
-
-e2e: setup ## the corpora, clients and faults through a running gateway, on both servers
-	$(BIN)/python -m pytest -n $(WORKERS) tests/e2e $(ARGS)
+test: setup check ## set-up, lint, types, import contracts and all tests
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: setup ## format, lint, types, import contracts
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 It must never cancel on a proof that does not match, nor tell a stranger whether one did.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from wicketgate.control.messages import Cancel
@@ -31,6 +32,7 @@ class Cancels:
         self._route = route
         self._log = log
         self._under_way: set[Session] = set()
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def asked(self, asked: CancelAsked) -> None:
         """A client asks. Returns when the target was asked (drivers wait for their connection's end)."""
@@ -53,10 +55,17 @@ class Cancels:
 
     def ask(self, session: Session) -> None:
         """Ask the target to cancel what this session runs."""
-        self._tasks.start(self._upstream(session), "cancel")
+        task = self._tasks.start(self._upstream(session), "cancel")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait so long at most for targets that are being asked."""
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=seconds)
 
     async def _upstream(self, session: Session) -> None:
-        if session in self._under_way or session.closed:
+        if session in self._under_way:
             return
         self._under_way.add(session)
         admission = session.admission

@@ -51,6 +51,8 @@ START = 30.0
 """Seconds that the control process may take for the first commit."""
 JOURNAL_RETRY = 5.0
 """Seconds that a worker without a journal refuses sessions before it ends, to be replaced (a setting)."""
+FAREWELL = 1.0
+"""Seconds that a worker that ends waits for targets that it asks to cancel."""
 READMIT_TICKS = 20
 """Looks after which sessions are admitted again even if nothing changed (2 s)."""
 READMITTING = frozenset({"policy", "tokens", "identities", "revoked"})
@@ -227,6 +229,7 @@ class Worker:
             await asyncio.sleep(0)
             for session in self._sessions:
                 session.cut("lost")
+            await self._cancels.finish(FAREWELL)
         if self._journal is not None and not self._turn.broken:
             try:
                 self._seal()
@@ -374,8 +377,8 @@ class Worker:
         self._link.send(Closed(admission.session, reason))
 
     def linger(self, transport: asyncio.Transport, seconds: float) -> None:
-        if transport.get_write_buffer_size():
-            self._loop.call_later(seconds, transport.abort)
+        # TLS waits for its peer's farewell even when nothing is left to write.
+        self._loop.call_later(seconds, transport.abort)
 
     def ask_cancel(self, session: Session) -> None:
         self._cancels.ask(session)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from wicketgate.model.decision import Denial
+from wicketgate.model.errors import JournalFailed
 from wicketgate.model.session import Admission
 from wicketgate.protocols.base import Conversation, ProtocolSpec
 from wicketgate.worker.turn import Turn
@@ -16,6 +17,8 @@ LINGER = 5.0
 """Seconds that a peer has to take the last bytes before its connection is cut."""
 HIGH = 1 << 18
 """Bytes that may wait in a transport before its other side is read no further (256 KiB)."""
+GATHERED = 1 << 19
+"""Bytes that one side may bring in one turn before it is read no further until the turn's end (512 KiB)."""
 
 
 class Surroundings(Protocol):
@@ -52,6 +55,8 @@ class Session:
         "_client",
         "_client_full",
         "_client_paused",
+        "_from_client",
+        "_from_upstream",
         "_held",
         "_out_client",
         "_out_upstream",
@@ -97,6 +102,7 @@ class Session:
         self._out_upstream = b""
         self._client_full = self._upstream_full = self._held = False
         self._client_paused = self._upstream_paused = True
+        self._from_client = self._from_upstream = 0
 
     def start(self, conversation: Conversation, from_client: bytes, from_upstream: bytes) -> None:
         """Both transports, paused so far, speak to this session from now on."""
@@ -117,6 +123,10 @@ class Session:
         """Call the conversation; if it raises, the session ends: doubt is a denial."""
         try:
             call(*arguments)
+        except JournalFailed as error:
+            # It may be its very end that can't be recorded: then its last word still goes out.
+            if self.conversation.over is None:
+                self.broke(error)
         except Exception as error:
             self.broke(error)
 
@@ -167,6 +177,7 @@ class Session:
         if self.closed:
             self._hang_up()
             return
+        self._from_client = self._from_upstream = 0
         self.steer()
         if self._around.draining and self.conversation.idle():
             self.end(Denial("shutdown", "The gateway is shutting down.", "drain"), "shutdown")
@@ -174,12 +185,12 @@ class Session:
     def steer(self) -> None:
         """Read from each side only while the other takes it and the conversation wants it."""
         conversation = self.conversation
-        pause = self._client_full or conversation.pause_upstream
+        pause = self._client_full or self._from_upstream > GATHERED or conversation.pause_upstream
         if pause is not self._upstream_paused:
             self._upstream_paused = pause
             if not self._upstream.is_closing():
                 self._upstream.pause_reading() if pause else self._upstream.resume_reading()
-        pause = self._upstream_full or self._held or conversation.pause_client
+        pause = self._upstream_full or self._held or self._from_client > GATHERED or conversation.pause_client
         if pause is not self._client_paused:
             self._client_paused = pause
             if not self._client.is_closing():
@@ -281,6 +292,9 @@ class ClientEnd(asyncio.Protocol):
             session.broke(error)
             return
         session._turn.touch(session)
+        session._from_client += len(data)
+        if session._from_client > GATHERED:
+            session.steer()
 
     def pause_writing(self) -> None:
         self._session.client_full(True)
@@ -310,6 +324,9 @@ class UpstreamEnd(asyncio.Protocol):
             session.broke(error)
             return
         session._turn.touch(session)
+        session._from_upstream += len(data)
+        if session._from_upstream > GATHERED:
+            session.steer()
 
     def pause_writing(self) -> None:
         self._session.upstream_full(True)

@@ -359,7 +359,10 @@ def dial(call: Call, token: Callable[[int], bytes] = os.urandom) -> Caller:
 def _authentication(kind: int, body: bytes) -> tuple[int, bytes]:
     if kind != 82 or len(body) < 4:
         raise _Failed(f"the target sent message type {kind} while authenticating us")
-    return int.from_bytes(body[:4], "big"), body[4:]
+    method = int.from_bytes(body[:4], "big")
+    if method == _OK and len(body) != 4:
+        raise _Failed("the target's authentication message is malformed")
+    return method, body[4:]
 
 
 def _report(body: bytes) -> tuple[str, str]:

@@ -74,8 +74,12 @@ class PostgresConversation:
         self.units.finish("upstream", "08006")
 
     def end(self, denial: Denial, reason: str) -> None:
-        if self.state.over is None:
-            self.state.up.append(TERMINATE)
+        state = self.state
+        if state.over is None:
+            state.up.append(TERMINATE)
+            if state.steps:
+                # The server reads no Terminate while it works.
+                state.host.cancel_upstream()
         self._last_word(denial)
         self.units.finish(reason, "57P01")
 
