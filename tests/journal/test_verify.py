@@ -8,11 +8,11 @@ import pytest
 
 from journal.node import Node
 from wicketgate.journal.checkpoint import SigningKey
+from wicketgate.journal.contents import block_root
 from wicketgate.journal.lines import render_seal, render_stamp
 from wicketgate.journal.parse import parse, split
 from wicketgate.journal.report import Fault, Finding
 from wicketgate.journal.verify import verify
-from wicketgate.journal.walk import block_root
 from wicketgate.journal.witness import Gone, find_orphan
 
 Lines = list[bytes]

@@ -1,13 +1,20 @@
 """One writer's journal, walked from its first line to its last: every digest computed again.
 It must go on after a fault, and blame the smallest place that the fault can be shown to lie in."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 
-from wicketgate.journal.blocks import START, leaf, root, tail
+from wicketgate.journal.blocks import START, tail
 from wicketgate.journal.checkpoint import Position
-from wicketgate.journal.lines import render_seal, render_stamp
+from wicketgate.journal.contents import (
+    Entry,
+    Flaw,
+    Seal,
+    block_root,
+    judge_block,
+    judge_tail,
+    read_seal,
+    spell,
+)
 from wicketgate.journal.parse import Line, LineMalformed, parse
 from wicketgate.journal.report import Fault, Finding, Report, Tail
 from wicketgate.journal.segments import RawLine, WriterFiles, read_lines
@@ -15,59 +22,6 @@ from wicketgate.journal.witness import Witnesses
 
 _ROOTS = 4096
 """Blocks whose roots are remembered, to check one that stands in the wrong place."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """line: None where the bytes make no line of this writer."""
-
-    raw: bytes
-    line: Line | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Seal:
-    n: int
-    block: int
-    first: int
-    last: int
-    prev: bytes
-    root: bytes
-    head: bytes
-
-
-def _read_seal(line: Line) -> _Seal | None:
-    match line.members:
-        case {
-            "block": int(block),
-            "first": int(first),
-            "last": int(last),
-            "prev": str(prev),
-            "root": str(digest),
-        }:
-            try:
-                return _Seal(
-                    line.n, block, first, last, bytes.fromhex(prev), bytes.fromhex(digest), line.head
-                )
-            except ValueError:
-                return None
-    return None
-
-
-def block_root(prev: bytes, lines: Iterable[Line]) -> bytes:
-    """The root that these lines give, behind a block of root `prev`."""
-    heads: dict[str, list[bytes]] = {}
-    for line in lines:
-        heads.setdefault(line.session, []).append(line.head)
-    return root(prev, [leaf(session.encode(), own) for session, own in heads.items()])
-
-
-def spell(numbers: Iterable[int]) -> str:
-    """Line numbers for an operator: `4`, `4 to 9`, `4, 7, 9 …`."""
-    found = sorted(numbers)
-    if len(found) > 1 and found[-1] - found[0] == len(found) - 1:
-        return f"{found[0]} to {found[-1]}"
-    return ", ".join(map(str, found[:5])) + (" …" if len(found) > 5 else "")
 
 
 class Walk:
@@ -81,11 +35,11 @@ class Walk:
             witnesses.positions.get((files.node, files.writer), {})
         )
         self._segment = 0
-        self._entries: list[_Entry] = []
+        self._entries: list[Entry] = []
         self._block = 1
         self._first = 1
         self._prev = START
-        self._suspect: tuple[_Seal, bytes] | None = None  # a seal whose root isn't the computed one
+        self._suspect: tuple[Seal, bytes] | None = None  # a seal whose root isn't the computed one
         self._roots: dict[int, bytes] = {0: START}
         self._gaps: set[int] = set()
         self._sessions: dict[str, int] = {}
@@ -144,6 +98,9 @@ class Walk:
             )
         )
 
+    def _flaw(self, flaw: Flaw) -> None:
+        self._note(flaw.fault, flaw.detail, flaw.block, flaw.line, flaw.through)
+
     # -- lines ----------------------------------------------------------------------------------------------
     def _line(self, raw: RawLine, opens: bool) -> None:
         self._report.lines += 1
@@ -153,7 +110,7 @@ class Walk:
         except LineMalformed:
             line = None
         if line is None or line.writer != self._files.writer:
-            self._entries.append(_Entry(raw.data, None))
+            self._entries.append(Entry(raw.data, None))
             return
         self._last = max(self._last, line.n)
         if opens:
@@ -166,13 +123,13 @@ class Walk:
             self._note(Fault.CLOCK_BACK, detail, line=line.n)
         self._wall, self._boot = line.wall, line.boot
         if line.kind == "seal":
-            seal = _read_seal(line)
+            seal = read_seal(line)
             if seal is None:
-                self._entries.append(_Entry(raw.data, None))
+                self._entries.append(Entry(raw.data, None))
             else:
                 self._seal(seal)
             return
-        self._entries.append(_Entry(raw.data, line))
+        self._entries.append(Entry(raw.data, line))
         self._check_body(line)
         if line.session:
             self._check_session(line)
@@ -211,7 +168,7 @@ class Walk:
             self._sessions[line.session] = line.q
 
     # -- blocks ---------------------------------------------------------------------------------------------
-    def _seal(self, seal: _Seal) -> None:
+    def _seal(self, seal: Seal) -> None:
         self._report.blocks += 1
         entries, self._entries = self._entries, []
         if seal.block > self._block:
@@ -222,7 +179,9 @@ class Walk:
             fault = Fault.BLOCKS_DUPLICATED if known else Fault.BLOCKS_REORDERED
             detail = f"block {seal.block} stands behind block {self._block - 1}"
             self._note(fault, detail, block=seal.block, line=seal.first, through=seal.last)
-        computed = self._block_lines(seal, entries)
+        computed, flaws = judge_block(seal, entries, self._files.writer)
+        for flaw in flaws:
+            self._flaw(flaw)
         self._check_chain(seal)
         if computed is not None and computed != seal.root:
             self._judge(seal, computed)
@@ -235,7 +194,7 @@ class Walk:
             self._first = seal.n + 1
             self._sealed = max(self._sealed, seal.n)
 
-    def _skip(self, seal: _Seal, entries: list[_Entry]) -> list[_Entry]:
+    def _skip(self, seal: Seal, entries: list[Entry]) -> list[Entry]:
         """Blocks are missing before this one, or their seals can't be read."""
         cut = next(
             (at for at, entry in enumerate(entries) if entry.line is not None and entry.line.n >= seal.first),
@@ -260,51 +219,7 @@ class Walk:
         self._roots[seal.block - 1] = seal.prev
         return entries[cut:]
 
-    def _block_lines(self, seal: _Seal, entries: list[_Entry]) -> bytes | None:
-        """Whether the block's lines are all there, once, in order. Their root; None if it says nothing."""
-        wanted = range(seal.first, seal.last + 1)
-        numbers = [entry.line.n if entry.line is not None else 0 for entry in entries]
-        place = (seal.block, seal.first, seal.last)
-        if numbers != list(wanted):
-            present = set(numbers)
-            # A number that is nowhere, where another stands in its place: that line's HEAD was changed.
-            if len(numbers) == len(wanted) and all(
-                number == want or want not in present for number, want in zip(numbers, wanted, strict=True)
-            ):
-                at = spell(want for number, want in zip(numbers, wanted, strict=True) if number != want)
-                self._note(Fault.HEAD_CHANGED, f"line {at} of block {seal.block} is changed", *place)
-                return None
-            missing = set(wanted) - present if len(wanted) < 1 << 20 else set()
-            inside = [number for number in numbers if number in wanted]
-            if missing:
-                detail = f"line {spell(missing)} of block {seal.block} is missing"
-                self._note(Fault.LINES_MISSING, detail, seal.block, min(missing), max(missing))
-            if len(inside) < len(numbers):
-                detail = f"block {seal.block} holds {len(numbers) - len(inside)} lines that aren't its own"
-                self._note(Fault.LINES_STRANGE, detail, *place)
-            if len(set(inside)) < len(inside):
-                twice = {number for number in inside if inside.count(number) > 1}
-                detail = f"line {spell(twice)} of block {seal.block} stands there more than once"
-                self._note(Fault.LINES_DUPLICATED, detail, seal.block, min(twice), max(twice))
-            elif inside != sorted(inside):
-                detail = f"the lines of block {seal.block} are out of order"
-                self._note(Fault.LINES_REORDERED, detail, *place)
-            if missing or not inside:
-                return None
-        lines = {entry.line.n: entry.line for entry in entries if entry.line and entry.line.n in wanted}
-        ordered = [lines[n] for n in sorted(lines)]
-        computed = block_root(seal.prev, ordered)
-        last = ordered[-1]
-        stamp = render_stamp(last.wall, last.boot)
-        writer = self._files.writer.encode()
-        if seal.head != render_seal(
-            writer, seal.last + 1, stamp, seal.block, seal.first, seal.last, seal.prev, seal.root
-        ):
-            detail = f"the seal of block {seal.block} isn't what its block makes it"
-            self._note(Fault.SEAL_CHANGED, detail, seal.block, seal.n)
-        return computed
-
-    def _check_chain(self, seal: _Seal) -> None:
+    def _check_chain(self, seal: Seal) -> None:
         before = self._roots.get(seal.block - 1)
         suspect, self._suspect = self._suspect, None
         if suspect is not None:
@@ -317,7 +232,7 @@ class Walk:
             detail = f"block {seal.block} doesn't continue block {seal.block - 1}"
             self._note(Fault.CHAIN_BROKEN, detail, seal.block, seal.first, seal.last)
 
-    def _judge(self, seal: _Seal, computed: bytes) -> None:
+    def _judge(self, seal: Seal, computed: bytes) -> None:
         """Seal and HEADs disagree: the next block's `prev`, or a checkpoint, tells which was changed."""
         witness = self._positions.get(seal.last)
         if witness is None:
@@ -327,15 +242,15 @@ class Walk:
         else:
             self._blame_head(seal)
 
-    def _blame_seal(self, seal: _Seal) -> None:
+    def _blame_seal(self, seal: Seal) -> None:
         detail = f"the seal of block {seal.block} names another root than its lines give"
         self._note(Fault.SEAL_CHANGED, detail, seal.block, seal.n)
 
-    def _blame_head(self, seal: _Seal) -> None:
+    def _blame_head(self, seal: Seal) -> None:
         detail = f"a HEAD in block {seal.block} (lines {seal.first} to {seal.last}) is changed"
         self._note(Fault.HEAD_CHANGED, detail, seal.block, seal.first, seal.last)
 
-    def _check_position(self, seal: _Seal, computed: bytes | None) -> None:
+    def _check_position(self, seal: Seal, computed: bytes | None) -> None:
         witness = self._positions.pop(seal.last, None)
         if witness is None:
             return
@@ -386,23 +301,8 @@ class Walk:
 
     def _check_tail(self, torn: bytes) -> None:
         """The lines behind the last seal."""
-        numbers = [entry.line.n if entry.line is not None else 0 for entry in self._entries]
-        wanted = list(range(self._first, self._first + len(numbers)))
-        if numbers != wanted:
-            bad = [want for number, want in zip(numbers, wanted, strict=True) if number != want]
-            inside = sorted(number for number in numbers if number)
-            if inside == wanted:
-                fault, detail = Fault.LINES_REORDERED, "lines behind the last seal are out of order"
-            elif len(set(inside)) < len(inside):
-                fault, detail = Fault.LINES_DUPLICATED, "a line behind the last seal stands there twice"
-            elif len(inside) < len(numbers):
-                fault, detail = Fault.LINES_STRANGE, f"line {bad[0]}, behind the last seal, is no line"
-            else:
-                fault, detail = Fault.LINES_MISSING, f"line {bad[0]}, behind the last seal, is missing"
-            self._note(fault, detail, line=bad[0])
-        if torn:
-            detail = f"the last line is torn: {len(torn)} bytes without an end"
-            self._note(Fault.TORN, detail, line=self._last + 1)
+        for flaw in judge_tail(self._entries, self._first, torn, self._last):
+            self._flaw(flaw)
         heads = [entry.raw.partition(b"\t")[0] for entry in self._entries]
         for orphan in self._witnesses.orphans.get(self._files.writer, []):
             same = orphan.segment == self._segment and orphan.digest == tail(heads, torn).hex()
