@@ -12,10 +12,11 @@ from wicketgate.gate.gate import Gate
 from wicketgate.gate.ports import PolicyInForce
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
+from wicketgate.model.clearance import Clearance
 from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.identity import Claim, IdentityKind
 from wicketgate.model.secret import Secret
-from wicketgate.model.session import Admission, Clearance, Refused
+from wicketgate.model.session import Admission, Refused
 from wicketgate.model.statement import Effect, Facts, Statement
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.policy.engine import Engine

@@ -18,9 +18,9 @@ from gate.stage import (
     statement,
 )
 from wicketgate.gate.desk import MOST_DECISIONS, MOST_TEXT, MOST_TEXTS
+from wicketgate.model.clearance import UNLIMITED, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed
-from wicketgate.model.session import UNLIMITED, Outcome
 from wicketgate.model.statement import Facts, Statement
 from wicketgate.policy.engine import Context, Ruleset
 

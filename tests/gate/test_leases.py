@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from gate.stage import HOUR, NOW, READ, SECOND, Stage, cleared, facts, more, never, statement, submitted
 from wicketgate.gate.desk import Desk
 from wicketgate.gate.leases import IDLE, SLICE
+from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
-from wicketgate.model.session import Admission, Clearance, Outcome
+from wicketgate.model.session import Admission
 
 
 def limited(*limits: str) -> str:

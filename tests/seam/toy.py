@@ -1,10 +1,10 @@
 """A whole protocol in one file, against the seam alone: one line asks, rows and a dot answer."""
 
 from wicketgate.masking.transforms import TRANSFORMS, apply
+from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
 from wicketgate.model.secret import Secret
-from wicketgate.model.session import Clearance, Outcome
 from wicketgate.model.statement import UNKNOWN_FACTS, Effect, Facts, Statement
 from wicketgate.protocols import base
 

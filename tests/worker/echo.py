@@ -12,12 +12,13 @@ from typing import Any
 
 from wicketgate.control.messages import Welcome
 from wicketgate.journal.writer import Writer
+from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.secret import Secret
-from wicketgate.model.session import UNLIMITED, Admission, Allowance, Clearance, Outcome, Refused
+from wicketgate.model.session import Admission, Refused
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
 from wicketgate.protocols.base import (
     Call,

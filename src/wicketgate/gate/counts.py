@@ -2,8 +2,8 @@
 It must never reserve of one limit what another one does not give."""
 
 from wicketgate.gate.leases import Bucket, Draw, Leases
+from wicketgate.model.clearance import UNLIMITED, Allowance
 from wicketgate.model.decision import Limit
-from wicketgate.model.session import UNLIMITED, Allowance
 
 
 class Counts:

@@ -8,9 +8,10 @@ from wicketgate.gate import render
 from wicketgate.gate.counts import Counts
 from wicketgate.gate.leases import Leases, exhausted
 from wicketgate.gate.ports import SessionLines
+from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Limit, Verdict
 from wicketgate.model.errors import JournalFailed
-from wicketgate.model.session import UNLIMITED, Admission, Allowance, Clearance, Outcome
+from wicketgate.model.session import Admission
 from wicketgate.model.statement import Facts, Statement
 from wicketgate.policy.engine import Context, Ruleset
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from wicketgate.gate.ports import Asks
+from wicketgate.model.clearance import Allowance
 from wicketgate.model.decision import Denial, Limit
 from wicketgate.model.errors import GatewayError
-from wicketgate.model.session import Allowance
 
 SLICE: Final = 1000
 """Rows that one session reserves at a time, and that are leased at a time, at most."""

@@ -8,9 +8,9 @@ from typing import Final
 
 import orjson
 
+from wicketgate.model.clearance import Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim, Identity
-from wicketgate.model.session import Outcome
 from wicketgate.model.statement import Facts
 
 LONGEST: Final = 200

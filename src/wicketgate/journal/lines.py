@@ -20,6 +20,16 @@ _KIND: Final[dict[str, bytes]] = {kind: b'%b"' % kind.encode() for kind in KINDS
 _SALTS: Final = 256
 """Salts drawn from the random source at once (16 bytes each)."""
 
+_EMPTY: Final = sha256()
+
+
+def _digest(data: bytes) -> bytes:
+    """SHA-256. A copy costs half of what OpenSSL takes to find the algorithm by its name."""
+    made = _EMPTY.copy()
+    made.update(data)
+    return made.digest()
+
+
 _FIT: Final = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_")
 
 
@@ -92,7 +102,7 @@ class SessionLines:
         else:
             salted = b'{"salt":"%b",%b}' % (lines.salt(), body)
             text = b'%b%d%b%b%b%d%b,"h":"%b"}' % (
-                lines.start, n, stamp, _KIND[kind], self._piece, q, head, hexlify(sha256(salted).digest()),
+                lines.start, n, stamp, _KIND[kind], self._piece, q, head, hexlify(_digest(salted)),
             )  # fmt: skip
             pending.append(text)
             pending.append(b"\t")
@@ -166,7 +176,7 @@ class Lines:
             self.pending.append(text)
         else:
             salted = b'{"salt":"%b",%b}' % (self.salt(), body)
-            text += b',"h":"%b"}' % hexlify(sha256(salted).digest())
+            text += b',"h":"%b"}' % hexlify(_digest(salted))
             self.pending += [text, b"\t", salted]
         self.pending.append(b"\n")
         self.n = n

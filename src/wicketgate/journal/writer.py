@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mypy_extensions import mypyc_attr
+
 from wicketgate.journal.lines import Block, Lines, SessionLines, check_id
 from wicketgate.model.errors import JournalFailed
 
@@ -41,6 +43,7 @@ class Seal:
     size: int
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Disk:
     """The system calls that a writer makes on an open file; a seam for tests of failing disks."""
 

@@ -1,4 +1,4 @@
-"""What is asked: effects, commands, and the facts that a classifier proved of one statement."""
+"""What is asked: effects, commands, and the facts that a classifier proved of one statement (compiled)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -73,16 +73,20 @@ UNKNOWN_FACTS = Facts(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing asked, as it goes to the gate.
+    """One thing asked, as it goes to the gate. Not to be changed once made.
 
     text: as the client wrote it (UTF-8), recorded once a session and referred to afterwards.
     text_key: what names this text in the session (the gate records the text when it first sees the key).
     parameters: bind parameters as text or hex, None for NULL; already redacted where sensitive.
     """
 
-    facts: Facts
-    text: bytes
-    text_key: object
-    parameters: tuple[str | None, ...] | None = None
+    __slots__ = ("facts", "parameters", "text", "text_key")
+
+    def __init__(
+        self, facts: Facts, text: bytes, text_key: object, parameters: tuple[str | None, ...] | None = None
+    ) -> None:
+        self.facts = facts
+        self.text = text
+        self.text_key = text_key
+        self.parameters = parameters

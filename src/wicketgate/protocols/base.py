@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
 from wicketgate.model.resource import Account, Resource, TlsMode
 from wicketgate.model.secret import Secret
-from wicketgate.model.session import Admission, Clearance, Outcome
+from wicketgate.model.session import Admission
 from wicketgate.model.statement import Statement
 
 

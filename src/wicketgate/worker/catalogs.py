@@ -39,6 +39,8 @@ class Catalogs:
         self._resource = resource
         self._monotonic = monotonic
         self._fault = fault
+        self.epoch = 1
+        """Rises whenever `get` may answer otherwise than before."""
         self._loaded: dict[str, tuple[bytes, Resource, Any]] = {}
         self._waiting: list[tuple[str, int, Callable[[], None]]] = []
         replica.on_commit(self._committed)
@@ -83,6 +85,7 @@ class Catalogs:
         return self.get(name, database)
 
     def _committed(self, changed: frozenset[str]) -> None:
+        self.epoch += 1
         if CATALOG_READ not in changed or not self._waiting:
             return
         waiting, self._waiting = self._waiting, []

@@ -1,4 +1,4 @@
-"""One open session: the client's transport, the target's transport, and the conversation between them.
+"""One open session: the client's transport, the target's, and the conversation between them (compiled).
 It must never send what the turn has not recorded, and never read on from a side whose peer does not take it.
 """
 
@@ -11,6 +11,7 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.session import Admission
 from wicketgate.protocols.base import Conversation, ProtocolSpec
+from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.turn import Turn
 
 LINGER = 5.0
@@ -28,6 +29,8 @@ class Surroundings(Protocol):
     def turn(self) -> Turn: ...
     @property
     def draining(self) -> bool: ...
+    @property
+    def catalogs(self) -> Catalogs: ...
     def finished(self, session: "Session", reason: str) -> None:
         """The session is over: record its close and forget it."""
         ...
@@ -52,9 +55,12 @@ class Session:
 
     __slots__ = (
         "_around",
+        "_catalog",
+        "_catalogs",
         "_client",
         "_client_full",
         "_client_paused",
+        "_epoch",
         "_from_client",
         "_from_upstream",
         "_held",
@@ -89,6 +95,9 @@ class Session:
     ) -> None:
         self._around = around
         self._turn = around.turn
+        self._catalogs = around.catalogs
+        self._catalog: Any = None
+        self._epoch = 0
         self.admission = admission
         self.source = source
         self.spec = spec
@@ -109,7 +118,7 @@ class Session:
         self.conversation = conversation
         for transport, end in ((self._client, ClientEnd(self)), (self._upstream, UpstreamEnd(self))):
             transport.set_write_buffer_limits(high=HIGH)
-            transport.set_protocol(end)
+            transport.set_protocol(end)  # type: ignore[arg-type]  # a compiled class has no plain base
         self.guard(self._begin, from_client, from_upstream)
         self._turn.touch(self)
 
@@ -262,7 +271,11 @@ class Session:
         self._around.stale(self)
 
     def catalog(self) -> Any:
-        return self._around.catalog(self)
+        epoch = self._catalogs.epoch
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._catalog = self._around.catalog(self)
+        return self._catalog
 
     def on_catalog(self, resume: Callable[[], None]) -> None:
         self._around.on_catalog(self, resume)
@@ -274,8 +287,8 @@ class Session:
         self._around.count(name, amount)
 
 
-class ClientEnd(asyncio.Protocol):
-    """The client's transport speaks to the session."""
+class ClientEnd:
+    """The client's transport speaks to the session (an asyncio.Protocol by its methods)."""
 
     __slots__ = ("_session",)
 
@@ -296,6 +309,9 @@ class ClientEnd(asyncio.Protocol):
         if session._from_client > GATHERED:
             session.steer()
 
+    def eof_received(self) -> bool:
+        return False
+
     def pause_writing(self) -> None:
         self._session.client_full(True)
 
@@ -306,8 +322,8 @@ class ClientEnd(asyncio.Protocol):
         self._session.client_lost()
 
 
-class UpstreamEnd(asyncio.Protocol):
-    """The target's transport speaks to the session."""
+class UpstreamEnd:
+    """The target's transport speaks to the session (an asyncio.Protocol by its methods)."""
 
     __slots__ = ("_session",)
 
@@ -327,6 +343,9 @@ class UpstreamEnd(asyncio.Protocol):
         session._from_upstream += len(data)
         if session._from_upstream > GATHERED:
             session.steer()
+
+    def eof_received(self) -> bool:
+        return False
 
     def pause_writing(self) -> None:
         self._session.upstream_full(True)

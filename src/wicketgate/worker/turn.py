@@ -1,4 +1,5 @@
-"""One turn of the loop: what all touched sessions recorded is written first, then what they forward is sent.
+"""One turn of the loop: what all touched sessions recorded is written first, then what they forward is sent
+(compiled).
 It must never send a byte of a turn whose journal lines could not be written.
 """
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from protocols.postgres.rehearsal import frames
+from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
-from wicketgate.model.session import UNLIMITED, Admission, Allowance, Clearance, Outcome
+from wicketgate.model.session import Admission
 from wicketgate.model.statement import Effect, Statement
 from wicketgate.protocols.base import Setting
 from wicketgate.protocols.postgres.conversation import PostgresConversation

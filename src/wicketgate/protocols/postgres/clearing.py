@@ -3,8 +3,8 @@ It never lets run what must be masked and can't be."""
 
 from typing import Final
 
+from wicketgate.model.clearance import UNLIMITED, Clearance, Outcome
 from wicketgate.model.decision import Denial
-from wicketgate.model.session import UNLIMITED, Clearance, Outcome
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.postgres.ledger import Execution, Shape, State
 from wicketgate.protocols.postgres.plan import copies_clean, masks

@@ -5,8 +5,8 @@ import hashlib
 from collections import deque
 from typing import Final
 
+from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial
-from wicketgate.model.session import Clearance, Outcome
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.base import Setting
 from wicketgate.protocols.postgres.names import Entry, Names

@@ -3,8 +3,8 @@ If one member is denied nothing of the string goes upstream."""
 
 from typing import TYPE_CHECKING, Final
 
+from wicketgate.model.clearance import Clearance
 from wicketgate.model.decision import Denial
-from wicketgate.model.session import Clearance
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
 from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.ledger import QUERY, Execution, Step

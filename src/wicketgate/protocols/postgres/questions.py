@@ -3,8 +3,8 @@ A Clearance that comes when nobody waits for it any more is settled, and nothing
 
 from typing import TYPE_CHECKING, Final
 
+from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
-from wicketgate.model.session import Clearance, Outcome
 from wicketgate.model.statement import Statement
 
 if TYPE_CHECKING:
