@@ -116,6 +116,12 @@ class StoreOfLoop:
             self._store = await Store.open(store_url(self._settings.database_url, self._settings.state))
         return self._store
 
+    async def close(self) -> None:
+        """Close it, if it was opened."""
+        store, self._store = self._store, None
+        if store is not None:
+            await store.close()
+
 
 class LateStore:
     """control.ports.StorePort over a store that is opened when it is first asked."""
@@ -149,6 +155,10 @@ class LateStore:
 
     async def ping(self) -> None:
         await (await self._get()).ping()
+
+    async def close(self) -> None:
+        self._inner = None
+        await self._store.close()
 
 
 def kept(path: Path, make: Any) -> bytes:

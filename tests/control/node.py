@@ -35,19 +35,22 @@ SECOND = 1_000_000_000
 
 
 class MemoryStore:
-    """A store in memory. away: every call raises."""
+    """A store in memory. away: every call raises. closed: none may come any more."""
 
     def __init__(self) -> None:
         self.away = False
+        self.closed = False
         self.spent: dict[Counted, int] = {}
         self.checkpoints: list[tuple[int, bytes]] = []
         self.tokens: dict[str, Mapping[str, Any]] = {"good": {"identity": "bot"}}
 
     def _check(self) -> None:
+        assert not self.closed, "asked after it was closed"
         if self.away:
             raise GatewayError("The store is away.")
 
     async def node_number(self, node: str) -> int:
+        self.closed = False  # a control process starts
         return 3
 
     async def reserve(self, counted: Counted, want: int, amount: int) -> int:
@@ -74,6 +77,9 @@ class MemoryStore:
 
     async def ping(self) -> None:
         self._check()
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 class FilePolicy:

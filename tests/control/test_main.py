@@ -219,6 +219,7 @@ async def test_checkpoints_cover_every_writer_up_to_its_end(tmp_path: Path) -> N
         numbers.append(number)
         last |= {position.writer: position for position in parse_checkpoint(raw).writers}
     assert numbers == list(range(1, len(numbers) + 1))
+    assert node.store.closed  # after the last checkpoint was kept: none may be asked of it then
     ends: dict[str, int] = {}
     for line in node.lines():
         if line["k"] != "checkpoint" or line["w"] not in ends:

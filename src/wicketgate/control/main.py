@@ -153,6 +153,7 @@ class Control:
         with contextlib.suppress(GatewayError):
             await self.notary.sign()
             self.ports.journal.close()
+        await self.ports.store.close()
 
     def _close_sockets(self) -> None:
         for listening, _, _ in self.sockets:

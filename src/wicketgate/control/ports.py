@@ -91,6 +91,10 @@ class StorePort(Protocol):
         """Raises GatewayError where the store is away."""
         ...
 
+    async def close(self) -> None:
+        """Let go of its connections; nothing is asked after. Raises nothing."""
+        ...
+
 
 class ControlJournal(Protocol):
     """The control process's own journal (journal.writer.Writer has these)."""
