@@ -40,7 +40,7 @@ class Around:
         self.draining = False
         self._sessions = sessions
         self._dialer = dialer
-        self._catalogs = catalogs
+        self.catalogs = catalogs
         self._cancels = cancels
         self._tally = tally
         self._send = send
@@ -74,7 +74,7 @@ class Around:
 
     def catalog(self, session: Session) -> Any:
         """The newest catalog of the session's database, or None."""
-        return self._catalogs.get(session.admission.resource.name, session.admission.database)
+        return self.catalogs.get(session.admission.resource.name, session.admission.database)
 
     def on_catalog(self, session: Session, resume: Callable[[], None]) -> None:
         """Call `resume` once a reading that began after now is over."""
@@ -84,7 +84,7 @@ class Around:
                 session.guard(resume)
                 self.turn.touch(session)
 
-        self._catalogs.newer(session.admission.resource.name, session.admission.database, wake)
+        self.catalogs.newer(session.admission.resource.name, session.admission.database, wake)
 
     def monotonic(self) -> int:
         """Nanoseconds of the boot clock."""
