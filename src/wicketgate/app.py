@@ -101,7 +101,10 @@ def _claimed(name: str, resource: str, credential: str) -> Any:
 
 
 class StoreOfLoop:
-    """The store, opened on the loop that uses it. filed: the accounts that the policy file declares."""
+    """The store, opened on the loop that uses it.
+
+    filed: the accounts that the policy in force declares. Replaced whole, so that any thread may read it.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -237,7 +240,7 @@ def _serve(config: Path) -> int:
             open_office,
             settings.database_url,
             state,
-            store.filed,
+            lambda: store.filed,
             port,
             recordings(journal),
             frozenset(settings.admin_groups),

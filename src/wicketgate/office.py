@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,16 +69,22 @@ def show(protocol: str, answer: bytes) -> Shown:
 async def open_office(
     database_url: str | None,
     state: Path,
-    filed: Iterable[ServiceAccount],
+    filed: Callable[[], Iterable[ServiceAccount]],
     control: Control,
     recordings: Recordings,
     admin_groups: frozenset[str],
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
 ) -> AsyncIterator[Office]:
-    """What the API's verbs are given; opened on the API's own loop. filed: accounts of the policy file."""
+    """What the API's verbs are given; opened on the API's own loop.
+
+    filed: asked at each use, from that loop's thread: the accounts that the policy in force declares.
+    """
     store = await Store.open(store_url(database_url, state))
-    together: Any = partial(unite, tuple(filed))
+
+    def together(stored: Iterable[ServiceAccount]) -> Mapping[str, ServiceAccount]:
+        return unite(filed(), stored)
+
     try:
         yield Office(
             store=store,
@@ -306,7 +311,7 @@ async def on_store(config: Path, verb: str, argument: Any) -> Any:
     async with open_office(
         found.database_url,
         found.state,
-        policy.identities.values(),
+        policy.identities.values,
         _NoGateway(policy),
         recordings(found.journal, found.state),
         frozenset(),

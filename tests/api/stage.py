@@ -127,7 +127,7 @@ class Stage:
 
     def office(self) -> AbstractAsyncContextManager[Office]:
         return open_office(
-            None, self.folder, self.filed, self.control, self.recordings, frozenset({"admins"})
+            None, self.folder, lambda: self.filed, self.control, self.recordings, frozenset({"admins"})
         )
 
 

@@ -171,6 +171,20 @@ async def test_the_policy_is_reloaded_whole_or_not_at_all(tmp_path: Path) -> Non
         assert (await client.sign_in(resource="other")).startswith(b"key ")
 
 
+async def test_accounts_come_and_go_with_the_policy_that_declares_them(tmp_path: Path) -> None:
+    async with Target() as target, running(tmp_path, {"main": {"port": target.port}}) as node:
+        open_one = await node.client()
+        node.store.tokens = {"fresh": {"identity": "bot"}}
+        await asyncio.wrap_future(node.face.reload_policy())
+        client = await Client.connect(node.port)
+        assert (await client.sign_in(token="fresh")).startswith(b"key ")
+        assert (await open_one.line()).startswith(b"! revoked")
+        node.store.away = True
+        (tmp_path / "wicket.json").write_text(json.dumps({"other": {"port": target.port}}))
+        assert "other" in (await asyncio.wrap_future(node.face.reload_policy())).resources
+        node.store.away = False
+
+
 async def test_a_secret_is_decided_again_before_it_leaves(tmp_path: Path) -> None:
     async with Target() as target, running(tmp_path, {"main": {"port": target.port}}) as node:
         node.policy.denial = Denial("policy", "Access is not allowed.", "changed meanwhile")

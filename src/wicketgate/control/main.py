@@ -246,9 +246,12 @@ class Control:
                 for resource in policy.resources.values()
                 for account in resource.accounts.values()
             }
+            self.ports.policy.adopt(policy)
+            # The accounts that it declares, or no more, hold with it; without the store, once that is back.
+            with contextlib.suppress(GatewayError):
+                await self._resync()
             self.policy, self.policy_error = policy, None
             self.answers.policy_now = policy
-            self.ports.policy.adopt(policy)
             self.state.replace("account", versions)
             for section, key, value in policy.replicate:
                 self.state.put(section, key, value)

@@ -40,7 +40,7 @@ class PolicyPort(Protocol):
         ...
 
     def adopt(self, policy: LoadedPolicy) -> None:
-        """This is the policy now (called on the main loop, after the put)."""
+        """This is the policy now. Called on the main loop; what the store replicates is read again after."""
         ...
 
     async def may_open(
