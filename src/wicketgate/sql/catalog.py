@@ -61,6 +61,7 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         casts=casts,
         holds=holds,
         unsafe_types=frozenset(unsafe) | holds.keys(),
+        known_types=frozenset(row[0] for row in source["types"]),
         uses=_uses(source),
         names=_names(source),
         unbound=unbound,

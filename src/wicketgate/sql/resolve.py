@@ -22,6 +22,7 @@ from wicketgate.sql.writing import change
 __all__ = ["Analysis", "Environment", "declared", "resolve", "unite"]
 
 _cache: Generations[tuple[Member, Environment, Analysis | None], Analysis] = Generations(8192)
+_doubts: Generations[tuple[Analysis, bool], Analysis] = Generations(512)
 
 
 def resolve(member: Member, environment: Environment, inner: Analysis | None = None) -> Analysis:
@@ -56,18 +57,35 @@ def _resolve(member: Member, environment: Environment, inner: Analysis | None) -
 
 
 def declared(analysis: Analysis, catalog: Catalog, types: Sequence[int]) -> Analysis:
-    """With the parameter types that Parse declares (OIDs): a value of some types runs a user's code when
-    it is
-    bound or cast."""
-    if not any(oid in catalog.unsafe_types for oid in types):
+    """With the parameter types that Parse declares (OIDs; 0: left to the server): a value of some types runs
+    a user's code when it is bound or cast, and so may one of a type that the catalog does not know. Cached:
+    the same doubt is the same analysis."""
+    if all(catalog.oid_is_safe(oid) for oid in types):
         return analysis
+    key = (analysis, catalog.sensitive)
+    found = _doubts.get(key)
+    if found is None:
+        found = _doubted(analysis, catalog.sensitive)
+        _doubts.put(key, found)
+    return found
+
+
+def _doubted(analysis: Analysis, sensitive: bool) -> Analysis:
     facts = replace(
         analysis.facts,
         effects=analysis.facts.effects | {Effect.UNKNOWN},
         complete=False,
         opaque=True,
     )
-    return replace(analysis, facts=facts, sensitive=analysis.sensitive or catalog.sensitive, disturbs=True)
+    return replace(
+        analysis,
+        facts=facts,
+        sensitive=analysis.sensitive or sensitive,
+        returning_unproven=analysis.returning_unproven or sensitive,
+        sensitive_parameters=None if sensitive else analysis.sensitive_parameters,
+        disturbs=True,
+        held=None if analysis.held is None else _doubted(analysis.held, sensitive),
+    )
 
 
 def _refused(walk: Walk, reason: str) -> Analysis:

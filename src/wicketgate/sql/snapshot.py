@@ -11,6 +11,9 @@ from wicketgate.sql.functions import Doing, builtin
 
 NO_CLASSES: frozenset[str] = frozenset()
 
+BUILTIN = 16384
+"""OIDs below this are given when a server is made, and are the same code everywhere (FirstNormalObjectId)."""
+
 
 @dataclass(slots=True, eq=False)
 class Relation:
@@ -101,6 +104,7 @@ class Catalog:
         casts: tuple[Cast, ...],
         holds: Mapping[int, frozenset[int]],
         unsafe_types: frozenset[int],
+        known_types: frozenset[int],
         uses: Mapping[int, tuple[tuple[int, int], ...]],
         names: frozenset[str],
         unbound: tuple[str, ...],
@@ -121,6 +125,7 @@ class Catalog:
         self.casts = casts
         self.holds = holds
         self.unsafe_types = unsafe_types
+        self._known_types = known_types
         self._uses = uses
         self._names = names
         self._resolve_view = resolve_view
@@ -245,6 +250,12 @@ class Catalog:
         if name in self.builtin_types and (schemas is None or "pg_catalog" in schemas):
             return all(found)
         return bool(found) and all(found)
+
+    def oid_is_safe(self, oid: int) -> bool:
+        """The same of a type's OID: one that is neither the server's own nor in the catalog is not."""
+        if oid < BUILTIN:
+            return True
+        return oid in self._known_types and oid not in self.unsafe_types
 
 
 def _within(named: tuple[Named, ...], schemas: tuple[str, ...] | None) -> tuple[Named, ...]:

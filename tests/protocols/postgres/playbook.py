@@ -27,11 +27,13 @@ WELCOME = b"(welcome)"
 CANCEL_PACKET = b"(cancel)"
 CUSTOMERS, ORDERS, T1, T2 = 20001, 20002, 20003, 20004
 TEXT, INT4 = 25, 23
+MOOD, MOODS = 20101, 20102
 
 
 # -- the database ------------------------------------------------------------------------------------------
-def make_catalog(extra: str | None = None) -> Catalog:
-    """customers (email is sensitive), orders, s1.t (clean), s2.t (value is sensitive); `extra`: one more."""
+def make_catalog(extra: str | None = None, checked: bool = False) -> Catalog:
+    """customers (email is sensitive), orders, s1.t (clean), s2.t (value is sensitive); `extra`: one more.
+    MOOD is a domain, MOODS are arrays of it; checked: it runs a user's code."""
     tables: list[tuple[int, str, str, list[tuple[str, int]]]] = [
         (CUSTOMERS, "public", "customers", [("id", INT4), ("email", TEXT), ("age", INT4)]),
         (ORDERS, "public", "orders", [("id", INT4), ("note", TEXT)]),
@@ -65,6 +67,10 @@ def make_catalog(extra: str | None = None) -> Catalog:
     for key in ("views", "uses", "generated", "inherits", "functions", "operators", "casts", "types"):
         source[key] = []
     source["names"] = source["defaults"] = []
+    source["types"] = [
+        [MOOD, "public", "mood", "d", 0, 0, TEXT, checked, None],
+        [MOODS, "public", "_mood", "b", 0, MOOD, 0, False, None],
+    ]
     sensitive = {"public.customers.email": "email", "s2.t.value": "national-id"}
     return load(json.dumps(source).encode(), sensitive, {})
 
@@ -80,8 +86,9 @@ def query(text: str) -> bytes:
     return frame(b"Q", text.encode() + b"\0")
 
 
-def parse(text: str, name: str = "") -> bytes:
-    return frame(b"P", name.encode() + b"\0" + text.encode() + b"\0\0\0")
+def parse(text: str, name: str = "", types: tuple[int, ...] = ()) -> bytes:
+    counted = struct.pack(f">H{len(types)}I", len(types), *types)
+    return frame(b"P", name.encode() + b"\0" + text.encode() + b"\0" + counted)
 
 
 def bind(name: str = "", portal: str = "", *values: bytes | None) -> bytes:

@@ -3,8 +3,8 @@ It never forwards a Bind or an Execute without a Clearance of this very unit."""
 
 from typing import TYPE_CHECKING, Final
 
+from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
-from wicketgate.model.session import Clearance, Outcome
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
 from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.frames import (
@@ -27,7 +27,7 @@ from wicketgate.protocols.postgres.ledger import (
 )
 from wicketgate.protocols.postgres.meanings import UNIT, missing_portal, missing_statement
 from wicketgate.protocols.postgres.names import LONGEST_NAME, PLAIN, Portal, Prepared
-from wicketgate.protocols.postgres.parameters import recorded
+from wicketgate.protocols.postgres.parameters import declares, recorded
 from wicketgate.protocols.postgres.questions import Question
 from wicketgate.protocols.postgres.reading import NO_STATEMENT, UNUSABLE_NAME, syntax_denial, unread
 from wicketgate.sql.errors import SyntaxRefused
@@ -53,14 +53,14 @@ class BindQuestion(Question):
         units: "Units",
         frame: bytes,
         portal: bytes,
-        member: Member,
+        prepared: Prepared,
         analysis: Analysis,
         statement: Statement,
     ) -> None:
         super().__init__(units)
         self.frame = frame
         self.portal = portal
-        self.member = member
+        self.prepared = prepared
         self.analysis = analysis
         self.statement = statement
 
@@ -116,7 +116,9 @@ class Extended:
         units.note_parsed()
         stop = text_end(data, at + 5, end)
         name = data[at + 5 : stop]
-        text = data[stop + 1 : text_end(data, stop + 1, end)]
+        after = text_end(data, stop + 1, end)
+        text = data[stop + 1 : after]
+        types = declares(data, after + 1, end)
         if unusable_name(name) or (name and names.full(text)):
             return units.refuse(UNUSABLE_NAME, unread(text))
         try:
@@ -135,7 +137,7 @@ class Extended:
             if units.meanings.unusable(member):
                 return units.refuse(UNUSABLE_NAME, Statement(UNKNOWN_FACTS, text, text, None))
             absent = units.meanings.missing(member) is not None
-        prepared = Prepared(name, state.unit, member, text)
+        prepared = Prepared(name, state.unit, member, text, types)
         analysis = names.resolved(prepared)
         statement = Statement(analysis.facts, text, text, None)
         # an EXECUTE or FETCH of what is not there yet is looked up, and decided, at Bind
@@ -182,7 +184,7 @@ class Extended:
             denial = self.unfit(member)
             if denial is not None:
                 return units.refuse(denial, Statement(UNKNOWN_FACTS, text, text, None))
-            analysis = names.resolve(member, names.environment)
+            analysis = names.typed(member, names.environment, prepared.types)
         parameters = recorded(data, after, end, analysis.sensitive_parameters)
         statement = prepared.statement
         if parameters is not None or statement is None or statement.facts is not analysis.facts:
@@ -193,7 +195,7 @@ class Extended:
         fresh = parsed is not None and parsed.text is text
         if not fresh:
             units.note_parsed()
-        question = BindQuestion(units, data[at:end], portal_name, member, analysis, statement)
+        question = BindQuestion(units, data[at:end], portal_name, prepared, analysis, statement)
         question.ask(statement)
         if fresh and not question.waiting:
             units.parsed = None  # the Bind's own record holds the text
@@ -207,7 +209,7 @@ class Extended:
         if state.skipping:
             state.desk.settle(clearance, Outcome(code="skipped"))
             return
-        member = question.member
+        member = question.prepared.member
         analysis = question.analysis
         statement = question.statement
         execution = execution_for(state, member, analysis, statement, clearance)
@@ -219,6 +221,7 @@ class Extended:
             self.unexecuted_no_more(was)
         units.meanings.runs(analysis, execution.sensitive)
         portal = Portal(question.portal, state.unit, member, analysis, execution, names.environment)
+        portal.types = question.prepared.types
         names.put(names.portals, portal)
         state.unexecuted.append(execution)
         step = Step(BIND, state.unit)
@@ -317,7 +320,7 @@ class Extended:
         """Names may mean something else than at Bind: utility statements look theirs up only now, and a newer
         catalog counts too, so both meanings are united."""
         names = self.state.names
-        found = names.resolve(portal.member, names.environment)
+        found = names.typed(portal.member, names.environment, portal.types)
         portal.environment = names.environment
         if found is not portal.found:
             portal.found = found

@@ -12,7 +12,7 @@ from wicketgate.model.statement import Statement
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.parse import Changes, Member
-from wicketgate.sql.resolve import Analysis, Environment, resolve, unite
+from wicketgate.sql.resolve import Analysis, Environment, declared, resolve, unite
 
 MOST_NAMES: Final = 4096
 """Prepared statements, or portals, that one session may hold: a security limit."""
@@ -57,12 +57,20 @@ class Entry:
 
 
 class Prepared(Entry):
-    """A prepared statement: its facts are the union of all that its names meant since Parse."""
+    """A prepared statement: its facts are the union of all that its names meant since Parse.
 
-    def __init__(self, name: bytes, unit: int, member: Member, text: bytes) -> None:
+    types: OIDs of the parameter types that its Parse declares, without the server's own; nearly always none.
+    whole: the PREPARE that made it by SQL.
+    """
+
+    def __init__(
+        self, name: bytes, unit: int, member: Member, text: bytes, types: tuple[int, ...] = ()
+    ) -> None:
         super().__init__(name, unit)
         self.member = member
         self.text = text
+        self.types = types
+        self.whole: Member | None = None
         self.resolutions: list[Analysis] = []
         self.seen = 0
         self.analysis: Analysis | None = None
@@ -90,6 +98,8 @@ class Portal(Entry):
         self.analysis = analysis
         self.execution = execution
         self.environment = environment
+        self.types: tuple[int, ...] = ()
+        """As in Prepared."""
         self.found = analysis
         """What its names meant when they were last looked up."""
         self.used = False
@@ -210,13 +220,25 @@ class Names:
         else:
             pending.extend(self.environments[first:])
         for environment in pending:
-            found = self.resolve(prepared.member, environment)
+            found = self.meant(prepared, environment)
             if found not in prepared.resolutions:
                 prepared.resolutions.append(found)
         prepared.seen = total
         united = prepared.resolutions
         prepared.analysis = united[0] if len(united) == 1 else unite(united)
         return prepared.analysis
+
+    def meant(self, prepared: Prepared, environment: Environment) -> Analysis:
+        """A prepared statement's facts in one environment, its parameters' types among them."""
+        if prepared.whole is not None:
+            held = resolve(prepared.whole, environment).held
+            return held if held is not None else UNKNOWN_ANALYSIS
+        return self.typed(prepared.member, environment, prepared.types)
+
+    def typed(self, member: Member, environment: Environment, types: tuple[int, ...]) -> Analysis:
+        """One member's facts in one environment, with parameters of these types."""
+        found = self.resolve(member, environment)
+        return declared(found, environment.catalog, types) if types else found
 
     def resolve(self, member: Member, environment: Environment) -> Analysis:
         """One member's facts in one environment; EXECUTE and FETCH bring those of what they name."""
@@ -303,6 +325,7 @@ class Names:
         name = member.name.encode() if member.name is not None else None
         if kind == "prepare" and member.inner is not None and name is not None:
             prepared = Prepared(name, unit, member.inner, text)
+            prepared.whole = member
             self.resolved(prepared)
             self.put(self.statements, prepared)
             return [prepared]

@@ -1,5 +1,5 @@
-"""Bind parameters as the journal keeps them: text as text, binary as hex (compiled).
-Sensitive ones must never stand in it."""
+"""Parameters: the types that a Parse declares, and a Bind's values as the journal keeps them (compiled).
+Text is kept as text, binary as hex; sensitive ones must never stand in it."""
 
 from typing import Final
 
@@ -11,6 +11,32 @@ LONGEST: Final = 4096
 """Bytes of a parameter that are kept; beyond, its length is said."""
 
 REDACTED: Final = "[redacted]"
+
+BUILTIN: Final = 16384
+"""OIDs of the server's own types are below it."""
+
+NO_TYPES: Final[tuple[int, ...]] = ()
+
+
+def declares(data: bytes, at: int, end: int) -> tuple[int, ...]:
+    """The OIDs of parameter types, other than the server's own, in the Parse that ends at `end`.
+
+    at: of their number, behind the text. Raises FrameError for a Parse that is cut.
+    """
+    if at + 2 > end:
+        raise FrameError("Parse is cut")
+    number = int(read_i16_be(data, at)) & 0xFFFF
+    if number == 0:
+        return NO_TYPES
+    at += 2
+    if at + 4 * number > end:
+        raise FrameError("Parse is cut")
+    found: list[int] = []
+    for index in range(number):
+        oid = int(read_i32_be(data, at + 4 * index)) & 0xFFFFFFFF
+        if oid >= BUILTIN:
+            found.append(oid)
+    return tuple(found) if found else NO_TYPES
 
 
 def recorded(
