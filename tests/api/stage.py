@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wicketgate.admin.ports import JournalLine, Office, RecordedSession
+from wicketgate.control.attempts import Attempts
 from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.identity import IdentityKind
@@ -49,6 +50,11 @@ class PlayedControl:
     ended: list[tuple[str, str]] = field(default_factory=list)
     journal_full: bool = False
     draining: bool = False
+    clock: int = NOW
+    attempts: Attempts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attempts = Attempts(lambda: self.clock)
 
     def sessions(self) -> list[SessionRow]:
         return list(self.rows)
@@ -92,6 +98,9 @@ class PlayedControl:
         self.records.append(json.loads(b"{" + (body or b"") + b"}"))
         future.set_result(None)
         return future
+
+    def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
+        return done(self.attempts.tell(outcome, source, identity))
 
 
 @dataclass

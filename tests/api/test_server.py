@@ -14,6 +14,7 @@ import trustme
 from api.stage import Answer, Stage, ask
 from wicketgate.api import server
 from wicketgate.api.server import ApiHandle, ApiSettings, bind_local, serve
+from wicketgate.control.attempts import FREE_SOURCE, SECOND
 from wicketgate.model.errors import GatewayError
 
 
@@ -47,6 +48,10 @@ def remote(stage: Stage) -> Iterator[Remote]:
     handle = serve(stage.office, settings, stage.logged.append)
     yield Remote(stage, handle, settings, str(ca))
     handle.stop()
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}".encode().decode("latin-1")}
 
 
 def test_the_socket_is_ours_alone(stage: Stage) -> None:
@@ -119,6 +124,41 @@ def test_no_header_makes_anybody_local(remote: Remote) -> None:
     token = remote.issue("bot")
     assert remote.ask("GET", f"/api/v1/whoami?access_token={token}").status == 401
     assert remote.ask("GET", "/api/v1/whoami", headers={"authorization": f"Basic {token}"}).status == 401
+
+
+def test_guesses_wait_longer_and_longer(remote: Remote) -> None:
+    """By source, as on the wire and counted with it; a token that would prove somebody waits as well."""
+    good, revoked = remote.issue("bot"), remote.issue("bot")
+    me = remote.ask("GET", "/api/v1/whoami", token=revoked).json
+    assert remote.ask("DELETE", f"/api/v1/tokens/{me['credential_id']}", token=good).status == 200
+    wrong = ["wkt_" + "0" * 49, "nonsense", revoked, "wkt_" + "Ä" * 10]
+    answers = []
+    for each in range(FREE_SOURCE + 1):
+        answers.append(remote.ask("GET", "/api/v1/whoami", headers=_bearer(wrong[each % 4])))
+    assert {(each.status, each.body) for each in answers} == {(401, answers[0].body)}
+    for token in (*wrong, good):
+        held = remote.ask("GET", "/api/v1/whoami", headers=_bearer(token))
+        assert (held.status, held.headers["retry-after"]) == (429, "2")
+        assert held.json["type"] == "urn:wicketgate:problem:attempts"
+    # whoever shows no token guesses nothing, and our own socket is not the world
+    assert remote.ask("GET", "/api/v1/whoami").status == 401
+    assert remote.ask("GET", "/api/v1/health").status == 200
+    assert ask(remote.settings.socket, "GET", "/api/v1/whoami").status == 200
+    control = remote.stage.control
+    control.clock += 2 * SECOND
+    assert remote.ask("GET", "/api/v1/whoami", headers=_bearer(wrong[0])).status == 401
+    assert remote.ask("GET", "/api/v1/whoami", headers=_bearer(good)).headers["retry-after"] == "4"
+    control.clock += 4 * SECOND
+    assert remote.ask("GET", "/api/v1/whoami", headers=_bearer(good)).status == 200
+    assert remote.ask("GET", "/api/v1/whoami", headers=_bearer(wrong[0])).status == 401
+    assert remote.ask("GET", "/api/v1/whoami", headers=_bearer(good)).status == 200
+
+
+def test_failures_on_the_wire_count_for_the_api(remote: Remote) -> None:
+    token = remote.issue("bot")
+    for _ in range(FREE_SOURCE + 1):
+        remote.stage.control.attempts.failed("127.0.0.1", "anybody")
+    assert remote.ask("GET", "/api/v1/whoami", token=token).status == 429
 
 
 def test_a_plain_identity_sees_its_own(remote: Remote) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from control.node import Client, Node, alive, apart, running
+from wicketgate.control.attempts import FREE_SOURCE
 from wicketgate.journal.checkpoint import Position, parse_checkpoint
 from wicketgate.journal.report import Report
 from wicketgate.journal.verify import verify
@@ -140,6 +141,20 @@ async def test_a_revoked_token_ends_its_sessions_on_every_worker(tmp_path: Path)
         assert await client.sign_in() == b"! sign-in: Access is not allowed.\n"
         await asyncio.wrap_future(node.face.put("tokens", "good", {"identity": "bot"}))
         await node.client()
+
+
+async def test_attempts_are_counted_together_from_every_thread(tmp_path: Path) -> None:
+    async with Target() as target, running(tmp_path, {"main": {"port": target.port}}) as node:
+
+        async def attempt(outcome: str, identity: str | None = None) -> int:
+            return await asyncio.wrap_future(node.face.attempt(outcome, "10.0.0.9", identity))
+
+        waits = [await attempt("failed") for _ in range(FREE_SOURCE + 1)]
+        assert waits == [0] * FREE_SOURCE + [2]
+        assert node.control.attempts.wait("10.0.0.9", "bot") > 0
+        with pytest.raises(ValueError, match="outcome"):
+            await attempt("good")
+        assert await attempt("good", "bot") == 0
 
 
 async def test_an_operator_ends_one_session(tmp_path: Path) -> None:

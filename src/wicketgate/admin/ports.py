@@ -92,6 +92,9 @@ class Control(Protocol):
         self, section: str, key: str, value: Mapping[str, Any] | None
     ) -> "concurrent.futures.Future[None]": ...
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]": ...
+    def attempt(
+        self, outcome: str, source: str, identity: str | None
+    ) -> "concurrent.futures.Future[int]": ...
 
 
 @dataclass(frozen=True, slots=True)

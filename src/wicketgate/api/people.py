@@ -1,32 +1,40 @@
 """Who sends a request: the same user over our socket, or a token over HTTPS. Anything else is nobody.
 A header must never make anybody local, and a token in an address is never read."""
 
+import asyncio
 from typing import Final
 
 from fastapi import Request
 
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api.problems import SignInNeeded
+from wicketgate.api.problems import SignInNeeded, TooManyAttempts
 from wicketgate.model.secret import Secret
 
 LOCAL: Final = "wicketgate.local"
 """Key in the ASGI scope that our socket's server sets (and only it can): the peer's user id."""
+NEEDED: Final = "A valid token is needed: Authorization: Bearer wkt_…"
 
 
 async def actor_of(request: Request) -> Actor:
-    """The actor. Raises SignInNeeded, always in the same words, where nobody is proven."""
+    """The actor. Raises SignInNeeded, always in the same words, where nobody is proven; TooManyAttempts where
+    too many tokens from this source proved nobody, here or on the wire, whether or not this one would."""
     office: Office = request.app.state.office
     uid = request.scope.get(LOCAL)
     if uid is not None:
         return Actor("local", "local", administrator=True)
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    secret = Secret(text.strip().encode("utf-8", "replace") if scheme.lower() == "bearer" else b"")
+    shown = text.strip() if scheme.lower() == "bearer" else ""
+    if not shown:
+        raise SignInNeeded(NEEDED)
     source = request.client.host if request.client is not None else ""
-    proven = await office.prove(secret, source)
+    await _attempt(office, "begin", source, None)
+    proven = await office.prove(Secret(shown.encode("utf-8", "replace")), source)
     if proven is None:
-        raise SignInNeeded("A valid token is needed: Authorization: Bearer wkt_…")
+        await _attempt(office, "failed", source, None)
+        raise SignInNeeded(NEEDED)
     identity, token = proven
+    await _attempt(office, "good", source, identity.name)
     return Actor(
         identity.name,
         "token",
@@ -35,3 +43,10 @@ async def actor_of(request: Request) -> Actor:
         administrator=bool(identity.groups & office.admin_groups) and not token.resources,
         credential_id=token.id,
     )
+
+
+async def _attempt(office: Office, outcome: str, source: str, identity: str | None) -> None:
+    """Tell of an attempt; where one may not even begin, raises TooManyAttempts."""
+    wait = await asyncio.wrap_future(office.control.attempt(outcome, source, identity))
+    if wait and outcome == "begin":
+        raise TooManyAttempts(wait)

@@ -36,8 +36,17 @@ class SignInNeeded(GatewayError):
     """Who asks is not proven."""
 
 
+class TooManyAttempts(GatewayError):
+    """Too many sign-ins from there failed. wait: seconds until the next one may be tried."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__("Too many attempts: try again later.")
+        self.wait = wait
+
+
 _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (SignInNeeded, 401, "sign-in", "Sign-in needed"),
+    (TooManyAttempts, 429, "attempts", "Too many attempts"),
     (NotAllowed, 403, "not-allowed", "Not allowed"),
     (NotFound, 404, "not-found", "Not found"),
     (Refused, 409, "refused", "Can't be done"),
@@ -61,7 +70,10 @@ def of_error(error: GatewayError) -> JSONResponse:
     """A GatewayError's public message; an unlisted one is our fault."""
     for kind, status, name, title in _KINDS:
         if isinstance(error, kind):
-            return problem(status, name, title, error.public)
+            answer = problem(status, name, title, error.public)
+            if isinstance(error, TooManyAttempts):
+                answer.headers["retry-after"] = str(error.wait)
+            return answer
     return problem(500, "internal", "Internal error", "The gateway failed to do this.")
 
 

@@ -17,7 +17,12 @@ _bearer = HTTPBearer(auto_error=False, description="A token (`wkt_…`). Not nee
 By = Annotated[Actor, Depends(actor_of)]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     number: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": text}
-    for number, text in ((401, "Nobody is proven"), (403, "Not allowed"), (503, "Store or journal is away"))
+    for number, text in (
+        (401, "Nobody is proven"),
+        (403, "Not allowed"),
+        (429, "Too many tokens from there proved nobody; Retry-After says when to try again"),
+        (503, "Store or journal is away"),
+    )
 }
 
 

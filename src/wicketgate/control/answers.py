@@ -76,17 +76,7 @@ class Answers:
         return Answer(number, {"lease": lease.number, "granted": lease.granted, "until": lease.until})
 
     def _attempt(self, number: int, body: dict[str, Any]) -> Answer:
-        source, identity = str(body["source"]), str(body["identity"])
-        match body["outcome"]:
-            case "failed":
-                self._attempts.failed(source, identity)
-            case "good":
-                self._attempts.good(source, identity)
-            case "begin":
-                pass
-            case _:
-                raise ValueError("an attempt's outcome")
-        wait = self._attempts.wait(source, identity)
+        wait = self._attempts.tell(str(body["outcome"]), str(body["source"]), str(body["identity"]))
         return Answer(number, {"allowed": not wait, "wait": wait})
 
 

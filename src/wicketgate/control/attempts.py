@@ -38,20 +38,40 @@ class Attempts:
         self._identities: OrderedDict[str, _Failures] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], int] = OrderedDict()
 
-    def wait(self, source: str, identity: str) -> int:
+    def tell(self, outcome: str, source: str, identity: str | None) -> int:
+        """Count an attempt (`begin`: only ask, `failed`, `good`); the seconds until the next one may be made.
+
+        identity: None where nobody claims to be anybody (a token by itself). Raises ValueError for another
+        outcome, or a good attempt of nobody.
+        """
+        match outcome, identity:
+            case "begin", _:
+                pass
+            case "failed", _:
+                self.failed(source, identity)
+            case "good", str(name):
+                self.good(source, name)
+            case _:
+                raise ValueError("an attempt's outcome")
+        return self.wait(source, identity)
+
+    def wait(self, source: str, identity: str | None) -> int:
         """Seconds until this source may try to be this identity; 0: now."""
         now = self._clock()
         until = self._until(self._sources, source, now)
+        if identity is None:
+            return _seconds(until, now)
         trusted = self._trusted.get((source, identity))
         if trusted is None or now - trusted > TRUST * SECOND:
             until = max(until, self._until(self._identities, identity, now))
-        return max(0, -((now - until) // SECOND)) if until > now else 0
+        return _seconds(until, now)
 
-    def failed(self, source: str, identity: str) -> None:
+    def failed(self, source: str, identity: str | None) -> None:
         """A sign-in failed, for whatever reason."""
         now = self._clock()
         self._fail(self._sources, source, FREE_SOURCE, now)
-        self._fail(self._identities, identity, FREE_IDENTITY, now)
+        if identity is not None:
+            self._fail(self._identities, identity, FREE_IDENTITY, now)
 
     def good(self, source: str, identity: str) -> None:
         """A sign-in succeeded: the source's failures are forgotten; the identity's hold for other sources."""
@@ -80,3 +100,8 @@ class Attempts:
         table.move_to_end(key)
         while len(table) > self._entries:
             table.popitem(last=False)
+
+
+def _seconds(until: int, now: int) -> int:
+    """From now until then, rounded up; 0 if it is past."""
+    return -((now - until) // SECOND) if until > now else 0

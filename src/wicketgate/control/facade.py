@@ -82,6 +82,12 @@ class Facade:
 
         return self.call(record)
 
+    def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
+        async def tell() -> int:
+            return self._control.attempts.tell(outcome, source, identity)
+
+        return self.call(tell)
+
     def call(self, thing: Callable[[], Awaitable[Any]]) -> "concurrent.futures.Future[Any]":
         async def run() -> Any:
             return await thing()

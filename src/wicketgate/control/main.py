@@ -70,7 +70,8 @@ class Control:
         self._reloading = asyncio.Lock()
         self.credentials = Credentials(ports.decrypt)
         self.leases = Leases(ports.store, ports.clock)
-        self.answers = Answers(ports.policy, self.credentials, self.leases, Attempts(ports.boot))
+        self.attempts = Attempts(ports.boot)
+        self.answers = Answers(ports.policy, self.credentials, self.leases, self.attempts)
         self.children = Children(
             settings.command,
             settings.workers,

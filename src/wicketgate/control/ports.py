@@ -240,6 +240,12 @@ class ControlPort(Protocol):
         """An `admin` line in the control process's journal, flushed."""
         ...
 
+    def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
+        """Count a sign-in from `source` with those on the wire. outcome: `begin`, `failed` or `good`.
+
+        identity: None where nobody is claimed, or proven. Seconds to wait before the next one; 0: none."""
+        ...
+
     def call(self, thing: "Callable[[], Awaitable[Any]]") -> "concurrent.futures.Future[Any]":
         """Run a coroutine on the main loop."""
         ...
