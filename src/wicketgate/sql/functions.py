@@ -139,6 +139,15 @@ _RUNS_TEXT = frozenset(
 )
 """They run a query that they are given as text."""
 
+POLYMORPHIC = frozenset(
+    """
+    array_append array_cat array_fill array_position array_positions array_prepend array_remove array_replace
+    json_populate_record json_populate_recordset jsonb_populate_record jsonb_populate_recordset
+    jsonb_populate_record_valid lag lead width_bucket
+    """.split()
+)
+"""They make literals and parameters values of another argument's type: of a user's, this runs its checks."""
+
 READS_BY_NAME = frozenset(name for name in _LEAKS if "_to_xml" in name)
 """They read relations that no FROM names."""
 

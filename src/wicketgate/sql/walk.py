@@ -5,7 +5,7 @@ Whatever is not known is noted as unknown here: nothing may be passed over in si
 from collections.abc import Callable, Iterable
 
 from wicketgate.model.statement import Effect
-from wicketgate.sql.functions import READS_BY_NAME, Doing
+from wicketgate.sql.functions import POLYMORPHIC, READS_BY_NAME, Doing
 from wicketgate.sql.scope import Columns, Item, Scope, Value
 from wicketgate.sql.snapshot import NO_CLASSES, Catalog, Named, Relation
 from wicketgate.sql.tree import Body, Node, strings
@@ -62,6 +62,7 @@ class Walk:
         self.unknown_names: list[str] = []
         self.held_types: set[int] = set()
         self.cast_names: set[str] = set()
+        self.polymorphic = False
         self.row_setting: str | None = None
         self.refusal: str | None = None
         self.redact = False
@@ -92,7 +93,7 @@ class Walk:
         self.sensitive = self.sensitive or (self.catalog.sensitive and not surely)
 
     def settle(self) -> None:
-        """Once all is read: whether a user's cast may run."""
+        """Once all is read: whether a user's cast, or the input of a user's type, may run."""
         for cast in self.catalog.casts:
             spelt = cast.target_name in self.cast_names
             given = cast.source < 16384 or cast.source in self.held_types
@@ -100,6 +101,10 @@ class Walk:
             hidden = cast.context != "e" and given and taken
             if hidden or (spelt and given):
                 self.unknown(cast.function)
+        if self.polymorphic:
+            columns = (column for relation in self.relations.values() for column in relation.columns)
+            if any(type_oid in self.catalog.unsafe_types for _, _, type_oid in columns):
+                self.unknown("a type's own code")
 
     def enter(self) -> None:
         self.depth += 1
@@ -283,6 +288,7 @@ class Walk:
     def call(self, name: tuple[str, ...]) -> Doing:
         """Note what calling this function does; PURE or what the caller must still look at."""
         schema, bare = (name[-2], name[-1]) if len(name) > 1 else (None, name[-1])
+        self.polymorphic = self.polymorphic or bare in POLYMORPHIC
         doing, others = self._function(schema, bare)
         if others or doing is None or doing is Doing.UNKNOWN:
             return Doing.UNKNOWN

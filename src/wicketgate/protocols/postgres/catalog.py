@@ -131,10 +131,15 @@ select c.castsource::int8, c.casttarget::int8, c.castcontext::text, s.typname::t
        f.nspname::text || '.' || p.proname::text, {_EXTENSION.format(table="pg_cast", oid="c.oid")}
 from pg_cast c join pg_type s on s.oid = c.castsource join pg_type t on t.oid = c.casttarget
 left join pg_proc p on p.oid = c.castfunc left join pg_namespace f on f.oid = p.pronamespace
-where c.oid >= 16384 order by c.oid"""
+where c.oid >= 16384 and not coalesce(p.prolang = 12 and p.prosrc = 'multirange_constructor1', false)
+order by c.oid"""
 
 _TYPES = f"""
-select t.oid::int8, n.nspname::text, t.typname::text, t.typtype::text, t.typrelid::int8, t.typelem::int8,
+select t.oid::int8, n.nspname::text, t.typname::text, t.typtype::text, t.typrelid::int8,
+       case t.typtype when 'r' then (select g.rngsubtype from pg_range g where g.rngtypid = t.oid)
+       when 'm' then (select d.refobjid from pg_depend d where d.classid = 'pg_type'::regclass
+         and d.objid = t.oid and d.refclassid = 'pg_type'::regclass and d.deptype = 'i')
+       else t.typelem end::int8,
        t.typbasetype::int8,
        case when t.typtype = 'd' then exists (
          select from pg_constraint k join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid
