@@ -30,7 +30,7 @@ from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
-from wicketgate.office import open_office, recordings
+from wicketgate.office import kept, node_of, open_office, recordings
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
@@ -164,20 +164,6 @@ class LateStore:
         await self._store.close()
 
 
-def kept(path: Path, make: Any) -> bytes:
-    """A small file of the state folder, made with mode 0600 where it is missing."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        content: bytes = make()
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return content
-
-
 def serve(config: Path) -> int:
     """Run the gateway until a signal ends it. The exit code; errors of the start are told in one line."""
     try:
@@ -195,7 +181,7 @@ def _serve(config: Path) -> int:
     specs = protocols()
     state = settings.state
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    node = kept(state / "node", lambda: os.urandom(16).hex().encode()).decode()
+    node = node_of(state)
     journal = state / "journal"
     signing = SigningKey.load(kept(state / "checkpoint.key", lambda: SigningKey.generate().private_pem()))
     (state / "checkpoint.pub").write_bytes(signing.public_pem())

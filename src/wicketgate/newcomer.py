@@ -189,7 +189,7 @@ def introduce(text: str, wanted: Wanted) -> Made:
     Raises Unusable for an address, a name or a configuration file that can't be used, UpstreamFailed where
     the target is not reached.
     """
-    from wicketgate import office
+    from wicketgate import office, offline
 
     config = wanted.config.absolute()
     if config.exists():
@@ -226,7 +226,7 @@ def introduce(text: str, wanted: Wanted) -> Made:
         )
         site = office.site(config)
         account = ServiceAccount(wanted.identity, IdentityKind.AGENT, frozenset({wanted.group}))
-        secret, record = asyncio.run(office.new_account(site, account, wanted.lifetime, time.time_ns()))
+        secret, record = asyncio.run(offline.new_account(site, account, wanted.lifetime, time.time_ns()))
     except BaseException:
         # nothing half made stays behind, the credential least of all
         config.unlink(missing_ok=True)

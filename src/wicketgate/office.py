@@ -6,7 +6,6 @@ import datetime
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import Identity
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
-from wicketgate.policy.load import Policy
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file
 from wicketgate.store.db import Store, store_url
@@ -245,85 +243,21 @@ def protocols_of(config: Path) -> dict[str, str]:
         return {}
 
 
-# -- the store, where no gateway runs --------------------------------------------------------------------
-class _NoGateway:
-    """The control process where none runs: what is put in the store is read when one starts."""
-
-    def __init__(self, policy: Policy | None) -> None:
-        self._policy = policy
-
-    def sessions(self) -> list[Any]:
-        return []
-
-    def standing(self) -> Any:
-        raise GatewayError("no gateway is running")
-
-    def policy(self) -> Any:
-        return self._policy
-
-    def end_session(self, session: str, reason: str = "terminated") -> "Future[bool]":
-        return _done(False)
-
-    def reload_policy(self) -> "Future[Any]":
-        return _done(self._policy)
-
-    def put(self, section: str, key: str, value: Mapping[str, Any] | None) -> "Future[None]":
-        return _done(None)
-
-    def record(self, head: bytes, body: bytes | None) -> "Future[None]":
-        return _done(None)
-
-    def attempt(self, outcome: str, source: str, identity: str | None) -> "Future[int]":
-        return _done(0)
-
-
-def _done(value: Any) -> "Future[Any]":
-    future: Future[Any] = Future()
-    future.set_result(value)
-    return future
-
-
-async def new_account(
-    found: Site, account: ServiceAccount, lifetime: int | None, now: int
-) -> tuple[Secret, TokenRecord]:
-    """A service account and its first token, straight into the store. lifetime: seconds, None: no end."""
-    found.prepare()
-    store = await Store.open(store_url(found.database_url, found.state))
+# -- keys and ids of one gateway -------------------------------------------------------------------------
+def kept(path: Path, make: Callable[[], bytes]) -> bytes:
+    """A small file of the state folder, made with mode 0600 where it is missing."""
     try:
-        expires = None if lifetime is None else now + lifetime * 1_000_000_000
-        secret, record = tokens.issue(account.name, now, os.urandom, expires=expires, note="made by init")
-        await store.put_identity(account, now)
-        await store.add_token(record)
-    finally:
-        await store.close()
-    return secret, record
+        return path.read_bytes()
+    except FileNotFoundError:
+        content = make()
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return content
 
 
-async def on_store(config: Path, verb: str, argument: Any) -> Any:
-    """The verbs on tokens, straight on the store: `issue` (as POST /tokens takes it), `list` (an identity or
-    None), `revoke` (an id). Answers as the API does. Only for whoever may read the store's file."""
-    from wicketgate.admin import access
-    from wicketgate.admin.authorize import Actor
-    from wicketgate.api import shapes
-    from wicketgate.checkup import load_policy
-
-    found = site(config)
-    policy = load_policy(config)
-    actor = Actor("local", "local", administrator=True)
-    found.prepare()
-    async with open_office(
-        found.database_url,
-        found.state,
-        policy.identities.values,
-        _NoGateway(policy),
-        recordings(found.journal, found.state),
-        frozenset(),
-    ) as office:
-        now = office.clock()
-        if verb == "issue":
-            issued = await shapes.issue(office, actor, shapes.TokenWanted.model_validate(argument))
-            return issued.model_dump()
-        if verb == "revoke":
-            return shapes.TokenShown.of(await access.revoke_token(office, actor, argument), now).model_dump()
-        listed = await access.list_tokens(office, actor, argument)
-        return [shapes.TokenShown.of(each, now).model_dump() for each in listed]
+def node_of(state: Path) -> str:
+    """This node's random id, made where there is none yet."""
+    return kept(state / "node", lambda: os.urandom(16).hex().encode()).decode()

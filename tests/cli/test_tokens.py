@@ -1,5 +1,7 @@
 """`wicket token …`, against an API on a real socket, and straight on the store where none runs."""
 
+import json
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +12,10 @@ from cli.conftest import Run
 from wicketgate.cli.ending import Ended
 from wicketgate.cli.tokens import lifetime
 from wicketgate.identity import tokens
+from wicketgate.journal.checkpoint import SigningKey
+from wicketgate.journal.parse import parse
+from wicketgate.journal.segments import read_lines, writers
+from wicketgate.journal.verify import verify
 from wicketgate.model.secret import Secret
 
 
@@ -56,8 +62,49 @@ def test_where_no_gateway_runs_the_store_is_used(wicket: Run, config: Path) -> N
     assert [each["identity"] for each in listed] == ["bot", "new"]
     assert wicket("token", "revoke", made["id"]).code == 0
     assert [each["holds"] for each in wicket("token", "list", "--json").json] == [True, False]
-    for path in (config.parent / "state").iterdir():
-        assert made["token"][4:40].encode() not in path.read_bytes()
+    for path in (config.parent / "state").rglob("*"):
+        assert path.is_dir() or made["token"][4:40].encode() not in path.read_bytes()
+
+
+def test_where_no_gateway_runs_it_is_recorded_all_the_same(wicket: Run, config: Path) -> None:
+    """By a writer of its own, one a command; listing records nothing. The journal holds."""
+    journal = config.parent / "state" / "journal"
+    assert wicket("token", "list").code == 0
+    assert not journal.exists()
+    made = wicket("token", "issue", "bot", "--json").json
+    assert wicket("token", "revoke", made["id"]).code == 0
+    assert wicket("token", "issue", "nobody").code == 1
+    files = writers(journal)
+    assert len(files) == 2
+    assert len({each.node for each in files}) == 1
+    lines = [parse(raw.data) for each in files for path in each.segments.values() for raw in read_lines(path)]
+    told = [json.loads(line.body or b"") for line in lines if line.kind == "admin"]
+    acts = {(each["do"], each["by"], each["token"] if "token" in each else each["name"]) for each in told}
+    assert acts == {("tokens.issue", "local", made["id"]), ("tokens.revoke", "local", made["id"])}
+    report = verify(journal, [], SigningKey.generate().public)
+    assert report.sound, report.faults
+    assert all(tail.last == tail.sealed > 0 for tail in report.tails)
+
+
+def test_no_token_is_made_that_cannot_be_recorded(wicket: Run, config: Path) -> None:
+    state = config.parent / "state"
+    state.mkdir(mode=0o700)
+    (state / "journal").write_text("no folder")
+    ran = wicket("token", "issue", "bot")
+    assert (ran.code, ran.out) == (1, "")
+    assert "record" in ran.err
+    assert wicket("token", "list", "--json").json == []
+
+
+def test_another_users_state_is_left_alone(
+    wicket: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    ran = wicket("token", "issue", "bot")
+    assert ran.code != 0
+    assert "another user" in ran.err
+    assert wicket("token", "list", "--json").json == []
 
 
 def test_elsewhere_is_never_the_local_store(

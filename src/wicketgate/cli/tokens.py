@@ -30,9 +30,9 @@ def lifetime(text: str | None) -> int | None:
 
 def _offline(config: Path, verb: str, *args: Any) -> Any:
     """The same verb straight on the store, where no gateway runs: it will know when it starts."""
-    from wicketgate import office
+    from wicketgate import offline
 
-    answer = asyncio.run(office.on_store(config, verb, *args))
+    answer = asyncio.run(offline.on_store(config, verb, *args))
     note("no gateway is running: this was done in its store")
     return answer
 

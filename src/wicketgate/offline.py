@@ -1,0 +1,168 @@
+"""The verbs on accounts and tokens where no gateway runs: straight on the store, recorded by an own writer.
+Composition like office.py. It must never make a token that was not recorded, nor touch another's writer."""
+
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+from wicketgate.admin import access
+from wicketgate.admin.authorize import Action, Actor, Thing
+from wicketgate.identity import tokens
+from wicketgate.journal.writer import Writer
+from wicketgate.model.errors import GatewayError, JournalFailed
+from wicketgate.model.secret import Secret
+from wicketgate.model.token import ServiceAccount, TokenRecord
+from wicketgate.office import Site, node_of, open_office, recordings, site
+from wicketgate.policy.load import Policy
+from wicketgate.store.db import Store, store_url
+from wicketgate.workshop import boot
+
+RESERVE: Final = 1 << 14
+"""Bytes that the writer holds back: it has no sessions to close on a full disk."""
+LOCAL: Final = Actor("local", "local", administrator=True)
+
+
+class OwnJournal:
+    """A writer that is made when there is something to record: one command, one writer, sealed when it ends.
+
+    No control process is told of its seals, so no checkpoint witnesses them.
+    """
+
+    def __init__(self, found: Site) -> None:
+        self._site = found
+        self._writer: Writer | None = None
+
+    def record(self, body: bytes | None, head: bytes = b"") -> None:
+        """An `admin` line, on the disk when this returns. Raises JournalFailed."""
+        if self._writer is None:
+            try:
+                node = node_of(self._site.state)
+            except OSError as error:
+                raise JournalFailed("the journal can't be written", f"node: {error}") from None
+            self._writer = Writer(
+                self._site.journal,
+                node,
+                os.urandom(16).hex(),
+                time.time_ns,
+                boot,
+                os.urandom,
+                sync=True,
+                reserve=RESERVE,
+            )
+        self._writer.line("admin", None, head, body)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Seal and let go. Raises JournalFailed."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class _NoGateway:
+    """The control process where none runs: what is put in the store is read when one starts."""
+
+    def __init__(self, policy: Policy | None, journal: OwnJournal) -> None:
+        self._policy = policy
+        self._journal = journal
+
+    def sessions(self) -> list[Any]:
+        return []
+
+    def standing(self) -> Any:
+        raise GatewayError("no gateway is running")
+
+    def policy(self) -> Any:
+        return self._policy
+
+    def end_session(self, session: str, reason: str = "terminated") -> "Future[bool]":
+        return _done(False)
+
+    def reload_policy(self) -> "Future[Any]":
+        return _done(self._policy)
+
+    def put(self, section: str, key: str, value: Mapping[str, Any] | None) -> "Future[None]":
+        return _done(None)
+
+    def record(self, head: bytes, body: bytes | None) -> "Future[None]":
+        self._journal.record(body, head)
+        return _done(None)
+
+    def attempt(self, outcome: str, source: str, identity: str | None) -> "Future[int]":
+        return _done(0)
+
+
+def _done(value: Any) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+def _prepare(found: Site) -> None:
+    """Make the state folder. Raises GatewayError where another user's gateway keeps its state there: it could
+    not read what we would leave."""
+    found.prepare()
+    node = found.state / "node"
+    if (node if node.exists() else found.state).stat().st_uid != os.geteuid():
+        raise GatewayError(f"{found.state} is another user's: run this as the user that runs the gateway")
+
+
+async def new_account(
+    found: Site, account: ServiceAccount, lifetime: int | None, now: int
+) -> tuple[Secret, TokenRecord]:
+    """A service account and its first token, straight into the store. lifetime: seconds, None: no end."""
+    _prepare(found)
+    store = await Store.open(store_url(found.database_url, found.state))
+    journal = OwnJournal(found)
+    try:
+        expires = None if lifetime is None else now + lifetime * 1_000_000_000
+        secret, record = tokens.issue(account.name, now, os.urandom, expires=expires, note="made by init")
+        thing = Thing("identity", account.name, account.name)
+        journal.record(
+            access.admin_line(
+                LOCAL, Action.ISSUE_TOKEN, thing, token=record.id, expires=expires, created=True
+            )
+        )
+        await store.put_identity(account, now)
+        await store.add_token(record)
+    finally:
+        journal.close()
+        await store.close()
+    return secret, record
+
+
+async def on_store(config: Path, verb: str, argument: Any) -> Any:
+    """The verbs on tokens, straight on the store: `issue` (as POST /tokens takes it), `list` (an identity or
+    None), `revoke` (an id). Answers as the API does. Only for whoever may read the store's file."""
+    from wicketgate.api import shapes
+    from wicketgate.checkup import load_policy
+
+    found = site(config)
+    policy = load_policy(config)
+    if verb == "list":
+        found.prepare()
+    else:
+        _prepare(found)
+    journal = OwnJournal(found)
+    try:
+        async with open_office(
+            found.database_url,
+            found.state,
+            policy.identities.values,
+            _NoGateway(policy, journal),
+            recordings(found.journal, found.state),
+            frozenset(),
+        ) as office:
+            now = office.clock()
+            if verb == "issue":
+                issued = await shapes.issue(office, LOCAL, shapes.TokenWanted.model_validate(argument))
+                return issued.model_dump()
+            if verb == "revoke":
+                revoked = await access.revoke_token(office, LOCAL, argument)
+                return shapes.TokenShown.of(revoked, now).model_dump()
+            listed = await access.list_tokens(office, LOCAL, argument)
+            return [shapes.TokenShown.of(each, now).model_dump() for each in listed]
+    finally:
+        journal.close()
