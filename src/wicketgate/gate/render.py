@@ -140,7 +140,10 @@ def answered(q: int, outcome: Outcome, nanoseconds: int) -> bytes:
     """HEAD of `answer`. One format for the ordinary one: it stands on the hot path."""
     tag, code, sha, masked = outcome.tag, outcome.code, outcome.sha256, outcome.masked
     length = outcome.length
-    told = b"" if tag is None else b',"tag":' + orjson.dumps(tag)
+    told = b""
+    if tag is not None:
+        said = _TAGS.get(tag)
+        told = _tag(tag) if said is None else said
     if code is not None:
         told += b',"sqlstate":' + orjson.dumps(code)
     if masked:
@@ -151,6 +154,18 @@ def answered(q: int, outcome: Outcome, nanoseconds: int) -> bytes:
     if sha is None:
         return _WHOLE % (q, outcome.rows, outcome.size, nanoseconds, told, length, kept)
     return _CUT % (q, outcome.rows, outcome.size, nanoseconds, told, length, kept, sha.encode())
+
+
+_TAGS: Final[dict[str, bytes]] = {}
+_MOST_TAGS: Final = 256
+
+
+def _tag(tag: str) -> bytes:
+    """The tag's member; few tags make up nearly all answers."""
+    made = b',"tag":' + orjson.dumps(tag)
+    if len(_TAGS) < _MOST_TAGS and len(tag) < 32:
+        _TAGS[tag] = made
+    return made
 
 
 _SHORT: Final = b',"r":%d,"o":{"rows":%d,"bytes":%d,"ns":%d%b}'

@@ -29,6 +29,9 @@ class Environment:
         return self._hash
 
 
+_KEPT = frozenset({Effect.WRITE, Effect.DELETE, Effect.DEFINE, Effect.GRANT, Effect.EXECUTE, Effect.UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """One member in one environment. Compared by identity.
@@ -45,6 +48,7 @@ class Analysis:
     copied: for COPY … TO STDOUT, the classes of each column in order; None: can't tell (or no COPY out).
     unknown_names: names of relations and columns that the catalog does not know, for a denial's words.
     held: for PREPARE and DECLARE, the analysis of what EXECUTE and FETCH will run.
+    keeps: a commit would keep some of what it does. unsettles: names may mean something else after it.
     """
 
     facts: Facts
@@ -60,6 +64,13 @@ class Analysis:
     copied: tuple[frozenset[str], ...] | None = None
     unknown_names: tuple[str, ...] = ()
     held: "Analysis | None" = None
+    keeps: bool = field(init=False, repr=False)
+    unsettles: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        effects = self.facts.effects
+        object.__setattr__(self, "keeps", not _KEPT.isdisjoint(effects))
+        object.__setattr__(self, "unsettles", self.disturbs or Effect.UNKNOWN in effects)
 
 
 UNKNOWN_ANALYSIS = Analysis(

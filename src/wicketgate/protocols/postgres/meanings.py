@@ -4,7 +4,6 @@ Where an unanswered earlier unit may have changed a meaning, the statement waits
 from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.decision import Denial
-from wicketgate.model.statement import Effect
 from wicketgate.protocols.postgres.frames import PROBE, RESERVED
 from wicketgate.protocols.postgres.ledger import BIND, CLOSE, EXECUTE, PARSE, SYNC, State, Step
 from wicketgate.protocols.postgres.names import MOST_TEMPORARY, Entry, naming_of
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
 UNIT: Final = 3
 PATH: Final = 5
 """Why the client's frames wait: for an earlier unit's answer, or for the path."""
-
-KEEPS: Final = frozenset(
-    {Effect.WRITE, Effect.DELETE, Effect.DEFINE, Effect.GRANT, Effect.EXECUTE, Effect.UNKNOWN}
-)
-"""Effects that a commit would keep."""
-
 
 _ENDING: Final = frozenset({"deallocate", "close", "discard"})
 
@@ -64,10 +57,9 @@ class Meanings:
     def runs(self, analysis: Analysis, hides: bool) -> None:
         """A statement may run: what that means for the session, whatever its names."""
         state = self.state
-        effects = analysis.facts.effects
-        if not KEEPS.isdisjoint(effects):
+        if analysis.keeps:
             state.wrote = True
-        if analysis.disturbs or Effect.UNKNOWN in effects:
+        if analysis.unsettles:
             state.names.unknown(state.unit)
             state.changed = state.unit
         if hides:

@@ -8,7 +8,6 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
 from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.ledger import QUERY, Execution, Step
-from wicketgate.protocols.postgres.meanings import KEEPS
 from wicketgate.protocols.postgres.names import PLAIN, Entry
 from wicketgate.protocols.postgres.questions import Question
 from wicketgate.protocols.postgres.reading import UNUSABLE_NAME
@@ -138,7 +137,7 @@ class QueryUnit(Question):
         ends = False
         for index in range(len(self.members)):
             changes = self.members[index].changes
-            if not KEEPS.isdisjoint(self.analyses[index].facts.effects) or self.entries[index]:
+            if self.analyses[index].keeps or self.entries[index]:
                 return True
             if changes.path is not None or changes.path_unknown:
                 return True
