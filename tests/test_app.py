@@ -8,6 +8,7 @@ from api.stage import PlayedControl
 from wicketgate.admin.access import NotFound, issue_token
 from wicketgate.admin.authorize import Actor
 from wicketgate.app import FilePolicy, LateStore, StoreOfLoop
+from wicketgate.audit import Audit
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office, recordings
@@ -58,7 +59,7 @@ async def test_the_api_knows_the_accounts_of_the_policy_in_force(tmp_path: Path)
     played = PlayedControl()
     journal = recordings(settings.state / "journal")
     async with open_office(
-        None, settings.state, lambda: late.filed, played, journal, frozenset({"admins"})
+        None, settings.state, lambda: late.filed, played, journal, frozenset({"admins"}), Audit(config)
     ) as office:
         with pytest.raises(NotFound):
             await issued("nightly")

@@ -13,6 +13,7 @@ from typing import Any
 
 from wicketgate.api.server import ApiSettings
 from wicketgate.api.server import serve as serve_api
+from wicketgate.audit import Audit
 from wicketgate.control.ca import Authority
 from wicketgate.control.credentials import LocalKey
 from wicketgate.control.main import run as run_control
@@ -230,6 +231,7 @@ def _serve(config: Path) -> int:
             port,
             recordings(journal),
             frozenset(settings.admin_groups),
+            Audit(config),
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

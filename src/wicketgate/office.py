@@ -71,6 +71,7 @@ async def open_office(
     control: Control,
     recordings: Recordings,
     admin_groups: frozenset[str],
+    audit: Callable[[], Awaitable[Mapping[str, Any]]],
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
 ) -> AsyncIterator[Office]:
@@ -92,6 +93,7 @@ async def open_office(
             issue=tokens.issue,
             prove=prover(store, together, clock),
             show=show,
+            audit=audit,
             admin_groups=admin_groups,
             clock=clock,
             random=random,

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from wicketgate.admin import access
 from wicketgate.admin.authorize import Action, Actor, Thing
+from wicketgate.audit import Audit
 from wicketgate.identity import tokens
 from wicketgate.journal.writer import Writer
 from wicketgate.model.errors import GatewayError, JournalFailed
@@ -154,6 +155,7 @@ async def on_store(config: Path, verb: str, argument: Any) -> Any:
             _NoGateway(policy, journal),
             recordings(found.journal, found.state),
             frozenset(),
+            Audit(config),
         ) as office:
             now = office.clock()
             if verb == "issue":

@@ -116,8 +116,8 @@ class PlayedRecordings:
     def export(self, session: str) -> bytes | None:
         return b"proof of " + session.encode() if session in self.known else None
 
-    def verify(self) -> Mapping[str, Any]:
-        return {"ok": False, "findings": ["n/w/000001.log: line 3 was changed"], "lines": 7}
+    async def audit(self) -> Mapping[str, Any]:
+        return {"ok": False, "findings": ["n/w/000001.log: line 3 was changed"], "facts": {"lines": 7}}
 
 
 @dataclass
@@ -136,7 +136,13 @@ class Stage:
 
     def office(self) -> AbstractAsyncContextManager[Office]:
         return open_office(
-            None, self.folder, lambda: self.filed, self.control, self.recordings, frozenset({"admins"})
+            None,
+            self.folder,
+            lambda: self.filed,
+            self.control,
+            self.recordings,
+            frozenset({"admins"}),
+            self.recordings.audit,
         )
 
 

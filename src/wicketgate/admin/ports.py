@@ -135,10 +135,6 @@ class Recordings(Protocol):
         """One session with its proof, as a file's bytes; None if there is none."""
         ...
 
-    def verify(self) -> Mapping[str, Any]:
-        """{"ok": bool, "findings": [text], …} of the whole journal."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Office:
@@ -146,6 +142,7 @@ class Office:
 
     unite: stored accounts -> all by name. issue: identity.tokens.issue. clock: wall ns. random: n -> bytes.
     prove: a token as presented and its source -> the identity that it proves now, and its record; or None.
+    audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     """
 
@@ -156,6 +153,7 @@ class Office:
     issue: Callable[..., tuple[Secret, TokenRecord]]
     prove: Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord] | None]]
     show: Callable[[str, bytes], Any]
+    audit: Callable[[], Awaitable[Mapping[str, Any]]]
     admin_groups: frozenset[str]
     clock: Callable[[], int]
     random: Callable[[int], bytes]

@@ -126,9 +126,10 @@ async def terminate_session(office: Office, actor: Actor, session: str) -> None:
 
 
 async def verify_journal(office: Office, actor: Actor) -> Mapping[str, Any]:
-    """The whole journal, verified from its files: {"ok": bool, "findings": [text], …}."""
+    """The whole journal, verified from its files: {"ok": bool, "findings": [text], "facts"}. Raises Refused
+    while another verification is under way."""
     authorize(actor, Action.VERIFY_JOURNAL, Thing("journal"))
-    return await asyncio.to_thread(office.recordings.verify)
+    return await office.audit()
 
 
 async def _record(office: Office, actor: Actor, action: Action, session: str) -> None:
