@@ -1,4 +1,4 @@
-"""The API verifies in a process of its own: it finds what `wicket sessions verify` finds, and holds nobody."""
+"""The API verifies in a process of its own: it finds what `wicket sessions verify` finds and holds nobody."""
 
 import asyncio
 import os
