@@ -1,7 +1,7 @@
 """When something fails: whose error it was, what the client sees of it, and what the server skips (compiled).
 It must never pass a server's text where hidden values may stand in it, nor lose count of what was skipped."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.decision import Denial
 from wicketgate.protocols.postgres.frames import HEADER, POISON_PARSE, FrameError, error_code, frame
@@ -10,6 +10,14 @@ from wicketgate.protocols.postgres.messages import error_frame, fields_of, softe
 
 if TYPE_CHECKING:
     from wicketgate.protocols.postgres.answers import Answers
+
+LOOKED_UP: Final = frozenset({"no-statement", "no-portal"})
+
+ABORTED: Final = Denial(
+    "aborted",
+    "current transaction is aborted, commands ignored until end of transaction block",
+    "a name that is not there, in a block that has failed",
+)
 
 
 class Failures:
@@ -148,6 +156,8 @@ class Failures:
             return b""
         denial = step.denial
         if denial is not None:
+            if denial.kind in LOOKED_UP and step.kind == QUERY and self.state.transaction == b"E":
+                denial = ABORTED  # the server does not look names up in a block that has failed
             return positioned(error_frame(denial), step.position)
         execution = step.execution
         executions = step.executions

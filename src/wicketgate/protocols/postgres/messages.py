@@ -42,6 +42,7 @@ CODES: Final = {
     "upstream": "08006",
     "no-statement": "26000",
     "no-portal": "34000",
+    "aborted": "25P02",
 }
 """Kind of a denial -> SQLSTATE."""
 
