@@ -1,4 +1,4 @@
-"""A bounded cache with two generations: a hit costs one dictionary look-up, and what is used again stays (compiled)."""
+"""A bounded cache with two generations: a hit costs one look-up, and what is used again stays (compiled)."""
 
 from typing import Generic, TypeVar
 

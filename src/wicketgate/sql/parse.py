@@ -2,6 +2,7 @@
 It must raise nothing but SyntaxRefused, whatever the bytes, and never take the process down with deep input.
 """
 
+import re
 import threading
 from typing import Any
 
@@ -12,6 +13,7 @@ from wicketgate.sql.cache import Generations
 from wicketgate.sql.changes import NOTHING, Changes, changes
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.literals import erasable
+from wicketgate.sql.skeleton import LONGEST, NUMBER, STRING, skeleton
 from wicketgate.sql.tree import Body, Node, hoisted, split
 
 __all__ = ["Changes", "Member", "Script", "SyntaxRefused", "parse"]
@@ -78,6 +80,9 @@ _EMPTY = Script((Member("", {}, "empty", None, None, NOTHING),))
 
 _by_text: Generations[bytes, Script] = Generations(4096, 8 << 20)
 _by_shape: Generations[bytes, Script] = Generations(4096, 8 << 20)
+_by_skeleton: Generations[bytes, Script] = Generations(4096, 8 << 20)
+_HOLES = bytes.maketrans(bytes((NUMBER, STRING)), b"??")
+_PARAMETER = re.compile(rb"\$[0-9]+")
 
 
 def parse(text: bytes, largest: int = LARGEST) -> Script:
@@ -90,6 +95,11 @@ def parse(text: bytes, largest: int = LARGEST) -> Script:
     found = _by_text.get(text)
     if found is not None:
         return found
+    bones = skeleton(text) if largest >= LONGEST else None
+    if bones is not None:
+        found = _by_skeleton.get(bones)
+        if found is not None:
+            return found
     size = len(text)
     if size > largest:
         raise SyntaxRefused(f"statement of {size} bytes is larger than {largest}", None, "too-large")
@@ -105,13 +115,21 @@ def parse(text: bytes, largest: int = LARGEST) -> Script:
         if shape is not None:
             found = _by_shape.get(shape)
             if found is not None:
+                _keep_bones(bones, shape, found)
                 return found
     script, shared = _script(_tree(text), text, shape is not None)
     if shared and shape is not None:
         _by_shape.put(shape, script, size * 20)
+        _keep_bones(bones, shape, script)
     else:
         _by_text.put(text, script, size * 20)
     return script
+
+
+def _keep_bones(bones: bytes | None, shape: bytes, script: Script) -> None:
+    """A skeleton leads to a script where libpg_query erases the very same literals."""
+    if bones is not None and _PARAMETER.sub(b"?", shape) == bones.translate(_HOLES):
+        _by_skeleton.put(bones, script, len(bones) * 20)
 
 
 def parse_view(text: str) -> Member:
