@@ -296,6 +296,9 @@ def test_copy_into_a_sensitive_table(stage: Stage) -> None:
     stage.server(p.error("23505", "duplicate key", D="Key (email)=(alice@x.test) already exists."), p.ready())
     stage.down = stage.down[len(p.copy_in(3)) :]
     assert "D" not in stage.seen_error("23505", p.ready())
+    kept = stage.outcome("COPY customers FROM STDIN").kept
+    assert b"1\tx\t2" not in kept
+    assert b"[redacted] (" in kept
     assert stage.talk.idle()
 
 

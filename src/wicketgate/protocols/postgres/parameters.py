@@ -5,7 +5,8 @@ from typing import Final
 
 from librt.strings import read_i16_be, read_i32_be
 
-from wicketgate.protocols.postgres.frames import FrameError
+from wicketgate.protocols.postgres.frames import FrameError, frame
+from wicketgate.sql.resolve import Analysis
 
 LONGEST: Final = 4096
 """Bytes of a parameter that are kept; beyond, its length is said."""
@@ -78,6 +79,15 @@ def recorded(
             found.append("\\x" + data[at : at + length].hex())
         at += length
     return tuple(found)
+
+
+def copied(data: bytes, at: int, end: int, analysis: Analysis) -> bytes:
+    """The CopyData frames in data[at:end] as the journal keeps them: what goes into a relation with sensitive
+    columns, or into one that can't be told, is told by its length only, as such parameters are."""
+    facts = analysis.facts
+    if analysis.sensitive and (facts.classes or facts.opaque or not facts.complete):
+        return frame(b"d", b"%s (%d bytes)\n" % (REDACTED.encode(), end - at))
+    return data[at:end]
 
 
 def _form(data: bytes, first: int, chosen: int, index: int) -> int:

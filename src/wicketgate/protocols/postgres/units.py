@@ -26,6 +26,7 @@ from wicketgate.protocols.postgres.ledger import EXECUTE, PARSE, QUERY, State, S
 from wicketgate.protocols.postgres.ledger import SYNC as SYNC_STEP
 from wicketgate.protocols.postgres.meanings import PATH, UNIT, Meanings
 from wicketgate.protocols.postgres.messages import error_frame
+from wicketgate.protocols.postgres.parameters import copied
 from wicketgate.protocols.postgres.queries import QueryUnit
 from wicketgate.protocols.postgres.questions import CANCELLED, VERDICT, Question
 from wicketgate.protocols.postgres.reading import NO_STATEMENT, syntax_denial, unread
@@ -234,7 +235,7 @@ class Units:
         copying = state.copying
         if kind == 100 and copying is not None:
             end, _ = run(data, at, 100, LARGEST, 1 << 30)
-            copying.record(data[at:end], state.setting.kept)
+            copying.record(copied(data, at, end, copying.shape.analysis), state.setting.kept)
             state.up.append(data[at:end])
             return end
         if kind == 99 or kind == 102:
