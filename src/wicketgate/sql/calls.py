@@ -10,7 +10,7 @@ from wicketgate.sql.scope import (
 )
 from wicketgate.sql.settings import allowed, canonical, refusal
 from wicketgate.sql.snapshot import NO_CLASSES
-from wicketgate.sql.tree import Body, Node, literal, strings
+from wicketgate.sql.tree import Body, Node, literal, strings, without_database
 from wicketgate.sql.walk import Walk
 
 
@@ -19,7 +19,8 @@ from wicketgate.sql.walk import Walk
     "funcname args agg_order agg_filter over agg_within_group agg_star agg_distinct func_variadic funcformat",
 )
 def _function(walk: Walk, body: Body, scope: Scope) -> Value:
-    name = strings(body.get("funcname"))
+    name = without_database(strings(body.get("funcname")))
+    walk.place(strings(body.get("funcname")))
     nodes = body.get("args") or []
     values = expressions(walk, nodes, scope)
     counting = (

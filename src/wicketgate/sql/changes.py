@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wicketgate.sql.path import read_path
 from wicketgate.sql.settings import canonical
-from wicketgate.sql.tree import Body, Node, hoisted, literal, options, split, strings, walk
+from wicketgate.sql.tree import Body, Node, hoisted, literal, options, split, strings, walk, without_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def named_setting(body: Body) -> str | None:
 
 
 def is_set_config(function: Body) -> bool:
-    named = strings(function.get("funcname"))
+    named = without_database(strings(function.get("funcname")))
     return named in (("set_config",), ("pg_catalog", "set_config"))
 
 

@@ -105,6 +105,23 @@ class Columns:
         return Columns([*names[: len(self.names)], *self.names[len(names) :]], list(self.values))
 
 
+def by_name(shapes: list[Columns]) -> Columns:
+    """Several relations that one name may mean: columns united by name; positions can't be told."""
+    names: dict[str, list[Value]] = {}
+    for shape in shapes:
+        for name, value in zip(shape.names, shape.values, strict=True):
+            names.setdefault(name, []).append(value)
+    every: set[str] = set()
+    for values in names.values():
+        for value in values:
+            every |= value.classes
+    merged = Columns(loose=Value(frozenset(every), True, True))
+    for name, values in names.items():
+        held = frozenset().union(*(value.classes for value in values))
+        merged.add(name, Value(held, True, True))
+    return merged
+
+
 def overlay(many: list[Columns]) -> Columns:
     """Rows of any of these shapes: by position for set operations, widths may differ (then it is loose)."""
     first = many[0]

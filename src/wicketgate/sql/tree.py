@@ -27,6 +27,12 @@ def strings(nodes: list[Node] | None) -> tuple[str, ...]:
     return tuple(found)
 
 
+def without_database(name: tuple[str, ...]) -> tuple[str, ...]:
+    """`database.schema.name` as `schema.name`: the server takes the session's own database there, nothing
+    else (Walk.place refuses another)."""
+    return name[1:] if len(name) == 3 else name
+
+
 def literal(node: Node | None) -> str | None:
     """A constant's text as SET and set_config would read it; None for NULL and for what is no constant.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from wicketgate.model.statement import Effect
 from wicketgate.sql.functions import POLYMORPHIC, READS_BY_NAME, Doing
-from wicketgate.sql.scope import Columns, Item, Scope, Value
+from wicketgate.sql.scope import BARE_COLUMN, Columns, Item, Scope, Value, by_name
 from wicketgate.sql.snapshot import NO_CLASSES, Catalog, Named, Relation
 from wicketgate.sql.tree import Body, Node, strings
 
@@ -149,6 +149,7 @@ class Walk:
         name = str(reference.get("relname", ""))
         schema = reference.get("schemaname")
         if reference.get("catalogname") not in (None, self.catalog.database):
+            self.refusal = self.refusal or "a name can't refer to another database"
             return (), True
         if schema is not None:
             found = self.catalog.at(str(schema), name)
@@ -266,14 +267,14 @@ class Walk:
             shape = Columns()
             for number, column, _ in relation.columns:
                 held = classes.get(number, NO_CLASSES)
-                shape.add(column, Value(held, True, True) if held else _PLAIN)
+                shape.add(column, Value(held, True, True) if held else BARE_COLUMN)
             shapes.append(shape)
         if len(shapes) == 1:
             shape = shapes[0]
         elif shapes:
-            shape = _by_name(shapes)
+            shape = by_name(shapes)
         else:
-            shape = Columns(loose=_PLAIN)
+            shape = Columns(loose=BARE_COLUMN)
         if doubtful and relations:
             shape = Columns(shape.names, shape.values, Value(shape.everything().classes, True, True))
         return Item(
@@ -285,9 +286,17 @@ class Walk:
         )
 
     # -- functions, operators, types -----------------------------------------------------------------------
+    def place(self, name: tuple[str, ...]) -> tuple[str | None, str]:
+        """The schema, if any, and the last part of a function's, operator's or type's name. A third part is
+        the database, which can only be the session's own."""
+        if (len(name) == 3 and name[0] != self.catalog.database) or len(name) > 3:
+            self.refusal = self.refusal or "a name can't refer to another database"
+            self.unknown(".".join(name))
+        return (name[-2] if len(name) > 1 else None), name[-1]
+
     def call(self, name: tuple[str, ...]) -> Doing:
         """Note what calling this function does; PURE or what the caller must still look at."""
-        schema, bare = (name[-2], name[-1]) if len(name) > 1 else (None, name[-1])
+        schema, bare = self.place(name)
         self.polymorphic = self.polymorphic or bare in POLYMORPHIC
         doing, others = self._function(schema, bare)
         if others or doing is None or doing is Doing.UNKNOWN:
@@ -318,7 +327,7 @@ class Walk:
 
     def operate(self, name: tuple[str, ...]) -> None:
         """Note the use of an operator."""
-        schema, bare = (name[-2], name[-1]) if len(name) > 1 else (None, name[-1])
+        schema, bare = self.place(name)
         if bare == "!=":
             bare = "<>"
         if f"{bare}()" in self.temporary:
@@ -339,7 +348,7 @@ class Walk:
         if not name or type_name.get("pct_type"):
             self.unknown("type")
             return
-        schema, bare = (name[-2], name[-1]) if len(name) > 1 else (None, name[-1])
+        schema, bare = self.place(name)
         if f"{bare}!" in self.temporary or ("cast()" in self.temporary and not constant):
             self.unknown(f"type {bare}")
             return
@@ -368,26 +377,6 @@ class Walk:
             self.opaque = True
             if name in READS_BY_NAME:
                 self.complete = False
-
-
-_PLAIN = Value(bare=True, columns=True)
-
-
-def _by_name(shapes: list[Columns]) -> Columns:
-    """Several relations that one name may mean: columns united by name; positions can't be told."""
-    names: dict[str, list[Value]] = {}
-    for shape in shapes:
-        for name, value in zip(shape.names, shape.values, strict=True):
-            names.setdefault(name, []).append(value)
-    every: set[str] = set()
-    for values in names.values():
-        for value in values:
-            every |= value.classes
-    merged = Columns(loose=Value(frozenset(every), True, True))
-    for name, values in names.items():
-        held = frozenset().union(*(value.classes for value in values))
-        merged.add(name, Value(held, True, True))
-    return merged
 
 
 def _searched(path: tuple[str, ...] | None, user: str) -> tuple[str, ...] | None:

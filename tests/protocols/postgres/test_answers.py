@@ -338,6 +338,33 @@ def test_parameter_status_is_filtered(stage: Stage) -> None:
     assert b"some.secret" not in stage.down
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("standard_conforming_strings", "off"),
+        ("Standard_Conforming_Strings", "OFF"),
+        ("standard_conforming_strings", "?"),
+        ("client_encoding", "SJIS"),
+        ("session_authorization", "somebody else"),
+    ],
+)
+def test_a_changed_setting_that_we_read_by_ends_the_session(stage: Stage, name: str, value: str) -> None:
+    stage.client(p.query(MAIL))
+    stage.down = b""
+    stage.server(p.parameter(name, value), p.EMAIL, p.row("alice@x.test"), p.done("SELECT 1"), p.ready())
+    assert b"alice" not in stage.down
+    assert value.encode() not in stage.down
+    stage.seen_error("57P03")
+    stage.over("protocol-error")
+
+
+def test_the_same_settings_as_before_pass(stage: Stage) -> None:
+    stage.client(p.query(MAIL))
+    stage.server(p.parameter("standard_conforming_strings", "on"), p.parameter("client_encoding", "UTF8"))
+    stage.seen(p.parameter("standard_conforming_strings", "on"), p.parameter("client_encoding", "UTF8"))
+    stage.server(p.EMAIL, p.done("SELECT 0"), p.ready())
+
+
 def test_notifications_are_withheld_where_there_is_something_sensitive(stage: Stage) -> None:
     from wicketgate.protocols.postgres.frames import frame
 

@@ -28,7 +28,7 @@ from wicketgate.protocols.postgres.meanings import PATH, UNIT
 from wicketgate.protocols.postgres.messages import error_frame
 from wicketgate.protocols.postgres.plan import Plan, plan_for
 from wicketgate.protocols.postgres.rows import LARGEST, LARGEST_HELD, Rows
-from wicketgate.protocols.postgres.settings import parameter_status_allowed
+from wicketgate.protocols.postgres.settings import parameter_status_allowed, report_is_sound
 from wicketgate.protocols.postgres.units import BARRIER, DEPTH, MOST_STEPS, Units
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.path import read_path
@@ -39,6 +39,13 @@ MOST_PLANS: Final = 256
 
 BROKEN: Final = Denial(
     "unavailable", "The database sent an answer that the gateway can't follow.", "an unexpected answer"
+)
+
+
+CHANGED: Final = Denial(
+    "unavailable",
+    "A setting of the session was changed that the gateway rests on: the session ends.",
+    "the server reports a changed setting",
 )
 
 
@@ -293,12 +300,17 @@ class Answers:
 
     # -- what the server says beside answers --------------------------------------------------------------
     def parameter(self, data: bytes, at: int, end: int) -> None:
-        """ParameterStatus passes for listed names only; 18 tells the search_path by it."""
+        """ParameterStatus passes for listed names only; 18 tells the search_path by it. One that says that
+        statements are read in another way than ours ends the session before anything else passes."""
         stop = text_end(data, at + 5, end)
         name = data[at + 5 : stop].decode("latin-1")
+        value = data[stop + 1 : text_end(data, stop + 1, end)].decode("utf-8", "replace")
+        names = self.state.names
+        if not report_is_sound(name, value, names.user, names.read_only):
+            self.doomed = CHANGED
+            raise FrameError("a setting was changed that must not be")
         if name == "search_path":
-            value = data[stop + 1 : text_end(data, stop + 1, end)]
-            self.state.names.reported = read_path(value.decode("utf-8", "replace"))
+            names.reported = read_path(value)
         if parameter_status_allowed(name, self.state.sensitive):
             self.state.down.append(data[at:end])
 

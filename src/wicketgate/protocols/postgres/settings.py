@@ -53,6 +53,20 @@ def parameter_status_allowed(name: str, sensitive: bool = False) -> bool:
     return key in REPORTED or (key in FREE_TEXT and not sensitive)
 
 
+def report_is_sound(name: str, value: str, user: str, read_only: bool) -> bool:
+    """Whether a session in which the server reports this setting is still the one that we judge by.
+
+    False: something changed a setting that our reading of statements, or who the session acts as, rests on,
+    past all that keeps statements from doing so. Nothing that follows can be judged.
+    """
+    key = name.lower()
+    if key == "standard_conforming_strings" or (read_only and key == "default_transaction_read_only"):
+        return listed.boolean(value) is True
+    if key == "client_encoding":
+        return listed.encoding_is_utf8(value)
+    return key not in listed.IDENTITY or value == user
+
+
 def split_options(text: str) -> list[str]:
     """The words of `options`: separated by white space, a backslash takes the next character as it is.
 
