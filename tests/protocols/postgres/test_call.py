@@ -391,6 +391,41 @@ def test_sessions_that_are_not_taken(reports: bytes, told: str) -> None:
     assert told in failure(caller).detail
 
 
+def row(*cells: bytes) -> bytes:
+    body = struct.pack("!h", len(cells)) + b"".join(struct.pack("!i", len(cell)) + cell for cell in cells)
+    return frame(b"D", body)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (row(b"on"), None),
+        (frame(b"S", b"TimeZone\0UTC\0") + row(b"on"), None),
+        (row(b"off"), "read-only"),
+        (b"", "read-only"),
+        (row(b"off") + row(b"on"), "message type 68"),
+        (row(b"on", b"on"), "malformed"),
+        (frame(b"D", b"\0\1\0\0\0\3on"), "malformed"),
+        (frame(b"D", b""), "malformed"),
+        (refusal("42704", "no such setting"), "42704"),
+        (frame(b"s", b""), "message type 115"),
+    ],
+)
+def test_a_target_that_does_not_report_is_asked(answer: bytes, told: str | None, size: int) -> None:
+    """Servers before 14 do not report it, and a pooler may drop a setting without a word."""
+    caller = dial(call(read_only=True))
+    begun(caller)
+    feed(caller, authentication(0) + ready(without=["default_transaction_read_only"]), size)
+    assert caller.outcome is None
+    assert caller.bytes_to_send() == frame(b"Q", b"SHOW default_transaction_read_only\0")
+    feed(caller, frame(b"T", b"\0\0") + answer + frame(b"C", b"SHOW\0") + frame(b"Z", b"I"), size)
+    if told is None:
+        assert isinstance(caller.outcome, Connected)
+    else:
+        assert told in failure(caller).detail
+
+
 @pytest.mark.parametrize(
     "method", [authentication(2), authentication(7), authentication(9), authentication(10, b"\0")]
 )

@@ -37,6 +37,9 @@ class _Failed(Exception):
     """This dial is over. The text is for the operator."""
 
 
+_SHOW = frame(b"Q", b"SHOW default_transaction_read_only\0")
+
+
 class Caller:
     """Our sign-in to the target, sans I/O (see base.Caller). Never raises for what a server sends."""
 
@@ -52,6 +55,7 @@ class Caller:
         "_parameters",
         "_resume",
         "_secure",
+        "_shown",
         "_token",
         "_turn",
         "_used",
@@ -76,6 +80,7 @@ class Caller:
         self._frames = 0
         self._resume: Callable[[Secret], None] | None = None
         self._turn: Callable[[int, bytes], None] = self._await_authentication
+        self._shown: bytes | None = None
 
     # -- TLS ------------------------------------------------------------------------------------------------
     def tls_request(self) -> bytes | None:
@@ -329,10 +334,16 @@ class Caller:
             raise _Failed("the target's session is not in UTF8: its text could not be read")
         if listed.boolean(reported.get("standard_conforming_strings", "on")) is not True:
             raise _Failed("standard_conforming_strings is off at the target: SQL would be read differently")
-        read_only = listed.boolean(reported.get("default_transaction_read_only", "on"))
-        if self._call.read_only and read_only is not True:
-            # a pooler that drops settings it does not know; servers before 14 report nothing
-            raise _Failed("the target did not make the session read-only")
+        if self._call.read_only:
+            told = reported.get("default_transaction_read_only")
+            if told is None and self._shown is None:
+                # servers before 14 don't report it, and a pooler may have dropped it
+                self._out.append(_SHOW)
+                self._turn = self._await_shown
+                return
+            found = told if told is not None else (self._shown or b"").decode("latin-1")
+            if listed.boolean(found) is not True:
+                raise _Failed("the target did not make the session read-only")
         self.outcome = Connected(
             login.ServerSession(
                 parameters=self._parameters,
@@ -343,6 +354,21 @@ class Caller:
                 user=self._call.account.username,
             )
         )
+
+    def _await_shown(self, kind: int, body: bytes) -> None:
+        """The answer to our question whether the session is read-only."""
+        if kind == 83:  # ParameterStatus
+            name, value = _report(body)
+            self._parameters[name] = value
+        elif kind == 68 and self._shown is None:  # DataRow: one column of text
+            if len(body) < 6 or body[:2] != b"\0\1" or int.from_bytes(body[2:6], "big") != len(body) - 6:
+                raise _Failed("the target's answer is malformed")
+            self._shown = body[6:]
+        elif kind == 90 and body == b"I":
+            self._shown = self._shown or b""
+            self._ready()
+        elif kind not in (84, 67):  # RowDescription, CommandComplete
+            raise _Failed(f"the target sent message type {kind} while signing us in")
 
     def _end(self, detail: str, code: str | None = None) -> None:
         self.outcome = DialFailed(detail, code)
