@@ -40,18 +40,27 @@ def apply(name: str, values: list[bytes | None], data_class: str) -> list[bytes 
     if name == "null":
         nothing: list[bytes | None] = [None] * len(values)
         return nothing
-    marker = redacted(data_class)
+    mark = redacted(data_class)
     if name == "last4":
-        return [None if value is None else last4(value, marker) for value in values]
+        return [None if value is None else last4(value, mark) for value in values]
     if name == "partial":
-        return [None if value is None else partial(value, marker) for value in values]
+        return [None if value is None else partial(value, mark) for value in values]
     if name == "truncate":
-        return [None if value is None else truncate(value, marker) for value in values]
+        return [None if value is None else truncate(value, mark) for value in values]
+    same = marker(name, data_class)
+    return [None if value is None else same for value in values]
+
+
+def marker(name: str, data_class: str) -> bytes | None:
+    """What a transform puts in the place of every value; None where that depends on the value, or is NULL."""
+    if name in ("null", "last4", "partial", "truncate"):
+        return None
+    mark = redacted(data_class)
     if name == REDACT_JSON:
-        marker = b'"' + marker + b'"'
-    elif name == REDACT_JSON_VERSIONED:
-        marker = b'\x01"' + marker + b'"'
-    return [None if value is None else marker for value in values]
+        return b'"' + mark + b'"'
+    if name == REDACT_JSON_VERSIONED:
+        return b'\x01"' + mark + b'"'
+    return mark
 
 
 def redacted(data_class: str) -> bytes:

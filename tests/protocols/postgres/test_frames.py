@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wicketgate.protocols.postgres.frames import (
+    MARK,
+    NULL,
     POISON_PARSE,
     POISON_QUERY,
     PROBE,
+    VALUE,
     FrameError,
     bind_names,
     columns_of,
@@ -53,13 +56,25 @@ def test_gather_and_splice_agree_with_a_plain_reading(
     assert run(data, 0, 68, 1 << 20, MOST) == (len(data), len(rows))
     found = gather(data, 0, len(data), width, columns)
     assert found == [[values[column] for values in rows] for column in columns]
-    values: list[list[bytes | None]] = [[b"*" * (n + 3) for n in range(len(rows))] for _ in columns]
-    spliced = splice(data, 0, len(data), width, columns, values)
+    kinds = [(VALUE, MARK, NULL)[column % 3] for column in columns]
+    marks = [b"[mark]" for _ in columns]
+    values: list[list[bytes | None]] = [
+        [b"*" * (n + 3) for n in range(len(rows))] if kind == VALUE else [] for kind in kinds
+    ]
+    counts = [0] * len(columns)
+    spliced = splice(data, 0, len(data), width, columns, kinds, marks, values, counts)
+
+    def replaced(column: int, n: int, cell: bytes | None) -> bytes | None:
+        if cell is None or column not in columns:
+            return cell
+        index = columns.index(column)
+        return {VALUE: b"*" * (n + 3), MARK: marks[index], NULL: None}[kinds[index]]
+
     expected = b"".join(
-        row([values[columns.index(c)][n] if c in columns else cell for c, cell in enumerate(each)])
-        for n, each in enumerate(rows)
+        row([replaced(column, n, cell) for column, cell in enumerate(each)]) for n, each in enumerate(rows)
     )
     assert spliced == expected
+    assert counts == [sum(each[column] is not None for each in rows) for column in columns]
 
 
 @given(tables(), st.integers(0, 400))
@@ -80,6 +95,9 @@ def test_hostile_rows_raise_nothing_but_frame_errors(noise: bytes, width: int) -
     with contextlib.suppress(FrameError):
         end, _ = run(data, 0, 68, 1 << 20, MOST)
         gather(data, 0, end, width, [width - 1])
+    with contextlib.suppress(FrameError):
+        end, _ = run(data, 0, 68, 1 << 20, MOST)
+        splice(data, 0, end, width, [width - 1], [MARK], [b"[mark]"], [[]], [0])
 
 
 @given(st.binary(max_size=120))

@@ -100,10 +100,28 @@ def gather(data: bytes, at: int, end: int, width: int, columns: list[int]) -> li
     return found
 
 
+VALUE: Final = 0
+MARK: Final = 1
+NULL: Final = 2
+"""What stands in a masked cell's place: a value of its own, one mark for all, or NULL."""
+
+
 def splice(
-    data: bytes, at: int, end: int, width: int, columns: list[int], values: list[list[bytes | None]]
+    data: bytes,
+    at: int,
+    end: int,
+    width: int,
+    columns: list[int],
+    kinds: list[int],
+    marks: list[bytes],
+    values: list[list[bytes | None]],
+    counts: list[int],
 ) -> bytes:
-    """The DataRow frames in data[at:end] with the named columns replaced. `gather` has checked them."""
+    """The DataRow frames in data[at:end] with the named columns (ascending positions) replaced; NULL stays.
+
+    kinds: VALUE, MARK or NULL for each. marks, values: what replaces it; for VALUE a cell a row, as `gather`
+    found them. counts: gains the cells of each column that were replaced. Raises FrameError as `gather` does.
+    """
     out = BytesWriter()
     here: i64 = at
     last: i64 = end
@@ -111,6 +129,8 @@ def splice(
     wanted = len(columns)
     while here < last:
         stop: i64 = here + 1 + i64(read_i32_be(data, here + 1))
+        if stop < here + 7 or read_i16_be(data, here + 5) != width:
+            raise FrameError("row has another number of columns than announced")
         start: i64 = len(out)
         out.append(68)
         write_i32_be(out, 0)
@@ -121,24 +141,33 @@ def splice(
         while index < wanted:
             target: i64 = columns[index]
             while True:
+                if cell + 4 > stop:
+                    raise FrameError("row ends within a column")
                 length: i64 = i64(read_i32_be(data, cell))
+                cell += 4
+                if length < -1 or (length > 0 and cell + length > stop):
+                    raise FrameError("column crosses the end of its row")
                 if position == target:
                     break
-                cell += 4
                 if length > 0:
                     cell += length
                 position += 1
-            out.write(data[kept:cell])
-            value = values[index][row]
-            if value is None:
-                write_i32_be(out, -1)
-            else:
-                write_i32_be(out, len(value))
-                out.write(value)
-            cell += 4
-            if length > 0:
+            if length >= 0:
+                counts[index] += 1
+                out.write(data[kept : cell - 4])
+                value: bytes | None = None
+                kind = kinds[index]
+                if kind == MARK:
+                    value = marks[index]
+                elif kind == VALUE:
+                    value = values[index][row]
+                if value is None:
+                    write_i32_be(out, -1)
+                else:
+                    write_i32_be(out, len(value))
+                    out.write(value)
                 cell += length
-            kept = cell
+                kept = cell
             position += 1
             index += 1
         out.write(data[kept:stop])

@@ -1,9 +1,9 @@
 """Which columns of an answer are masked, and how: lineage agreed by the server's own word (compiled).
 A column passes only if it is proven clean; what is not known is masked."""
 
-from wicketgate.masking.transforms import apply
+from wicketgate.masking.transforms import apply, marker
 from wicketgate.model.decision import Decision
-from wicketgate.protocols.postgres.frames import columns_of, gather, splice
+from wicketgate.protocols.postgres.frames import MARK, NULL, VALUE, columns_of, gather, splice
 from wicketgate.protocols.postgres.types import for_type
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.resolve import Analysis
@@ -20,17 +20,38 @@ class Plan:
         self.columns = columns
         self.transforms = transforms
         self.classes = classes
+        self.kinds: list[int] = []
+        self.marks: list[bytes] = []
+        self.valued: list[int] = []
+        """Positions whose cells must be read."""
+        for index in range(len(columns)):
+            mark = marker(transforms[index], classes[index])
+            self.marks.append(mark or b"")
+            if transforms[index] == "null":
+                self.kinds.append(NULL)
+            elif mark is not None:
+                self.kinds.append(MARK)
+            else:
+                self.kinds.append(VALUE)
+                self.valued.append(columns[index])
 
     def mask(self, data: bytes, at: int, end: int, counted: dict[str, int]) -> bytes:
         """The DataRow frames in data[at:end], masked. `counted` gains the cells masked by class."""
-        cells = gather(data, at, end, self.width, self.columns)
+        cells = gather(data, at, end, self.width, self.valued) if self.valued else []
         values: list[list[bytes | None]] = []
+        found = 0
         for index in range(len(self.columns)):
-            column = cells[index]
+            column: list[bytes | None] = []
+            if self.kinds[index] == VALUE:
+                column = apply(self.transforms[index], cells[found], self.classes[index])
+                found += 1
+            values.append(column)
+        counts = [0] * len(self.columns)
+        masked = splice(data, at, end, self.width, self.columns, self.kinds, self.marks, values, counts)
+        for index in range(len(counts)):
             name = self.classes[index]
-            counted[name] = counted.get(name, 0) + len(column) - column.count(None)
-            values.append(apply(self.transforms[index], column, name))
-        return splice(data, at, end, self.width, self.columns, values)
+            counted[name] = counted.get(name, 0) + counts[index]
+        return masked
 
 
 def masks(analysis: Analysis, decision: Decision) -> bool:
