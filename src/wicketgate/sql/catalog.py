@@ -8,12 +8,15 @@ from typing import Any
 import orjson
 
 from wicketgate.sql import builtins
-from wicketgate.sql.functions import extension_is_pure
-from wicketgate.sql.snapshot import NO_CLASSES, Body, Cast, Catalog, Named, Relation
+from wicketgate.sql.errors import SyntaxRefused
+from wicketgate.sql.functions import Doing, builtin, extension_is_pure
+from wicketgate.sql.parse import parse_view
+from wicketgate.sql.snapshot import NO_CLASSES, Body, Cast, Catalog, Foreign, Named, Relation
+from wicketgate.sql.tree import strings, walk
 
 __all__ = ["NO_CLASSES", "Body", "Cast", "Catalog", "Named", "Relation", "load"]
 
-FORMAT = 3
+FORMAT = 4
 
 
 def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -> Catalog:
@@ -63,6 +66,11 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         unsafe_types=frozenset(unsafe) | holds.keys(),
         known_types=frozenset(row[0] for row in source["types"]),
         uses=_uses(source),
+        children=_children(source),
+        foreign=_foreign(source),
+        event_triggers=frozenset(row[0] for row in source["event_triggers"] if _acts(row, trusted)),
+        collations={name: bool(exact) for name, exact in source["collations"]},
+        collated=frozenset(row[2] for row in source["types"] if row[0] in set(source["collated_types"])),
         names=_names(source),
         unbound=unbound,
         resolve_view=resolve_view,
@@ -70,10 +78,16 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
 
 
 def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str]) -> dict[int, Relation]:
-    defaults: dict[int, list[str]] = {}
-    for oid, function in source["defaults"]:
-        if function not in trusted:
-            defaults.setdefault(oid, []).append(function)
+    expressions: dict[int, list[tuple[str, str]]] = {}
+    for oid, moment, text in source["expressions"]:
+        expressions.setdefault(oid, []).append((moment, text))
+    code: dict[int, list[tuple[str, str]]] = {}
+    for oid, moment, *function in source["code"]:
+        if _acts(function, trusted):
+            code.setdefault(oid, []).append((moment, function[0]))
+    patterned: dict[int, set[int]] = {}
+    for oid, number in source["patterned"]:
+        patterned.setdefault(oid, set()).add(number)
     columns = {row[0]: tuple(zip(row[1], row[2], row[3], strict=True)) for row in source["columns"]}
     generated = {
         row[0]: frozenset(number for number, how in zip(row[1], row[4], strict=True) if how)
@@ -84,7 +98,7 @@ def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str])
     for oid, numbers in source["keys"]:
         keys.setdefault(oid, []).append(numbers)
     found: dict[int, Relation] = {}
-    for oid, schema, name, kind, _, _, forks, ruled, triggered, extension in source["relations"]:
+    for oid, schema, name, kind, _, _, forks, ruled, extension in source["relations"]:
         own = columns.get(oid, ())
         by_number = {number: column for number, column, _ in own}
         classes: dict[int, frozenset[str]] = {}
@@ -107,12 +121,22 @@ def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str])
             ),
             forks=forks,
             ruled=ruled,
-            triggered=triggered,
-            defaults=tuple(defaults.get(oid, ())),
             extension=extension,
             view=views.get(oid, "") if kind in ("v", "m") and oid in views else None,
+            expressions=tuple(expressions.get(oid, ())),
+            code=tuple(code.get(oid, ())),
+            patterned=frozenset(patterned.get(oid, ())),
         )
     return found
+
+
+def _acts(function: list[Any], trusted: frozenset[str]) -> bool:
+    """Whether a function (name, volatility, extension) may do more than compute."""
+    name, volatility, extension = function
+    bare = name.rpartition(".")[2]
+    if name in trusted or bare in trusted:
+        return False
+    return extension is None or not extension_is_pure(extension, bare, volatility)
 
 
 def _mark(relations: Iterable[Relation], sensitive: Mapping[str, str]) -> tuple[str, ...]:
@@ -210,10 +234,14 @@ def _unsafe_types(source: dict[str, Any]) -> set[int]:
     unsafe = {
         row[0] for row in source["types"] if row[8] is None and (row[7] or (row[3] == "b" and row[5] == 0))
     }
+    acting = {row[0]: ("vsi"[int(row[1])] if not row[3] else "v") for row in source["builtin_functions"]}
+    for row in source["types"]:
+        if row[9] and row[8] is None and not _computes(row[9], acting):
+            unsafe.add(row[0])
     growing = True
     while growing:
         growing = False
-        for oid, _, _, kind, relation, element, base, _, _ in source["types"]:
+        for oid, _, _, kind, relation, element, base, *_ in source["types"]:
             if oid in unsafe:
                 continue
             parts = [element, base] if kind != "c" else list(members.get(relation, ()))
@@ -221,6 +249,17 @@ def _unsafe_types(source: dict[str, Any]) -> set[int]:
                 unsafe.add(oid)
                 growing = True
     return unsafe
+
+
+def _computes(text: str, volatilities: Mapping[str, str]) -> bool:
+    """Whether the server's own functions in a domain's checks only compute (a user's are told apart by
+    pg_depend)."""
+    try:
+        tree = parse_view(f"SELECT {text}").body
+    except SyntaxRefused:
+        return False
+    called = {strings(part.get("funcname"))[-1] for node, part in walk(tree) if node == "FuncCall"}
+    return all(builtin(name, volatilities.get(name, "i")) is Doing.PURE for name in called)
 
 
 def _holds(source: dict[str, Any], casts: tuple[Cast, ...]) -> dict[int, frozenset[int]]:
@@ -232,7 +271,7 @@ def _holds(source: dict[str, Any], casts: tuple[Cast, ...]) -> dict[int, frozens
     growing = True
     while growing:
         growing = False
-        for oid, _, _, kind, relation, element, base, _, _ in source["types"]:
+        for oid, _, _, kind, relation, element, base, *_ in source["types"]:
             parts = [element, base] if kind != "c" else list(members.get(relation, ()))
             held = frozenset().union(*(found[part] for part in parts if part in found))
             if not held <= found.get(oid, frozenset()):
@@ -253,6 +292,21 @@ def _uses(source: dict[str, Any]) -> dict[int, tuple[tuple[int, int], ...]]:
     for view, relation, column in source["uses"]:
         found.setdefault(view, []).append((relation, column))
     return {view: tuple(used) for view, used in found.items()}
+
+
+def _children(source: dict[str, Any]) -> dict[int, tuple[int, ...]]:
+    found: dict[int, list[int]] = {}
+    for child, parent in source["inherits"]:
+        found.setdefault(parent, []).append(child)
+    return {parent: tuple(many) for parent, many in found.items()}
+
+
+def _foreign(source: dict[str, Any]) -> dict[int, tuple[Foreign, ...]]:
+    found: dict[int, list[Foreign]] = {}
+    for referenced, referring, on_update, on_delete, keys, columns in source["foreign"]:
+        key = Foreign(referenced, referring, on_update, on_delete, tuple(keys), tuple(columns))
+        found.setdefault(referenced, []).append(key)
+    return {referenced: tuple(many) for referenced, many in found.items()}
 
 
 def _names(source: dict[str, Any]) -> frozenset[str]:

@@ -47,7 +47,7 @@ _UNDEFINING = frozenset(
     """GrantStmt GrantRoleStmt CommentStmt SecLabelStmt CreateRoleStmt AlterRoleStmt AlterRoleSetStmt
     AlterDefaultPrivilegesStmt CreatedbStmt DropdbStmt AlterDatabaseStmt AlterDatabaseSetStmt
     AlterDatabaseRefreshCollStmt CreateTableSpaceStmt DropTableSpaceStmt AlterTableSpaceOptionsStmt
-    AlterSystemStmt AlterPolicyStmt CreatePolicyStmt CreateStatsStmt AlterStatsStmt AlterOwnerStmt""".split()
+    AlterSystemStmt AlterStatsStmt AlterOwnerStmt""".split()
 )
 """DDL that changes nothing that the catalog's snapshot holds."""
 

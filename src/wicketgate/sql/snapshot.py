@@ -20,7 +20,9 @@ class Relation:
     """A table, view, sequence … of the database. classes: by attribute number, closed over everything but
     view
     bodies (see Catalog.classes). forks: other tables inherit from it (not partitions), so its keys bound
-    nothing."""
+    nothing. expressions: moment (`any`, `store`, `guard`) and text of what the server computes beside a
+    statement. code: moment (also `trigger`) and name of functions that run so. patterned: columns whose
+    collation takes different texts for equal."""
 
     oid: int
     schema: str
@@ -33,10 +35,11 @@ class Relation:
     keys: tuple[frozenset[str], ...]
     forks: bool
     ruled: bool
-    triggered: bool
-    defaults: tuple[str, ...]
     extension: bool
     view: str | None
+    expressions: tuple[tuple[str, str], ...] = ()
+    code: tuple[tuple[str, str], ...] = ()
+    patterned: frozenset[int] = frozenset()
 
     @property
     def qualified(self) -> str:
@@ -58,6 +61,19 @@ class Body:
     classes: frozenset[str]
     complete: bool
     opaque: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A foreign key: what a change of `referenced` changes in `referring`. on_update, on_delete: `a` and `r`
+    (nothing), `c` cascade, `n` set null, `d` set default. keys, columns: attributes of the two."""
+
+    referenced: int
+    referring: int
+    on_update: str
+    on_delete: str
+    keys: tuple[int, ...]
+    columns: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,11 @@ class Catalog:
         unsafe_types: frozenset[int],
         known_types: frozenset[int],
         uses: Mapping[int, tuple[tuple[int, int], ...]],
+        children: Mapping[int, tuple[int, ...]],
+        foreign: Mapping[int, tuple[Foreign, ...]],
+        event_triggers: frozenset[str],
+        collations: Mapping[str, bool],
+        collated: frozenset[str],
         names: frozenset[str],
         unbound: tuple[str, ...],
         resolve_view: Callable[["Catalog", Relation], Body],
@@ -127,6 +148,12 @@ class Catalog:
         self.unsafe_types = unsafe_types
         self._known_types = known_types
         self._uses = uses
+        self._children = children
+        self.foreign = foreign
+        self.event_triggers = event_triggers
+        self.collations = collations
+        self.collated = collated
+        self.beside: dict[tuple[int, str], Any] = {}
         self._names = names
         self._resolve_view = resolve_view
         self._bodies: dict[int, Body] = {}
@@ -140,6 +167,20 @@ class Catalog:
             by_place[relation.schema, relation.name] = relation
         self._by_name = {name: tuple(found) for name, found in by_name.items()}
         self._by_place = by_place
+
+    def descendants(self, oid: int) -> tuple[Relation, ...]:
+        """The relation's partitions and inheritance children, and theirs."""
+        first = self._children.get(oid)
+        if first is None:
+            return ()
+        found: dict[int, None] = {}
+        stack = list(first)
+        while stack:
+            child = stack.pop()
+            if child not in found and child != oid:
+                found[child] = None
+                stack.extend(self._children.get(child, ()))
+        return tuple(self.relations[child] for child in found if child in self.relations)
 
     # -- asked by the gateway ------------------------------------------------------------------------------
     def classes(self, relation_oid: int, attribute: int) -> frozenset[str] | None:

@@ -3,11 +3,13 @@ What the view's own author steers by is not held against who reads it; what come
 """
 
 from wicketgate.model.statement import Effect
+from wicketgate.sql.changes import is_set_config
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.parse import parse_view
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.scope import Scope
 from wicketgate.sql.snapshot import NO_CLASSES, Body, Catalog, Relation
+from wicketgate.sql.tree import walk as every_node
 from wicketgate.sql.walk import TooComplex, Walk
 
 _UNKNOWN = frozenset({Effect.READ, Effect.UNKNOWN})
@@ -19,6 +21,8 @@ def resolve_view(catalog: Catalog, view: Relation) -> Body:
     walk.query = query
     try:
         member = parse_view(view.view or "")
+        if any(node == "FuncCall" and is_set_config(part) for node, part in every_node(member.body)):
+            walk.unknown("pg_catalog.set_config")  # the session would not be told
         columns = select(walk, member.body, Scope())
         walk.settle()
     except (SyntaxRefused, TooComplex, RecursionError):

@@ -5,6 +5,7 @@ Whatever is not known is noted as unknown here: nothing may be passed over in si
 from collections.abc import Callable, Iterable
 
 from wicketgate.model.statement import Effect
+from wicketgate.sql.beside import reading, set_off, writing
 from wicketgate.sql.functions import POLYMORPHIC, READS_BY_NAME, Doing
 from wicketgate.sql.scope import BARE_COLUMN, Columns, Item, Scope, Value, by_name
 from wicketgate.sql.snapshot import NO_CLASSES, Catalog, Named, Relation
@@ -15,6 +16,9 @@ DEEPEST = 100
 
 MOST_NODES = 60_000
 """Nodes that are looked at; larger statements are refused."""
+
+MOST_STEPS = 400_000
+"""Names and columns that are looked at for them; statements that need more are refused."""
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
@@ -68,6 +72,7 @@ class Walk:
         self.redact = False
         self.depth = 0
         self.nodes = 0
+        self.steps = 0
         self.query: Callable[[Walk, Node, Scope], Columns]
 
     # -- doubt ---------------------------------------------------------------------------------------------
@@ -105,6 +110,8 @@ class Walk:
             columns = (column for relation in self.relations.values() for column in relation.columns)
             if any(type_oid in self.catalog.unsafe_types for _, _, type_oid in columns):
                 self.unknown("a type's own code")
+        if self.catalog.event_triggers and self.effects & {Effect.DEFINE, Effect.GRANT}:
+            set_off(self, self.catalog.event_triggers)
 
     def enter(self) -> None:
         self.depth += 1
@@ -117,6 +124,12 @@ class Walk:
     def spend(self) -> None:
         self.nodes += 1
         if self.nodes > MOST_NODES:
+            raise TooComplex
+
+    def work(self, steps: int) -> None:
+        """Count what is looked at again and again: names against everything in sight, rows put together."""
+        self.steps += steps
+        if self.steps > MOST_STEPS:
             raise TooComplex
 
     # -- where values go -----------------------------------------------------------------------------------
@@ -183,6 +196,7 @@ class Walk:
                 self.sources.add(relation.oid)
             if relation.view is not None:
                 self._open(relation)
+            reading(self, relation)
         if doubtful and not relations:
             self._missing(name)
 
@@ -203,25 +217,13 @@ class Walk:
             self._touch(relation)
             if relation.ruled:
                 self.unknown(f"rule on {relation.qualified}")
-            if self.catalog.sensitive:
-                self._run(relation, storing)
+            writing(self, relation, storing, effect is Effect.DEFINE)
             if relation.kind == "v" and relation.view is not None:
                 body = self.catalog.body(relation)
                 self.writes |= body.reads
                 self._open(relation, False)
         if doubtful and not relations:
             self._missing(name)
-
-    def _run(self, relation: Relation, storing: bool) -> None:
-        """A user's code may run beside the statement and see sensitive values."""
-        if relation.triggered:
-            self.sensitive = True
-            self.unproven = True
-        if storing and relation.defaults:
-            self.functions |= set(relation.defaults)
-            self.blur()
-        if storing and any(type_oid in self.catalog.unsafe_types for _, _, type_oid in relation.columns):
-            self.sensitive = True
 
     def _missing(self, name: str) -> None:
         if name in self.temporary:

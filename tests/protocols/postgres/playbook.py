@@ -47,7 +47,7 @@ def make_catalog(extra: str | None = None, checked: bool = False) -> Catalog:
         "database": "sales",
         "server": 150004,
         "relations": [
-            [oid, schema, name, "r", 0, 0, False, False, False, None] for oid, schema, name, _ in tables
+            [oid, schema, name, "r", 0, 0, False, False, None] for oid, schema, name, _ in tables
         ],
         "columns": [
             [
@@ -66,10 +66,12 @@ def make_catalog(extra: str | None = None, checked: bool = False) -> Catalog:
     }
     for key in ("views", "uses", "generated", "inherits", "functions", "operators", "casts", "types"):
         source[key] = []
-    source["names"] = source["defaults"] = []
+    for key in ("names", "expressions", "code", "event_triggers", "foreign", "collations", "patterned"):
+        source[key] = []
+    source["sequences"] = source["collated_types"] = []
     source["types"] = [
-        [MOOD, "public", "mood", "d", 0, 0, TEXT, checked, None],
-        [MOODS, "public", "_mood", "b", 0, MOOD, 0, False, None],
+        [MOOD, "public", "mood", "d", 0, 0, TEXT, checked, None, None],
+        [MOODS, "public", "_mood", "b", 0, MOOD, 0, False, None, None],
     ]
     sensitive = {"public.customers.email": "email", "s2.t.value": "national-id"}
     return load(json.dumps(source).encode(), sensitive, {})

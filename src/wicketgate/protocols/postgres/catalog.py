@@ -11,6 +11,7 @@ import asyncpg
 from wicketgate.model.errors import UpstreamFailed
 from wicketgate.model.resource import Resource, TlsMode
 from wicketgate.protocols.base import CatalogAccess
+from wicketgate.protocols.postgres import catalog_queries as queries
 from wicketgate.sql.catalog import Catalog, load
 
 __all__ = ["catalog_changed", "load_catalog", "probe", "read_catalog"]
@@ -18,190 +19,8 @@ __all__ = ["catalog_changed", "load_catalog", "probe", "read_catalog"]
 _CONNECT_SECONDS = 10
 _QUERY_SECONDS = 60
 
-FORMAT = 3
+FORMAT = 4
 """The layout of what read_catalog makes; load refuses another."""
-
-_LASTING = "exists (select from pg_class l where l.oid = {oid} and l.relpersistence <> 't')"
-_OURS = "n.nspname !~ '^pg_(toast_)?temp_'"
-
-_EXTENSION = """
-  (select e.extname::text from pg_depend d join pg_extension e on e.oid = d.refobjid
-   where d.classid = '{table}'::regclass and d.objid = {oid} and d.refclassid = 'pg_extension'::regclass
-   and d.deptype = 'e' limit 1)"""
-
-_RELATIONS = f"""
-select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.reltype::int8, c.reltoastrelid::int8,
-       c.relhassubclass and c.relkind <> 'p',
-       exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1'),
-       exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal)
-         or exists (select from pg_constraint k join pg_depend d on d.classid = 'pg_constraint'::regclass
-           and d.objid = k.oid and d.refclassid = 'pg_proc'::regclass and d.refobjid >= 16384
-           where k.conrelid = c.oid and k.contype in ('c', 'x'))
-         or exists (select from pg_index i join pg_depend d on d.classid = 'pg_class'::regclass
-           and d.objid = i.indexrelid and d.refclassid = 'pg_proc'::regclass and d.refobjid >= 16384
-           where i.indrelid = c.oid),
-       exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
-               and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e')
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't', 'c') and {_OURS}
-order by c.oid"""
-
-_COLUMNS = f"""
-select a.attrelid::int8, array_agg(a.attnum::int8 order by a.attnum),
-       array_agg(a.attname::text order by a.attnum), array_agg(a.atttypid::int8 order by a.attnum),
-       array_agg(a.attgenerated::text order by a.attnum)
-from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
-where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't', 'c') and
-{_OURS}
-group by a.attrelid order by a.attrelid"""
-
-_VIEWS = f"""
-select c.oid::int8, pg_get_viewdef(c.oid)
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('v', 'm') and {_OURS}
-  and (n.nspname not in ('pg_catalog', 'information_schema') or c.oid >= 16384)
-order by c.oid"""
-
-_USES = f"""
-select distinct r.ev_class::int8, d.refobjid::int8, d.refobjsubid::int8
-from pg_rewrite r join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
-where d.refclassid = 'pg_class'::regclass and d.refobjid <> r.ev_class and r.oid >= 16384
-  and {_LASTING.format(oid="r.ev_class")}
-order by 1, 2, 3"""
-
-_GENERATED = f"""
-select distinct a.attrelid::int8, a.attnum::int8, d.refobjsubid::int8
-from pg_attribute a
-left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
-join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid
-  and d.refobjsubid <> a.attnum and d.refobjsubid > 0
-  and (d.classid = 'pg_class'::regclass and d.objid = a.attrelid and d.objsubid = a.attnum
-       or d.classid = 'pg_attrdef'::regclass and d.objid = f.oid)
-where a.attgenerated <> '' and not a.attisdropped and {_LASTING.format(oid="a.attrelid")}
-order by 1, 2, 3"""
-
-_DEFAULTS = f"""
-select distinct f.adrelid::int8, n.nspname::text || '.' || p.proname::text
-from pg_attrdef f
-join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid =
-'pg_proc'::regclass
-join pg_proc p on p.oid = d.refobjid join pg_namespace n on n.oid = p.pronamespace
-where p.oid >= 16384 and {_LASTING.format(oid="f.adrelid")}
-  and {_EXTENSION.format(table="pg_proc", oid="p.oid")} is null
-order by 1, 2"""
-
-_INHERITS = f"""
-select inhrelid::int8, inhparent::int8 from pg_inherits where {_LASTING.format(oid="inhrelid")} order by
-1, 2"""
-
-_KEYS = f"""
-select i.indrelid::int8, (i.indkey::int2[])[0:i.indnkeyatts - 1]::int8[]
-from pg_index i
-where i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
-  and {_LASTING.format(oid="i.indrelid")}
-order by i.indexrelid"""
-
-_BUILTIN_FUNCTIONS = """
-select p.proname::text, min(case p.provolatile when 'v' then '0' when 's' then '1' else '2' end),
-       bool_or(p.prokind = 'a'), bool_or(p.prokind = 'p')
-from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-where n.nspname = 'pg_catalog' and p.oid < 16384
-group by 1 order by 1"""
-
-_FUNCTIONS = f"""
-select n.nspname::text, p.proname::text, p.provolatile::text, p.prokind::text,
-       {_EXTENSION.format(table="pg_proc", oid="p.oid")}
-from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-where (n.nspname <> 'pg_catalog' or p.oid >= 16384) and {_OURS}
-order by p.oid"""
-
-_BUILTIN_OPERATORS = """
-select distinct o.oprname::text from pg_operator o join pg_namespace n on n.oid = o.oprnamespace
-where n.nspname = 'pg_catalog' and o.oid < 16384 order by 1"""
-
-_OPERATORS = f"""
-select n.nspname::text, o.oprname::text, p.provolatile::text,
-       {_EXTENSION.format(table="pg_operator", oid="o.oid")}
-from pg_operator o join pg_namespace n on n.oid = o.oprnamespace left join pg_proc p on p.oid = o.oprcode
-where (n.nspname <> 'pg_catalog' or o.oid >= 16384) and {_OURS}
-order by o.oid"""
-
-_CASTS = f"""
-select c.castsource::int8, c.casttarget::int8, c.castcontext::text, s.typname::text, t.typname::text,
-       f.nspname::text || '.' || p.proname::text, {_EXTENSION.format(table="pg_cast", oid="c.oid")}
-from pg_cast c join pg_type s on s.oid = c.castsource join pg_type t on t.oid = c.casttarget
-left join pg_proc p on p.oid = c.castfunc left join pg_namespace f on f.oid = p.pronamespace
-where c.oid >= 16384 and not coalesce(p.prolang = 12 and p.prosrc = 'multirange_constructor1', false)
-order by c.oid"""
-
-_TYPES = f"""
-select t.oid::int8, n.nspname::text, t.typname::text, t.typtype::text, t.typrelid::int8,
-       case t.typtype when 'r' then (select g.rngsubtype from pg_range g where g.rngtypid = t.oid)
-       when 'm' then (select d.refobjid from pg_depend d where d.classid = 'pg_type'::regclass
-         and d.objid = t.oid and d.refclassid = 'pg_type'::regclass and d.deptype = 'i')
-       else t.typelem end::int8,
-       t.typbasetype::int8,
-       case when t.typtype = 'd' then exists (
-         select from pg_constraint k join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid
-         = k.oid
-         where k.contypid = t.oid and (
-           d.refclassid = 'pg_proc'::regclass and d.refobjid >= 16384
-           or d.refclassid = 'pg_operator'::regclass and d.refobjid >= 16384))
-       when t.typtype = 'r' then exists (select from pg_range g where g.rngtypid = t.oid and
-       g.rngcanonical >= 16384)
-       else false end,
-       {_EXTENSION.format(table="pg_type", oid="t.oid")}
-from pg_type t join pg_namespace n on n.oid = t.typnamespace
-where {_OURS} and (n.nspname <> 'pg_catalog' or t.oid >= 16384)
-order by t.oid"""
-
-_BUILTIN_TYPES = """
-select t.typname::text from pg_type t join pg_namespace n on n.oid = t.typnamespace
-where n.nspname = 'pg_catalog' and t.oid < 16384 order by 1"""
-
-_NAMES = f"""
-select x.name::text from (
-  select nspname as name from pg_namespace n where {_OURS}
-  union select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('i', 'I') and {_OURS} and n.nspname <> 'pg_catalog'
-  union select conname from pg_constraint where oid >= 16384
-    and (conrelid = 0 or {_LASTING.format(oid="conrelid")})
-  union select tgname from pg_trigger where not tgisinternal and {_LASTING.format(oid="tgrelid")}
-  union select collname from pg_collation where oid >= 16384
-  union select extname from pg_extension
-  union select polname from pg_policy) x
-order by 1"""
-
-_FINGERPRINT = """
-select md5(concat_ws(',',
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_class t
-     where t.relpersistence <> 't'),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.attrelid::int8 * 7 + t.attnum) % 1000000007))
-     from pg_attribute t
-     where t.attrelid in (select oid from pg_class where relpersistence <> 't')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_proc t),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_type t
-     where t.typnamespace not in (select oid from pg_namespace where nspname ~ '^pg_(toast_)?temp_')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_rewrite t
-     where t.ev_class in (select oid from pg_class where relpersistence <> 't')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.inhrelid::int8) % 1000000007)) from
-  pg_inherits t),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from
-  pg_operator t),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_cast t),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.indexrelid::int8) % 1000000007)) from
-  pg_index t
-     where t.indrelid in (select oid from pg_class where relpersistence <> 't')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from
-  pg_constraint t
-     where t.conrelid = 0 or t.conrelid in (select oid from pg_class where relpersistence <> 't')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_trigger t
-     where t.tgrelid in (select oid from pg_class where relpersistence <> 't')),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from
-  pg_extension t),
-  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_namespace t
-     where t.nspname !~ '^pg_(toast_)?temp_')
-))"""
 
 
 async def read_catalog(access: CatalogAccess) -> bytes:
@@ -214,28 +33,38 @@ async def read_catalog(access: CatalogAccess) -> bytes:
                 "format": FORMAT,
                 "database": await connection.fetchval("select current_database()::text"),
                 "server": int(await connection.fetchval("select current_setting('server_version_num')")),
-                "fingerprint": await connection.fetchval(_FINGERPRINT),
+                "fingerprint": await connection.fetchval(queries.FINGERPRINT),
             }
             for key, query in (
-                ("relations", _RELATIONS),
-                ("columns", _COLUMNS),
-                ("views", _VIEWS),
-                ("uses", _USES),
-                ("generated", _GENERATED),
-                ("defaults", _DEFAULTS),
-                ("inherits", _INHERITS),
-                ("keys", _KEYS),
-                ("builtin_functions", _BUILTIN_FUNCTIONS),
-                ("functions", _FUNCTIONS),
-                ("operators", _OPERATORS),
-                ("casts", _CASTS),
-                ("types", _TYPES),
+                ("relations", queries.RELATIONS),
+                ("columns", queries.COLUMNS),
+                ("views", queries.VIEWS),
+                ("uses", queries.USES),
+                ("generated", queries.GENERATED),
+                ("expressions", queries.EXPRESSIONS),
+                ("code", queries.CODE),
+                ("event_triggers", queries.EVENT_TRIGGERS),
+                ("foreign", queries.FOREIGN),
+                ("collations", queries.COLLATIONS),
+                ("patterned", queries.PATTERNED),
+                ("sequences", queries.SEQUENCES),
+                ("inherits", queries.INHERITS),
+                ("keys", queries.KEYS),
+                ("builtin_functions", queries.BUILTIN_FUNCTIONS),
+                ("functions", queries.FUNCTIONS),
+                ("operators", queries.OPERATORS),
+                ("casts", queries.CASTS),
+                ("types", queries.TYPES),
             ):
                 found[key] = [list(row) for row in await connection.fetch(query)]
+            if found["server"] >= 140000:
+                rows = await connection.fetch(queries.STATISTICS)
+                found["expressions"].extend(list(row) for row in rows)
             for key, query in (
-                ("builtin_operators", _BUILTIN_OPERATORS),
-                ("builtin_types", _BUILTIN_TYPES),
-                ("names", _NAMES),
+                ("builtin_operators", queries.BUILTIN_OPERATORS),
+                ("builtin_types", queries.BUILTIN_TYPES),
+                ("names", queries.NAMES),
+                ("collated_types", queries.COLLATED_TYPES),
             ):
                 found[key] = [row[0] for row in await connection.fetch(query)]
         return json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
@@ -249,7 +78,7 @@ async def catalog_changed(access: CatalogAccess, raw: bytes) -> bool:
     """Whether the database's catalog may differ from what read_catalog made. Raises UpstreamFailed."""
     connection = await _connect(access)
     try:
-        fingerprint = await connection.fetchval(_FINGERPRINT)
+        fingerprint = await connection.fetchval(queries.FINGERPRINT)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise UpstreamFailed("the catalog could not be checked", _detail(error)) from None
     finally:

@@ -1,0 +1,131 @@
+"""What the server runs beside a statement, unseen in its text: row security, defaults, checks, indexes,
+triggers, event triggers. It is read from the catalog as queries are; what is not understood is unknown."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wicketgate.model.statement import Effect
+from wicketgate.sql.changes import is_set_config
+from wicketgate.sql.errors import SyntaxRefused
+from wicketgate.sql.parse import parse_view
+from wicketgate.sql.scope import Scope
+from wicketgate.sql.snapshot import NO_CLASSES, Catalog, Relation
+from wicketgate.sql.tree import walk as every_node
+
+if TYPE_CHECKING:
+    from wicketgate.sql.walk import Walk
+
+_DOUBT = frozenset({Effect.READ, Effect.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a relation's expressions of one moment do. looks: they look at sensitive values, so that an error
+    may tell one; other fields as in Facts."""
+
+    effects: frozenset[Effect] = frozenset()
+    reads: frozenset[str] = NO_CLASSES
+    functions: frozenset[str] = NO_CLASSES
+    classes: frozenset[str] = NO_CLASSES
+    complete: bool = True
+    opaque: bool = False
+    looks: bool = False
+
+
+_UNKNOWN = Beside(_DOUBT, complete=False, opaque=True, looks=True)
+
+
+def reading(walk: "Walk", relation: Relation) -> None:
+    """Rows of a relation are looked at: its row security decides which."""
+    if relation.expressions or relation.code:
+        _gather(walk, _beside(walk.catalog, relation, "any"))
+
+
+def writing(walk: "Walk", relation: Relation, storing: bool, defining: bool) -> None:
+    """Rows of a relation are changed. storing: rows are stored, so that defaults are computed. defining: it
+    is DDL, which sets off no trigger."""
+    if storing and any(type_oid in walk.catalog.unsafe_types for _, _, type_oid in relation.columns):
+        walk.sensitive = walk.sensitive or walk.catalog.sensitive
+    if not relation.expressions and not relation.code:
+        return
+    reading(walk, relation)
+    if storing:
+        stored = _beside(walk.catalog, relation, "store")
+        if stored.functions or stored.opaque:
+            walk.functions |= stored.functions
+            walk.blur()
+    guards = _beside(walk.catalog, relation, "guard")
+    functions = guards.functions
+    if not defining:
+        functions |= {name for moment, name in relation.code if moment == "trigger"}
+    if functions or guards.opaque:
+        set_off(walk, functions)
+
+
+def set_off(walk: "Walk", functions: frozenset[str]) -> None:
+    """A user's code runs with what is done: it belongs to the relation (or database), and who may write that
+    may set it off. It may touch any other relation, and see sensitive values."""
+    walk.functions |= functions
+    walk.complete = False
+    if walk.catalog.sensitive:
+        walk.sensitive = True
+        walk.unproven = True
+
+
+def _gather(walk: "Walk", found: Beside) -> None:
+    walk.effects |= found.effects
+    walk.reads |= found.reads
+    walk.bounded |= found.reads  # no row of these comes out
+    walk.functions |= found.functions
+    walk.classes |= found.classes
+    walk.complete = walk.complete and found.complete
+    walk.opaque = walk.opaque or found.opaque
+    walk.sensitive = walk.sensitive or found.looks
+    if Effect.UNKNOWN in found.effects:
+        walk.disturbs = True
+
+
+def _beside(catalog: Catalog, relation: Relation, moment: str) -> Beside:
+    key = (relation.oid, moment)
+    found: Beside | None = catalog.beside.get(key)
+    if found is None:
+        # what leads back to itself is refused by the server, and unknown here
+        catalog.beside[key] = _UNKNOWN
+        found = catalog.beside[key] = _look(catalog, relation, moment)
+    return found
+
+
+def _look(catalog: Catalog, relation: Relation, moment: str) -> Beside:
+    from wicketgate.sql.queries import query
+    from wicketgate.sql.reading import expressions
+    from wicketgate.sql.walk import TooComplex, Walk
+
+    texts = [text for when, text in relation.expressions if when == moment]
+    code = [name for when, name in relation.code if when == moment]
+    walk = Walk(catalog, (), NO_CLASSES, "", False)
+    walk.query = query
+    for name in code:
+        walk.unknown(name)
+    try:
+        for text in texts:
+            body = parse_view(f"SELECT {text}").body
+            if any(node == "FuncCall" and is_set_config(part) for node, part in every_node(body)):
+                walk.unknown("pg_catalog.set_config")
+            item = walk.item((relation,), relation.name, (), False)
+            outputs = [node["ResTarget"]["val"] for node in body["targetList"]]
+            for value in expressions(walk, outputs, Scope(None, [item])):
+                if moment == "any":
+                    walk.steer(value)
+        walk.settle()
+    except (SyntaxRefused, TooComplex, RecursionError, LookupError):
+        return _UNKNOWN
+    doubtful = walk.opaque or bool(walk.unknown_names)
+    return Beside(
+        frozenset(walk.effects),
+        frozenset(walk.reads),
+        frozenset(walk.functions),
+        frozenset(walk.classes),
+        walk.complete,
+        doubtful,
+        doubtful or bool(walk.steered),
+    )
