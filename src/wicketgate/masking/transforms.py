@@ -4,7 +4,8 @@ It must never show a value that it could not read: what is not UTF-8, or too sho
 
 from typing import Final
 
-from mypy_extensions import i64
+from librt.strings import BytesWriter
+from mypy_extensions import i64, u8
 
 TRANSFORMS: Final = frozenset({"redact", "null", "last4", "partial", "truncate"})
 """Names that a policy may use. `apply` also takes the two that follow, for values that must stay JSON."""
@@ -26,9 +27,6 @@ LONGEST: Final = 128
 """Characters beyond which a value is prose, not one datum: then a part of it may be anything."""
 
 ELLIPSIS: Final = "…".encode()
-
-_ALPHANUMERIC: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_STARRED: Final = bytes.maketrans(_ALPHANUMERIC, b"*" * len(_ALPHANUMERIC))
 
 
 def apply(name: str, values: list[bytes | None], data_class: str) -> list[bytes | None]:
@@ -78,23 +76,30 @@ def redacted(data_class: str) -> bytes:
 
 def last4(value: bytes, marker: bytes) -> bytes:
     """The last four letters or digits; stars for the others, separators and width as they were."""
-    if not value.isascii():
-        return _last4_of_text(value, marker)
-    at: i64 = len(value)
-    if at > LONGEST:
-        return marker
+    size: i64 = len(value)
+    if size > LONGEST:
+        return marker if value.isascii() else _last4_of_text(value, marker)
     count: i64 = 0
-    cut: i64 = at
-    while at > 0 and count < LAST4_LEAST:
+    cut: i64 = size
+    at: i64 = size
+    while at > 0:
         at -= 1
         code: i64 = value[at]
+        if code >= 128:
+            return _last4_of_text(value, marker)
         if _alphanumeric(code):
             count += 1
             if count == 4:
                 cut = at
     if count < LAST4_LEAST:
         return marker
-    return value[:cut].translate(_STARRED) + value[cut:]
+    out = BytesWriter()
+    while at < cut:
+        code = value[at]
+        out.append(u8(42) if _alphanumeric(code) else u8(code))
+        at += 1
+    out.write(value[cut:])
+    return out.getvalue()
 
 
 def _alphanumeric(code: i64) -> bool:
