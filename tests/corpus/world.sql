@@ -71,4 +71,21 @@ CREATE TRIGGER trapped_shows BEFORE INSERT ON trapped FOR EACH ROW EXECUTE FUNCT
 CREATE TABLE defaulted (id int, body text DEFAULT first_ssn());
 CREATE TABLE moods (id int, feels mood);
 INSERT INTO moods VALUES (1, 'calm');
+
+-- row security that acts, and plain row security
+CREATE FUNCTION screens(int) RETURNS bool LANGUAGE plpgsql SECURITY DEFINER
+  AS $$ BEGIN RAISE NOTICE 'seen %', (SELECT ssn FROM public.customers WHERE id = 1); DELETE FROM public.victims;
+  RETURN true; END $$;
+CREATE TABLE screened (id int);
+INSERT INTO screened VALUES (1);
+CREATE POLICY screens ON screened USING (screens(id));
+ALTER TABLE screened ENABLE ROW LEVEL SECURITY;
+CREATE TABLE screened_ssn (id int);
+INSERT INTO screened_ssn VALUES (1);
+CREATE POLICY looks ON screened_ssn USING (EXISTS (SELECT FROM customers c WHERE c.id = screened_ssn.id AND c.ssn::int > 0));
+ALTER TABLE screened_ssn ENABLE ROW LEVEL SECURITY;
+CREATE TABLE tenanted (id int, owner text, total int);
+INSERT INTO tenanted SELECT i, 'app_rw', i * 10 FROM generate_series(1, 5) AS i;
+CREATE POLICY own ON tenanted USING (owner = current_user AND EXISTS (SELECT FROM customers c WHERE c.id = tenanted.id));
+ALTER TABLE tenanted ENABLE ROW LEVEL SECURITY;
 RESET ROLE;

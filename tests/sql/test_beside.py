@@ -160,7 +160,8 @@ def test_what_acts_at_a_reading_is_unknown_there(known: Catalog, relation: str) 
     for text in texts:
         found = facts(known, text)
         assert Effect.UNKNOWN in found.effects, text
-        assert found.opaque and not found.complete, text
+        assert found.opaque, text
+        assert not found.complete, text
         assert found.functions >= READ[relation], text
         assert analyse(known, text).disturbs, text
 
@@ -169,10 +170,12 @@ def test_what_acts_at_a_reading_is_unknown_there(known: Catalog, relation: str) 
 def test_what_is_computed_into_a_row_is_opaque(known: Catalog, relation: str) -> None:
     for text in (WRITES[0], WRITES[3]):
         found = facts(known, text.format(relation))
-        assert found.opaque and not found.complete, text
+        assert found.opaque, text
+        assert not found.complete, text
         assert found.functions >= STORED[relation], text
     reading = facts(known, f"SELECT * FROM {relation}")
-    assert not reading.opaque and reading.effects == {Effect.READ}
+    assert not reading.opaque
+    assert reading.effects == {Effect.READ}
 
 
 @pytest.mark.parametrize("relation", GUARDED)
@@ -182,9 +185,12 @@ def test_what_runs_with_a_write_is_named_and_its_messages_are_replaced(known: Ca
         assert found.facts.functions == GUARDED[relation], text
         assert not found.facts.complete, text
         assert not found.facts.opaque, "who may write a relation may set off its code"
-        assert found.sensitive and not found.facts.classes, text
+        assert found.sensitive, text
+        assert not found.facts.classes, text
     reading = facts(known, f"SELECT * FROM {relation}")
-    assert not reading.opaque and reading.complete and not reading.functions
+    assert not reading.opaque
+    assert reading.complete
+    assert not reading.functions
 
 
 @pytest.mark.parametrize("relation", ["of_domain", "of_telling"])
@@ -198,13 +204,16 @@ def test_a_domain_whose_check_acts(known: Catalog, relation: str) -> None:
 def test_its_neighbours_stay_known(known: Catalog, relation: str) -> None:
     for text in ("SELECT * FROM {}", *WRITES):
         found = facts(known, text.format(relation))
-        assert found.complete and not found.opaque and not found.functions, text
+        assert found.complete, text
+        assert not found.opaque, text
+        assert not found.functions, text
         assert Effect.UNKNOWN not in found.effects
 
 
 def test_row_security_that_looks_at_a_sensitive_value_softens_messages(known: Catalog) -> None:
     found = analyse(known, "SELECT sum(total) FROM policy_looks")
-    assert found.sensitive and found.facts.classes == {"national-id"}
+    assert found.sensitive
+    assert found.facts.classes == {"national-id"}
     assert found.facts.reads == {"public.policy_looks", "public.people"}
     assert found.facts.whole == {"public.policy_looks"}, "no row of what a policy reads comes out"
 
@@ -233,7 +242,9 @@ def test_ddl_sets_off_event_triggers_and_no_row_trigger(server: Postgres, known:
         "GRANT SELECT ON none TO PUBLIC",
     ):
         found = analyse(fired, text)
-        assert found.facts.functions == {"public.on_ddl"} and not found.facts.complete and found.sensitive
+        assert found.facts.functions == {"public.on_ddl"}
+        assert not found.facts.complete
+        assert found.sensitive
     assert facts(fired, "SELECT * FROM none").complete
 
 
@@ -244,4 +255,5 @@ def test_a_view_that_would_change_the_session_is_unknown(server: Postgres) -> No
     finally:
         server.sql("DROP VIEW vpath", database=DATABASE)
     found = analyse(catalog, "SELECT * FROM vpath")
-    assert Effect.UNKNOWN in found.facts.effects and found.disturbs
+    assert Effect.UNKNOWN in found.facts.effects
+    assert found.disturbs
