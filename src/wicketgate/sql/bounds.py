@@ -62,7 +62,7 @@ def _pin(reference: Node, scope: Scope, pinned: dict[int, set[str]]) -> None:
         and (len(parts) == 1 or item.name == parts[-2])
         and (len(parts) < 3 or parts[-3] in item.schemas)
     ]
-    if len(found) == 1 and found[0].relations:
+    if len(found) == 1 and found[0].relations and not found[0].joined:
         at = found[0].columns.names.index(name)
         relation = found[0].relations[0]
         if at < len(relation.columns):

@@ -44,6 +44,7 @@ def _unseen(walk: Walk, name: str, scope: Scope) -> Value:
     query
     and holds sensitive values, where this module might be the one that is wrong."""
     items = [item for level in scope.levels() for item in level.items]
+    walk.work(sum(len(item.columns.names) for item in items))
     derived = [item for item in items if not item.relations]
     walk.unseen(name, surely=bool(items) and not derived and not any(item.doubtful for item in items))
     held = combine([COLUMN, *(item.columns.everything() for item in derived)])
@@ -59,6 +60,7 @@ def column(walk: Walk, name: str, scope: Scope) -> Value:
     have too, and the whole row of an item of that name."""
     found: list[Value] = []
     for level in scope.levels():
+        walk.work(1 + len(level.items))
         certain = False
         loose: list[Value] = []
         for item in level.items:
@@ -87,13 +89,14 @@ def column(walk: Walk, name: str, scope: Scope) -> Value:
     return _unseen(walk, name, scope)
 
 
-def items_named(parts: tuple[str, ...], scope: Scope) -> list[Item]:
+def items_named(walk: Walk, parts: tuple[str, ...], scope: Scope) -> list[Item]:
     """The FROM items that `t`, `schema.t` or `database.schema.t` may mean: the innermost, and outer ones too
     where its schema is in doubt. A schema never names an alias."""
     name = parts[-1]
     schema = parts[-2] if len(parts) > 1 else None
     found: list[Item] = []
     for level in scope.levels():
+        walk.work(1 + len(level.items))
         here = [
             item for item in level.items if item.name == name and (schema is None or schema in item.schemas)
         ]
@@ -105,7 +108,7 @@ def items_named(parts: tuple[str, ...], scope: Scope) -> list[Item]:
 
 def _qualified(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value | None:
     """`t.c`, `s.t.c`, `d.s.t.c`; `t.f` may also be f(t), where t has no such column."""
-    found = items_named(parts[:-1], scope)
+    found = items_named(walk, parts[:-1], scope)
     if not found:
         return None
     name = parts[-1]
@@ -139,7 +142,7 @@ def _project(walk: Walk, name: str, whole: Value, surely: bool) -> Value:
 
 
 def _whole_row(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value:
-    found = items_named(parts, scope) if parts else [item for item in scope.items if not item.hidden]
+    found = items_named(walk, parts, scope) if parts else [item for item in scope.items if not item.hidden]
     if not found:
         walk.blur()
         return everything(scope)

@@ -225,6 +225,7 @@ def _subquery(walk: Walk, body: Body, scope: Scope) -> Value:
     compared = kind in ("ANY_SUBLINK", "ALL_SUBLINK", "ROWCOMPARE_SUBLINK")
     tested = (_operand if compared else expression)(walk, body.get("testexpr"), scope)
     columns = walk.query(walk, body.get("subselect", {}), scope)
+    walk.query_names[id(body)] = columns.names[0] if columns.names and columns.loose is None else None
     inside = list(columns.values)
     if columns.loose is not None:
         inside.append(columns.loose)

@@ -2,46 +2,61 @@
 A field or node that is not named here makes the statement unknown.
 """
 
+from dataclasses import dataclass
+
 from wicketgate.sql.constructs import json_syntax, nested
 from wicketgate.sql.reading import expression, predicate
-from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, combine
+from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, combine, merge, side_by_side
 from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import Walk
 
 
-def from_items(
-    walk: Walk, nodes: list[Node], scope: Scope, conditions: list[Node], limited: bool
-) -> list[Item]:
-    """The items of a FROM list. conditions: gathers the inner joins' ON. limited: see queries.select."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something in FROM. items: what names in it can refer to. pieces: what `*` stands for, in order."""
+
+    items: list[Item]
+    pieces: list[Columns]
+
+
+def _single(item: Item) -> Source:
+    return Source([item], [item.columns])
+
+
+def from_items(walk: Walk, nodes: list[Node], scope: Scope, conditions: list[Node], limited: bool) -> Source:
+    """A FROM list. conditions: gathers the inner joins' ON. limited: see queries.select."""
     items: list[Item] = []
+    pieces: list[Columns] = []
     for node in nodes:
-        items.extend(_item(walk, node, scope, items, conditions, limited))
-    return items
+        source = _item(walk, node, scope, items, conditions, limited)
+        items.extend(source.items)
+        pieces.extend(source.pieces)
+    return Source(items, pieces)
 
 
 def _item(
     walk: Walk, node: Node, scope: Scope, before: list[Item], conditions: list[Node], limited: bool
-) -> list[Item]:
+) -> Source:
     name, body = split(node)
     walk.spend()
     walk.enter()
     try:
         if name == "RangeVar":
-            return [range_item(walk, body, scope)]
+            return _single(range_item(walk, body, scope))
         if name == "JoinExpr":
             return _join(walk, body, scope, before, conditions, limited)
         if name == "RangeSubselect":
-            return [_subselect(walk, body, scope, before, limited)]
+            return _single(_subselect(walk, body, scope, before, limited))
         if name == "RangeFunction":
-            return [_functions(walk, body, Scope(scope, before))]
+            return _single(_functions(walk, body, Scope(scope, before)))
         if name == "RangeTableSample":
             return _sample(walk, body, scope, before, conditions, limited)
         if name in ("RangeTableFunc", "JsonTable"):
-            return [_table_function(walk, name, body, Scope(scope, before))]
+            return _single(_table_function(walk, name, body, Scope(scope, before)))
     finally:
         walk.depth -= 1
     walk.unknown(f"syntax {name}")
-    return [Item("", Columns(loose=COLUMN), doubtful=True)]
+    return _single(Item("", Columns(loose=COLUMN), doubtful=True))
 
 
 _RANGE = frozenset("catalogname schemaname relname inh relpersistence alias location".split())
@@ -149,7 +164,7 @@ def _table_function(walk: Walk, name: str, body: Body, scope: Scope) -> Item:
 
 def _sample(
     walk: Walk, body: Body, scope: Scope, before: list[Item], conditions: list[Node], limited: bool
-) -> list[Item]:
+) -> Source:
     if not body.keys() <= {"relation", "method", "args", "repeatable", "location"}:
         walk.unknown("syntax RangeTableSample")
     if (
@@ -168,65 +183,54 @@ _JOIN = frozenset("jointype isNatural larg rarg usingClause join_using_alias qua
 
 def _join(
     walk: Walk, body: Body, scope: Scope, before: list[Item], conditions: list[Node], limited: bool
-) -> list[Item]:
+) -> Source:
     # a chain of joins leans to the left: followed in a loop
     chain = [body]
     while "JoinExpr" in chain[-1].get("larg", {}) and not chain[-1]["larg"]["JoinExpr"].get("alias"):
         walk.spend()
         chain.append(chain[-1]["larg"]["JoinExpr"])
-    items = _item(walk, chain[-1].get("larg", {}), scope, before, conditions, limited)
+    first = _item(walk, chain[-1].get("larg", {}), scope, before, conditions, limited)
+    items, pieces = list(first.items), list(first.pieces)
     for link in reversed(chain):
         if not link.keys() <= _JOIN:
             walk.unknown("syntax JoinExpr")
+        walk.work(len(before) + len(items))
         right = _item(walk, link.get("rarg", {}), scope, [*before, *items], conditions, limited)
+        items = [*items, *right.items]
         if link.get("usingClause") or link.get("isNatural"):
-            walk.operate(("=",))
-            _match(walk, items, right, strings(link.get("usingClause")), bool(link.get("isNatural")))
-        if "join_using_alias" in link:
-            merged = Columns()
-            for name in strings(link.get("usingClause")):
-                merged.add(name, _merged(name, [*items, *right]))
-            using = Item(str(link["join_using_alias"].get("aliasname", "")), merged, hidden=True)
-            right = [*right, using]
-        items = [*items, *right]
+            whole, merged = _merged(walk, link, side_by_side(pieces), side_by_side(right.pieces))
+            pieces = [whole]
+            if "join_using_alias" in link:
+                items.append(Item(str(link["join_using_alias"].get("aliasname", "")), merged, hidden=True))
+        else:
+            pieces.extend(right.pieces)
         if "quals" in link:
             predicate(walk, link["quals"], Scope(scope, items))
             if link.get("jointype", "JOIN_INNER") == "JOIN_INNER":
                 conditions.append(link["quals"])
     alias, names = alias_of(body)
     if not alias:
-        return items
-    whole = Columns()
-    for item in items:
-        if item.hidden:
-            continue
-        whole.names.extend(item.columns.names)
-        whole.values.extend(item.columns.values)
-        if item.columns.loose is not None:
-            whole.loose = combine(
-                [COLUMN, item.columns.everything(), *([whole.loose] if whole.loose else [])]
-            )
-    if names and (body.get("usingClause") or body.get("isNatural")):
-        # merged columns shift positions: any of the new names may be any of the columns
-        whole.loose = combine([COLUMN, whole.everything()])
-    joined = Item(alias, whole.renamed(names), tuple(r for item in items for r in item.relations))
+        return Source(items, pieces)
+    # the alias hides all names below it
+    row = side_by_side(pieces)
+    walk.work(len(row.names))
+    joined = Item(alias, row.renamed(names), tuple(r for item in items for r in item.relations), joined=True)
     joined.doubtful = any(item.doubtful for item in items)
-    return [joined]
+    return _single(joined)
 
 
-def _match(walk: Walk, left: list[Item], right: list[Item], names: tuple[str, ...], natural: bool) -> None:
-    """USING and NATURAL compare columns of one name for equality."""
-    wanted = set(names)
+def _merged(walk: Walk, link: Body, left: Columns, right: Columns) -> tuple[Columns, Columns]:
+    """The row of a join by USING or NATURAL, and its merged columns alone: they are compared for equality."""
+    walk.work(2 * (len(left.names) + len(right.names)))
+    walk.operate(("=",))
+    names = strings(link.get("usingClause"))
+    natural = bool(link.get("isNatural"))
     if natural:
-        have = {name for item in left for name in item.columns.names}
-        wanted |= have & {name for item in right for name in item.columns.names}
-    for name in wanted:
-        values = [value for item in [*left, *right] if (value := item.columns.get(name)) is not None]
+        have = frozenset(right.names)
+        names = tuple(dict.fromkeys(name for name in left.names if name in have))
+    for name in names:
+        values = [value for value in (left.get(name), right.get(name)) if value is not None]
         walk.compare(values)
-
-
-def _merged(name: str, items: list[Item]) -> Value:
-    values = [value for item in items if (value := item.columns.get(name)) is not None]
-    bare = bool(values) and all(value.bare for value in values)
-    found = combine(values)
-    return Value(found.classes, bare, True, False, found.parameters)
+    row = merge(left, right, names)
+    merged = Columns(row.names[: len(names)], row.values[: len(names)], row.loose)
+    return row, merged

@@ -9,6 +9,7 @@ from wicketgate.sql.calls import ordering, sorting, window
 from wicketgate.sql.changes import named_setting
 from wicketgate.sql.columns import items_named
 from wicketgate.sql.froms import from_items
+from wicketgate.sql.naming import output_name
 from wicketgate.sql.reading import expression, expressions, predicate
 from wicketgate.sql.scope import (
     CLEAN,
@@ -20,7 +21,7 @@ from wicketgate.sql.scope import (
     unite_values,
 )
 from wicketgate.sql.tree import Body, Node, split, strings
-from wicketgate.sql.walk import Walk
+from wicketgate.sql.walk import TooComplex, Walk
 
 _FIELDS = frozenset(
     """distinctClause targetList fromClause whereClause groupClause groupDistinct havingClause
@@ -67,7 +68,8 @@ def _plain(walk: Walk, body: Body, scope: Scope, limited: bool) -> Columns:
     plain = not any(key in body for key in ("groupClause", "havingClause", "distinctClause"))
     plain = plain and not aggregates(walk, body.get("targetList", []))
     limited = plain and (limited or proven_limit(body))
-    scope.items = from_items(walk, body.get("fromClause", ()), scope, conditions, limited)
+    source = from_items(walk, body.get("fromClause", ()), scope, conditions, limited)
+    scope.items, scope.pieces = source.items, source.pieces
     if "whereClause" in body:
         predicate(walk, body["whereClause"], scope)
         conditions.append(body["whereClause"])
@@ -117,6 +119,9 @@ def _values(walk: Walk, body: Body, scope: Scope) -> Columns:
         value = unite_values([row[at] for row in rows if at < len(row)])
         columns.add(f"column{at + 1}", value)
         columns.shape.append(not value.columns)
+    if any(spreads(item) for row in body["valuesLists"] for item in row.get("List", {}).get("items", ())):
+        _loosen(columns, unite_values([COLUMN, *columns.values]))
+        columns.shape = [None]
     inner = Scope(scope)
     _tail(walk, body, inner, columns)
     return columns
@@ -210,9 +215,23 @@ def targets(walk: Walk, nodes: list[Node], scope: Scope) -> Columns:
             _expand(walk, starred, scope, columns)
         else:
             found = expression(walk, value, scope)
-            columns.shape.append(not found.columns)
-            columns.add(str(body.get("name") or _named(value)), found)
+            if spreads(value):
+                # `(row).*`: as many columns as the row has, and that may be none
+                columns.shape.append(None)
+                _loosen(columns, found)
+            else:
+                columns.shape.append(not found.columns)
+                name = str(body["name"]) if body.get("name") else output_name(value, walk.query_names)
+                columns.add(name or "", found)
+                if name is None:
+                    _loosen(columns, found)
+    if len(columns.names) > MOST_OUTPUTS:
+        raise TooComplex
     return columns
+
+
+MOST_OUTPUTS = 1664
+"""PostgreSQL has no longer output lists (MaxTupleAttributeNumber)."""
 
 
 def star(node: Node) -> tuple[str, ...] | None:
@@ -223,61 +242,41 @@ def star(node: Node) -> tuple[str, ...] | None:
     return parts[:-1] if parts[-1:] == ("*",) and "A_Star" in node["ColumnRef"]["fields"][-1] else None
 
 
+def spreads(node: Node) -> bool:
+    """Whether this stands for any number of values: `t.*`, `(row).*`."""
+    if star(node) is not None:
+        return True
+    steps = node.get("A_Indirection", {}).get("indirection", ())
+    return bool(steps) and "A_Star" in steps[-1]
+
+
+def _loosen(columns: Columns, value: Value) -> None:
+    """There are more columns than can be told, and they may hold this."""
+    have = [] if columns.loose is None else [columns.loose]
+    columns.loose = unite_values([COLUMN, value, *have])
+
+
 def _expand(walk: Walk, qualifier: tuple[str, ...], scope: Scope, columns: Columns) -> None:
-    items = items_named(qualifier, scope) if qualifier else [item for item in scope.items if not item.hidden]
-    if not items:
+    if qualifier:
+        items = items_named(walk, qualifier, scope)
+        rows = [item.columns for item in items]
+        if len(items) > 1:
+            for row in rows:
+                _loosen(columns, row.everything())
+    else:
+        rows = scope.row()
+    if not rows:
         walk.unseen(".".join((*qualifier, "*")))
         columns.loose = COLUMN
         return
-    for item in items:
-        columns.names.extend(item.columns.names)
-        columns.values.extend(item.columns.values)
-        if item.columns.loose is not None:
-            loose = [item.columns.loose] + ([columns.loose] if columns.loose is not None else [])
-            columns.loose = unite_values([*loose, *item.columns.values])
-
-
-def _named(node: Node) -> str:
-    """The name that PostgreSQL gives an output without one (FigureColname), as far as it can be referred
-    to."""
-    name, body = split(node)
-    if name == "ColumnRef":
-        parts = [part for part in strings(body.get("fields")) if part != "*"]
-        return parts[-1] if parts else "?column?"
-    if name == "FuncCall":
-        return strings(body.get("funcname"))[-1]
-    if name == "A_Indirection":
-        fields = [part for part in strings(body.get("indirection")) if part not in ("", "*")]
-        return fields[-1] if fields else _named(body.get("arg", {}))
-    if name == "TypeCast":
-        inner = _named(body.get("arg", {}))
-        return inner if inner != "?column?" else strings(body["typeName"].get("names"))[-1]
-    if name == "CollateClause":
-        return _named(body.get("arg", {}))
-    if name == "SubLink" and body.get("subLinkType") == "EXPR_SUBLINK":
-        select_body = body.get("subselect", {}).get("SelectStmt", {})
-        outputs = select_body.get("targetList", [])
-        first = outputs[0].get("ResTarget", {}) if outputs else {}
-        return str(first.get("name") or _named(first.get("val", {}))) if outputs else "?column?"
-    if name == "SubLink":
-        return {"EXISTS_SUBLINK": "exists", "ARRAY_SUBLINK": "array"}.get(
-            str(body.get("subLinkType")), "?column?"
-        )
-    if name == "CaseExpr":
-        inner = _named(body.get("defresult", {})) if body.get("defresult") else "?column?"
-        return inner if inner != "?column?" else "case"
-    if name == "MinMaxExpr":
-        return "greatest" if body.get("op") == "IS_GREATEST" else "least"
-    if name == "SQLValueFunction":
-        return str(body.get("op", "")).removeprefix("SVFOP_").lower()
-    if name == "A_Expr" and body.get("kind") == "AEXPR_NULLIF":
-        return "nullif"
-    return {
-        "A_ArrayExpr": "array",
-        "RowExpr": "row",
-        "CoalesceExpr": "coalesce",
-        "GroupingFunc": "grouping",
-    }.get(name, "?column?")
+    for row in rows:
+        walk.work(len(row.names))
+        columns.names.extend(row.names)
+        columns.values.extend(row.values)
+        if row.loose is not None:
+            _loosen(columns, unite_values([row.loose, *row.values]))
+        if len(columns.names) > MOST_OUTPUTS:
+            raise TooComplex
 
 
 # -- WITH --------------------------------------------------------------------------------------------------

@@ -72,11 +72,16 @@ class Columns:
     values: list[Value] = field(default_factory=list)
     loose: Value | None = None
     shape: list[bool | None] = field(default_factory=list)
+    _places: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
+    _placed: int = field(default=0, repr=False, compare=False)
 
     def listed(self, name: str) -> Value | None:
         """All listed columns of this name united; None where there is none."""
-        found = [value for column, value in zip(self.names, self.values, strict=True) if column == name]
-        return unite_values(found) if found else None
+        for at in range(self._placed, len(self.names)):  # names are only ever added
+            self._places.setdefault(self.names[at], []).append(at)
+        self._placed = len(self.names)
+        found = self._places.get(name)
+        return unite_values([self.values[at] for at in found]) if found else None
 
     def get(self, name: str) -> Value | None:
         """What a column of this name may hold; None where there can be none."""
@@ -103,6 +108,44 @@ class Columns:
             blurred = Value(any_column.classes, any_column.bare, True, False, any_column.parameters)
             return Columns(list(names), [blurred] * len(names), blurred)
         return Columns([*names[: len(self.names)], *self.names[len(names) :]], list(self.values))
+
+
+def side_by_side(pieces: list[Columns]) -> Columns:
+    """One row of several, one after the other. Where one is loose, no position after it can be told."""
+    if len(pieces) == 1:
+        return pieces[0]
+    row = Columns()
+    loose: list[Value] = []
+    for piece in pieces:
+        row.names.extend(piece.names)
+        row.values.extend(piece.values)
+        if piece.loose is not None:
+            loose.append(piece.loose)
+    if loose:
+        row.loose = unite_values([COLUMN, *loose, *row.values])
+    return row
+
+
+def merge(left: Columns, right: Columns, names: tuple[str, ...]) -> Columns:
+    """The row of JOIN … USING (names): the merged columns in this order, what is left of the left row, then
+    of the right. A merged column may be of either side: the server takes the one that needs no cast, both in
+    a FULL JOIN. Loose where a side has not exactly one column of each name."""
+    row = Columns()
+    sure = left.loose is None and right.loose is None
+    for name in names:
+        sure = sure and left.names.count(name) == 1 == right.names.count(name)
+        found = [value for value in (left.get(name), right.get(name)) if value is not None]
+        value = unite_values(found)
+        row.add(name, value if value.columns else Value(value.classes, False, True))
+    merged = frozenset(names)
+    for side in (left, right):
+        for name, value in zip(side.names, side.values, strict=True):
+            if name not in merged:
+                row.add(name, value)
+    if not sure:
+        extra = [side.loose for side in (left, right) if side.loose is not None]
+        row.loose = unite_values([COLUMN, *extra, *left.values, *right.values])
+    return row
 
 
 def by_name(shapes: list[Columns]) -> Columns:
@@ -154,6 +197,7 @@ class Item:
 
     schema: the schema that may qualify it (`s.t.column`), None for an alias. doubtful: it may be something
     whose columns are not all known. hidden: unqualified names don't find it (RETURNING's old and new).
+    joined: a join under one alias.
     """
 
     name: str
@@ -163,17 +207,33 @@ class Item:
     doubtful: bool = False
     hidden: bool = False
     only: bool = False
+    joined: bool = False
 
 
 class Scope:
-    """The names that an expression can see: this level's items, then its parents', and the WITH queries."""
+    """The names that an expression can see: this level's items, then its parents', and the WITH queries.
 
-    __slots__ = ("items", "parent", "queries")
+    pieces: what `*` stands for, in the server's order (None: the items' columns, one after the other).
+    """
 
-    def __init__(self, parent: "Scope | None" = None, items: list[Item] | None = None) -> None:
+    __slots__ = ("items", "parent", "pieces", "queries")
+
+    def __init__(
+        self,
+        parent: "Scope | None" = None,
+        items: list[Item] | None = None,
+        pieces: list[Columns] | None = None,
+    ) -> None:
         self.parent = parent
         self.items = items if items is not None else []
+        self.pieces = pieces
         self.queries: dict[str, Columns] = {}
+
+    def row(self) -> list[Columns]:
+        """What `*` stands for, piece by piece."""
+        if self.pieces is not None:
+            return self.pieces
+        return [item.columns for item in self.items if not item.hidden]
 
     def levels(self) -> Iterator["Scope"]:
         scope: Scope | None = self

@@ -67,6 +67,7 @@ class Walk:
         self.held_types: set[int] = set()
         self.cast_names: set[str] = set()
         self.polymorphic = False
+        self.query_names: dict[int, str | None] = {}
         self.row_setting: str | None = None
         self.refusal: str | None = None
         self.redact = False

@@ -5,7 +5,7 @@ A field that is not named here makes the statement unknown.
 from wicketgate.model.statement import Effect
 from wicketgate.sql.bounds import bound
 from wicketgate.sql.froms import alias_of, from_items
-from wicketgate.sql.queries import query, select, targets, with_queries
+from wicketgate.sql.queries import query, select, spreads, targets, with_queries
 from wicketgate.sql.reading import expression, predicate
 from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, unite_values
 from wicketgate.sql.snapshot import NO_CLASSES
@@ -82,8 +82,10 @@ def _insert(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
         plain = kind == "SelectStmt" and inner.keys() <= {"valuesLists", "limitOption", "op"}
         if plain and "valuesLists" in inner:
             for row in inner["valuesLists"]:
-                for at, node in enumerate(row.get("List", {}).get("items", ())):
-                    held = into[at] if at < len(into) else _any(target)
+                nodes = row.get("List", {}).get("items", ())
+                told = not any(spreads(node) for node in nodes)
+                for at, node in enumerate(nodes):
+                    held = into[at] if told and at < len(into) else _any(target)
                     _store(walk, expression(walk, node, scope), held, False)
         else:
             if kind != "SelectStmt":
@@ -117,8 +119,9 @@ def _conflict(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
 def _update(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
     _writes(walk, target, Effect.WRITE)
     conditions: list[Node] = []
-    scope.items = from_items(walk, body.get("fromClause", ()), scope, conditions, False)
-    scope.items = [target.item, *scope.items]
+    source = from_items(walk, body.get("fromClause", ()), scope, conditions, False)
+    scope.items = [target.item, *source.items]
+    scope.pieces = [target.item.columns, *source.pieces]
     _assign(walk, body.get("targetList", ()), scope, target)
     predicate(walk, body.get("whereClause"), scope)
     if "whereClause" in body:
@@ -129,8 +132,9 @@ def _update(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
 def _delete(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
     _writes(walk, target, Effect.DELETE)
     conditions: list[Node] = []
-    scope.items = from_items(walk, body.get("usingClause", ()), scope, conditions, False)
-    scope.items = [target.item, *scope.items]
+    source = from_items(walk, body.get("usingClause", ()), scope, conditions, False)
+    scope.items = [target.item, *source.items]
+    scope.pieces = [target.item.columns, *source.pieces]
     predicate(walk, body.get("whereClause"), scope)
     if "whereClause" in body:
         conditions.append(body["whereClause"])
@@ -138,8 +142,9 @@ def _delete(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
 
 
 def _merge(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
-    sources = from_items(walk, [body.get("sourceRelation", {})], scope, [], False)
-    both = [target.item, *sources]
+    source = from_items(walk, [body.get("sourceRelation", {})], scope, [], False)
+    both = [target.item, *source.items]
+    scope.pieces = [*source.pieces, target.item.columns]  # what RETURNING * gives, in this order
     joined = Scope(scope, both)
     predicate(walk, body.get("joinCondition"), joined)
     for node in body.get("mergeWhenClauses", ()):
@@ -156,13 +161,15 @@ def _merge(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
         elif command == "CMD_INSERT":
             _writes(walk, target, Effect.WRITE)
             into = _into(target, clause.get("targetList", ()))
-            for at, value_node in enumerate(clause.get("values", ())):
-                held = into[at] if at < len(into) else _any(target)
+            nodes = clause.get("values", ())
+            told = not any(spreads(node) for node in nodes)
+            for at, value_node in enumerate(nodes):
+                held = into[at] if told and at < len(into) else _any(target)
                 _store(walk, expression(walk, value_node, joined), held, False)
         elif command != "CMD_NOTHING":
             walk.unknown(f"syntax {command}")
     scope.items = both
-    bound(walk, Scope(scope, sources), [], False)
+    bound(walk, Scope(scope, source.items), [], False)
 
 
 # -- what is stored ----------------------------------------------------------------------------------------
@@ -218,6 +225,8 @@ def _assigned(walk: Walk, node: Node, scope: Scope) -> Value:
     at = int(multiple.get("colno", 0)) - 1
     if "RowExpr" in source:
         parts = source["RowExpr"].get("args", ())
+        if any(spreads(part) for part in parts):
+            return unite_values([COLUMN, *(expression(walk, part, scope) for part in parts)])
         return expression(walk, parts[at], scope) if 0 <= at < len(parts) else COLUMN
     if "SubLink" in source:
         columns = query(walk, source["SubLink"].get("subselect", {}), scope)
@@ -247,4 +256,5 @@ def _returning(walk: Walk, clause: Body | None, scope: Scope, target: _Target) -
     for name in names.values():
         if name not in taken:
             items = [*items, Item(name, target.item.columns, target.item.relations, hidden=True)]
-    return targets(walk, clause.get("exprs", []), Scope(scope, items))
+    pieces = scope.pieces if scope.pieces is not None else [target.item.columns]
+    return targets(walk, clause.get("exprs", []), Scope(scope, items, pieces))
