@@ -70,7 +70,7 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         foreign=_foreign(source),
         event_triggers=frozenset(row[0] for row in source["event_triggers"] if _acts(row, trusted)),
         collations={name: bool(exact) for name, exact in source["collations"]},
-        collated=frozenset(row[2] for row in source["types"] if row[0] in set(source["collated_types"])),
+        collated=_collated(source, relations),
         names=_names(source),
         unbound=unbound,
         resolve_view=resolve_view,
@@ -299,6 +299,14 @@ def _children(source: dict[str, Any]) -> dict[int, tuple[int, ...]]:
     for child, parent in source["inherits"]:
         found.setdefault(parent, []).append(child)
     return {parent: tuple(many) for parent, many in found.items()}
+
+
+def _collated(source: dict[str, Any], relations: Mapping[int, Relation]) -> frozenset[str]:
+    """Names of types whose values may compare by pattern: domains with such a collation, and rows with such a
+    column."""
+    domains = set(source["collated_types"])
+    names = {row[2] for row in source["types"] if row[0] in domains}
+    return frozenset(names | {relation.name for relation in relations.values() if relation.patterned})
 
 
 def _foreign(source: dict[str, Any]) -> dict[int, tuple[Foreign, ...]]:

@@ -5,6 +5,12 @@ A statement type that does not stand here (or in resolve's own) is unknown.
 from typing import Final
 
 from wicketgate.model.statement import Effect
+from wicketgate.sql.bodies import plainly_clean
+from wicketgate.sql.changes import is_set_config
+from wicketgate.sql.functions import Doing
+from wicketgate.sql.reading import HANDLERS, expression
+from wicketgate.sql.scope import COLUMN, Columns, Item, Scope
+from wicketgate.sql.snapshot import Relation
 from wicketgate.sql.tree import Body, options, split, strings, walk
 from wicketgate.sql.walk import Walk
 
@@ -82,23 +88,38 @@ _WOKEN = {"CreateCastStmt": ("func",), "CreateConversionStmt": ("func_name",)}
 
 _HARMLESS_ALTERATIONS = frozenset(
     f"AT_{name}"
-    for name in """AddColumn ColumnDefault DropNotNull SetNotNull DropColumn SetStatistics SetOptions
+    for name in """AddColumn ColumnDefault DropNotNull SetNotNull SetStatistics SetOptions
     ResetOptions SetStorage SetCompression AddIndex AddConstraint ValidateConstraint DropConstraint
-    AlterConstraint ChangeOwner ClusterOn DropCluster SetLogged SetUnLogged SetTableSpace SetRelOptions
+    AlterConstraint ChangeOwner DropCluster SetLogged SetUnLogged SetTableSpace SetRelOptions
     ResetRelOptions EnableTrig EnableAlwaysTrig EnableReplicaTrig DisableTrig EnableTrigAll DisableTrigAll
     EnableTrigUser DisableTrigUser EnableRowSecurity DisableRowSecurity ForceRowSecurity NoForceRowSecurity
     ReplicaIdentity AddIdentity SetIdentity DropIdentity""".split()
 )
 
-_HARMLESS = frozenset(
-    """DropStmt CommentStmt GrantStmt VacuumStmt ReindexStmt ClusterStmt AlterOwnerStmt SecLabelStmt
-    AlterSeqStmt CreateSeqStmt CreateStmt CreatePublicationStmt AlterPublicationStmt DropOwnedStmt""".split()
-)
-"""With these, no value of a table that they name can come out or steer anything."""
+"""With these, no value of the table comes out or steers anything but through their expressions."""
 
-_EXPRESSIONS = frozenset(
-    {"A_Expr", "FuncCall", "TypeCast", "SubLink", "ColumnRef", "CaseExpr", "NullTest", "BoolExpr"}
+_ON_COLUMN = frozenset({"AT_DropColumn", "AT_AlterColumnType"})
+"""These may take a class from a column: harmless where it has none."""
+
+_HARMLESS = frozenset(
+    """DropStmt CommentStmt GrantStmt VacuumStmt ReindexStmt AlterOwnerStmt SecLabelStmt AlterSeqStmt
+    CreateSeqStmt CreateStmt CreatePublicationStmt AlterPublicationStmt DropOwnedStmt IndexStmt
+    CreateStatsStmt CreatePolicyStmt AlterPolicyStmt CreateDomainStmt AlterDomainStmt""".split()
 )
+"""The same of whole statements."""
+
+_SUPPORT = frozenset(
+    """sfunc finalfunc combinefunc serialfunc deserialfunc msfunc minvfunc mfinalfunc procedure function
+    restrict join canonical subtype_diff input output receive send typmod_in typmod_out analyze subscript
+    subtype_opclass""".split()
+)
+"""Options of definitions that name a function, which then runs without being named."""
+
+_ROUTINES = frozenset(
+    "OBJECT_FUNCTION OBJECT_PROCEDURE OBJECT_ROUTINE OBJECT_AGGREGATE OBJECT_SCHEMA".split()
+)
+
+_PLAIN_CHANGES = frozenset("volatility strict leakproof cost rows parallel".split())
 
 
 def command(state: Walk, name: str, body: Body) -> None:
@@ -126,11 +147,13 @@ def command(state: Walk, name: str, body: Body) -> None:
     if body.get("behavior") == "DROP_CASCADE" or name in ("DropOwnedStmt", "ReassignOwnedStmt"):
         state.complete = False  # what goes with it is not named
     relations = _named(state, name, body)
-    if not (name in _HARMLESS and not _has_expressions(body)) and not _harmless_alteration(name, body):
-        for oid in relations:
-            relation = state.relations[oid]
-            for classes in state.catalog.relation_classes(relation).values():
-                state.steered |= classes
+    if state.catalog.sensitive:
+        _plants(state, name, body)
+    for oid in relations if name not in _HARMLESS else ():
+        _unclassed(state, name, body, state.relations[oid])
+    if name == "ClusterStmt" and "relation" not in body:
+        for relation in state.catalog.relations.values():
+            _steer(state, relation)
     if name == "RenameStmt" and body.get("renameType") == "OBJECT_SCHEMA":
         _schema(state, str(body.get("subname", "")))
 
@@ -153,8 +176,7 @@ def _schema(state: Walk, schema: str) -> None:
     """A renamed schema takes its tables' names, and so their classes, away."""
     for relation in state.catalog.relations.values():
         if relation.schema == schema:
-            for classes in state.catalog.relation_classes(relation).values():
-                state.steered |= classes
+            _steer(state, relation)
 
 
 def _named(state: Walk, name: str, body: Body) -> set[int]:
@@ -194,45 +216,121 @@ _ON_RELATIONS = frozenset(
 )
 
 
-def _has_expressions(body: Body) -> bool:
-    return any(node in _EXPRESSIONS for node, _ in walk(body))
+def _steer(state: Walk, relation: Relation, column: str | None = None) -> None:
+    """Every class of a relation, or of one of its columns and of that column in what inherits it."""
+    for each in (relation, *state.catalog.descendants(relation.oid)):
+        held = state.catalog.relation_classes(each)
+        if column is None:
+            state.steered |= frozenset().union(*held.values())
+        elif column in each.numbers:
+            state.steered |= held.get(each.numbers[column], frozenset())
 
 
-def _harmless_alteration(name: str, body: Body) -> bool:
-    if name == "IndexStmt":
-        plain = not any("expr" in part for node, part in walk(body.get("indexParams")) if node == "IndexElem")
-        return plain and "whereClause" not in body
-    if name == "CreateStatsStmt":
-        return not any("expr" in part for node, part in walk(body.get("exprs")) if node == "StatsElem")
+def _unclassed(state: Walk, name: str, body: Body, relation: Relation) -> None:
+    """Changes that may take a class away from a column, or put rows into a telling order."""
     if name != "AlterTableStmt":
-        return False
+        _steer(state, relation)
+        return
     for node in body.get("cmds", ()):
         part = node.get("AlterTableCmd", {})
-        if part.get("subtype") not in _HARMLESS_ALTERATIONS:
-            return False
-        if any(inner == "ColumnRef" or inner == "SubLink" for inner, _ in walk(part)):
-            return False
-    return True
+        kind = part.get("subtype")
+        if kind in _ON_COLUMN:
+            _steer(state, relation, str(part.get("name", "")))
+        elif kind not in _HARMLESS_ALTERATIONS:
+            _steer(state, relation)
+        for inner, constraint in walk(part):
+            if inner == "Constraint" and constraint.get("contype") == "CONSTR_EXCLUSION":
+                _excludes(state, constraint, relation)
+
+
+def _excludes(state: Walk, constraint: Body, relation: Relation) -> None:
+    """An exclusion compares by any operator: only `=` is harmless."""
+    for pair in constraint.get("exclusions", ()):
+        element, operator = pair["List"]["items"]
+        if strings(operator.get("List", {}).get("items"))[-1:] != ("=",):
+            _steer(state, relation, element.get("IndexElem", {}).get("name"))
+
+
+def _plants(state: Walk, name: str, body: Body) -> None:
+    """Code is put where it later runs unseen: where it can't be told to be clean, it can't be followed."""
+    if name == "CreateFunctionStmt":
+        clean = plainly_clean(state, body)
+    elif name == "AlterFunctionStmt":
+        clean = options(body.get("actions")).keys() <= _PLAIN_CHANGES
+    elif name in ("RenameStmt", "AlterObjectSchemaStmt"):
+        clean = body.get("renameType", body.get("objectType")) not in _ROUTINES
+    elif name in ("DefineStmt", "CreateRangeStmt"):
+        given = options(body.get("definition") or body.get("params"))
+        clean = all(
+            _computes(state, strings((node or {}).get("TypeName", {}).get("names")))
+            for key, node in given.items()
+            if key in _SUPPORT
+        )
+    else:
+        clean = name not in ("CreateOpClassStmt", "AlterOpFamilyStmt", "CreateTransformStmt")
+    if not clean:
+        state.blur()
+        state.functions.add("code in a definition")
+
+
+def _computes(state: Walk, function: tuple[str, ...]) -> bool:
+    trial = Walk(state.catalog, state.path, state.temporary, state.user, state.read_only)
+    return bool(function) and trial.call(function) is Doing.PURE and not trial.opaque
 
 
 def _expressions(state: Walk, name: str, body: Body) -> None:
-    """What expressions inside a definition call: they may run at once (ADD COLUMN … DEFAULT f())."""
-    for node, part in walk(body):
-        if node == "FuncCall":
-            called = strings(part.get("funcname"))
-            doing = state.call(called)
-            state.does(doing, called[-1])
-        elif node == "A_Expr":
-            operator = strings(part.get("name"))
-            if part.get("kind") in ("AEXPR_OP", "AEXPR_OP_ANY", "AEXPR_OP_ALL", "AEXPR_IN", "AEXPR_LIKE"):
-                state.operate(operator)
-        elif node == "TypeCast":
-            state.cast(part.get("typeName", {}))
-        elif node in ("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt") and name not in (
-            "CreateFunctionStmt",
-            "RuleStmt",
-        ):
+    """Expressions in a definition are read as those of queries are: some run at once (ADD COLUMN … DEFAULT
+    f()), all run later, when nobody looks."""
+    scope = _scope(state, body)
+    stack: list[object] = [
+        part
+        for field, part in body.items()
+        if field != "sql_body" and (name, field) != ("RuleStmt", "actions")
+    ]
+    while stack:
+        thing = stack.pop()
+        if isinstance(thing, list):
+            stack.extend(thing)
+            continue
+        if not isinstance(thing, dict):
+            continue
+        node, part = split(thing) if len(thing) == 1 else ("", {})
+        if node in HANDLERS or node == "A_Const":
+            if node == "ColumnRef" and strings(part.get("fields")) in (("minvalue",), ("maxvalue",)):
+                continue
+            if any(inner == "FuncCall" and is_set_config(call) for inner, call in walk(thing)):
+                state.unknown("pg_catalog.set_config")
+            state.steer(expression(state, thing, scope))
+        elif node in ("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
             state.unknown(f"syntax {node} in {name}")
-        elif node == "AlterTableCmd" and part.get("subtype") == "AT_AlterColumnType":
-            definition = part.get("def", {}).get("ColumnDef", {})
-            state.cast(definition.get("typeName", {}))
+        else:
+            if node == "AlterTableCmd" and part.get("subtype") in ("AT_AddColumn", "AT_AlterColumnType"):
+                _column_type(state, part.get("def", {}).get("ColumnDef", {}).get("typeName", {}))
+            stack.extend(thing.values())
+
+
+_SERIAL = frozenset("serial bigserial smallserial serial2 serial4 serial8".split())
+
+
+def _column_type(state: Walk, type_name: Body) -> None:
+    """A new column's type: its input may run at once."""
+    if strings(type_name.get("names"))[-1:] not in ((kind,) for kind in _SERIAL):
+        state.cast(type_name)
+
+
+def _scope(state: Walk, body: Body) -> Scope:
+    """The columns that a definition's expressions may name: the relation's own, and new ones."""
+    new = [str(part["colname"]) for node, part in walk(body) if node == "ColumnDef" and part.get("colname")]
+    reference = body.get("relation") or body.get("table") or {}
+    listed = [node["RangeVar"] for node in body.get("relations", ()) if "RangeVar" in node]
+    items = []
+    for named in [reference, *listed] if reference else listed:
+        relations, doubtful = state.find(named)
+        item = state.item(relations, str(named.get("relname", "")), (), doubtful)
+        for column in new:
+            if column not in item.columns.names:
+                item.columns.add(column, COLUMN)
+        items.append(item)
+    if not items or "tableElts" in body:
+        items = [Item(str(reference.get("relname", "")), Columns(loose=COLUMN))]
+    return Scope(None, items)

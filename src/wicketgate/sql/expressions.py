@@ -2,6 +2,8 @@
 A sensitive column may be compared for equality here, nothing else.
 """
 
+from dataclasses import replace
+
 from wicketgate.sql import calls, columns, constructs
 from wicketgate.sql.builtins import VALUE
 from wicketgate.sql.constructs import json_syntax
@@ -99,7 +101,8 @@ def _operand(walk: Walk, node: Node | None, scope: Scope) -> Value:
             walk.spend()
         found = combine(values)
         bare = all(value.bare or not value.classes for value in values)
-        return Value(found.classes, bare, found.columns, False, found.parameters)
+        asked = any(value.guesses for value in values)
+        return Value(found.classes, bare, found.columns, False, found.parameters, asked)
     return expression(walk, node, scope)
 
 
@@ -137,15 +140,30 @@ _PLAIN_FIELDS = {
     "MinMaxExpr": "op",
     "NamedArgExpr": "name argnumber",
     "CoalesceExpr": "",
-    "A_ArrayExpr": "list_start list_end",
     "RowExpr": "row_format",
-    "CollateClause": "collname",
 }
 
-_computed("arg", "NullTest", "BooleanTest", "NamedArgExpr", "CollateClause")
+_computed("arg", "NullTest", "BooleanTest", "NamedArgExpr")
 _computed("args", "MinMaxExpr", "CoalesceExpr")
-_computed("elements", "A_ArrayExpr")
 _computed("args colnames", "RowExpr")
+
+
+@reads("CollateClause", "arg collname")
+def _collate(walk: Walk, body: Body, scope: Scope) -> Value:
+    """COLLATE may make `=` take different texts for equal, wherever in an operand it stands."""
+    if not walk.catalog.collations.get(strings(body.get("collname"))[-1], False):
+        walk.patterned = True
+    value = expression(walk, body.get("arg"), scope)
+    walk.consume([value])
+    return combine([value])
+
+
+@reads("A_ArrayExpr", "elements list_start list_end")
+def _array(walk: Walk, body: Body, scope: Scope) -> Value:
+    values = expressions(walk, body.get("elements"), scope)
+    walk.consume(values)
+    found = combine(values)
+    return replace(found, constant=True) if all(value.constant for value in values) else found
 
 
 @reads("CaseExpr", "arg args defresult")
@@ -171,7 +189,7 @@ def _cast(walk: Walk, body: Body, scope: Scope) -> Value:
     value = expression(walk, argument, scope)
     target = body.get("typeName", {})
     walk.cast(target, "A_Const" in argument)
-    if value.constant:
+    if value.constant or (value.bare and not value.classes):
         return value
     named = strings(argument.get("ColumnRef", {}).get("fields"))
     if (

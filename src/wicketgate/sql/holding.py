@@ -5,13 +5,14 @@ from dataclasses import replace
 from wicketgate.model.statement import Effect
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment
 from wicketgate.sql.bounds import bound
-from wicketgate.sql.changes import analyzes
+from wicketgate.sql.changes import analyzes, is_set_config
 from wicketgate.sql.finish import NOTHING, Resolver, Special, finish
 from wicketgate.sql.parse import Member
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.reading import expressions, predicate
 from wicketgate.sql.scope import Columns, Item, Scope
 from wicketgate.sql.tree import strings
+from wicketgate.sql.tree import walk as every_node
 from wicketgate.sql.walk import Walk
 
 
@@ -168,6 +169,9 @@ def _into(
     walk.effects.add(Effect.DEFINE)
     for value in [*columns.values, *([columns.loose] if columns.loose is not None else [])]:
         walk.steer(value)
+    if member.node == "ViewStmt" or member.body.get("objtype") == "OBJECT_MATVIEW":
+        if any(node == "FuncCall" and is_set_config(part) for node, part in every_node(member.body)):
+            walk.unknown("pg_catalog.set_config")  # later sessions would not be told
     if member.node == "ViewStmt":
         _replaced(walk, member)
     return finish(walk, NOTHING, False)

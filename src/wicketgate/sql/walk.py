@@ -67,6 +67,10 @@ class Walk:
         self.held_types: set[int] = set()
         self.cast_names: set[str] = set()
         self.polymorphic = False
+        self.patterned = False
+        self.compared: set[str] = set()
+        self.interleaves = False
+        """What is compared comes out equal or not (FULL JOIN, UNION): sorted, one tells where others lie."""
         self.query_names: dict[int, str | None] = {}
         self.row_setting: str | None = None
         self.refusal: str | None = None
@@ -111,6 +115,8 @@ class Walk:
             columns = (column for relation in self.relations.values() for column in relation.columns)
             if any(type_oid in self.catalog.unsafe_types for _, _, type_oid in columns):
                 self.unknown("a type's own code")
+        if self.patterned:
+            self.steered |= self.compared  # `=` may take different texts for equal: it is a pattern then
         if self.catalog.event_triggers and self.effects & {Effect.DEFINE, Effect.GRANT}:
             set_off(self, self.catalog.event_triggers)
 
@@ -118,9 +124,6 @@ class Walk:
         self.depth += 1
         if self.depth > DEEPEST:
             raise TooComplex
-
-    def leave(self) -> None:
-        self.depth -= 1
 
     def spend(self) -> None:
         self.nodes += 1
@@ -149,12 +152,15 @@ class Walk:
                 self.sensitive_parameters |= value.parameters
 
     def compare(self, values: Iterable[Value]) -> None:
-        """Values are compared for equality: a bare column may stand here, anything computed may not."""
+        """Values are compared for equality: a bare column, a literal and a parameter may stand here, anything
+        computed may not."""
         many = list(values)
         if any(value.classes for value in many):
+            asked = any(value.guesses or (self.interleaves and not value.classes) for value in many)
             for value in many:
-                if not value.bare:
+                if asked or not value.bare:
                     self.steered |= value.classes
+                self.compared |= value.classes
                 self.sensitive_parameters |= value.parameters
 
     # -- relations -----------------------------------------------------------------------------------------
@@ -237,6 +243,7 @@ class Walk:
         if classes:
             self.classes |= classes
             self.sensitive = True
+        self.patterned = self.patterned or bool(relation.patterned)
         if self.catalog.holds:
             for _, _, type_oid in relation.columns:
                 self.held_types |= self.catalog.holds.get(type_oid, frozenset())
@@ -355,6 +362,7 @@ class Walk:
         if f"{bare}!" in self.temporary or ("cast()" in self.temporary and not constant):
             self.unknown(f"type {bare}")
             return
+        self.patterned = self.patterned or bare in self.catalog.collated
         if bare in self.temporary:
             return
         if self.catalog.casts:
