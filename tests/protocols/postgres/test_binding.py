@@ -140,9 +140,7 @@ async def test_what_was_made_from_it_stays_sensitive(
     try:
         postgres15.sql(WORLD, database=database)
         place = access(postgres15, database=database)
-        mapped = Resource(
-            "r", "postgres", "h", 1, (database,), TlsMode.DISABLE, {}, sensitive={database: KEYS}
-        )
+        mapped = mapping(KEYS)
         first = bind(None, await read_catalog(place), mapped, "d")
         assert first == bind(first, await read_catalog(place), mapped, "d"), "it holds still"
         postgres15.sql(change, database=database)
@@ -153,13 +151,8 @@ async def test_what_was_made_from_it_stays_sensitive(
         assert third == second
         assert classes(third, "plain", "note", KEYS) == frozenset()
         fewer = {key: value for key, value in KEYS.items() if value != name}
-        let_go = Resource(
-            "r", "postgres", "h", 1, (database,), TlsMode.DISABLE, {}, sensitive={database: fewer}
-        )
-        assert (
-            classes(bind(third, await read_catalog(place), let_go, database), relation, column, fewer)
-            == frozenset()
-        )
+        let_go = bind(third, await read_catalog(place), mapping(fewer), "d")
+        assert classes(let_go, relation, column, fewer) == frozenset()
     finally:
         postgres15.sql(f"DROP DATABASE {database}", database="postgres")
 
