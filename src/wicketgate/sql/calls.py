@@ -1,14 +1,16 @@
 """Reads function calls, windows and orderings: what they do, and which values go into them."""
 
+from dataclasses import replace
+
 from wicketgate.sql.changes import is_set_config
-from wicketgate.sql.functions import Doing
+from wicketgate.sql.functions import SINGLE, Doing
 from wicketgate.sql.reading import expression, expressions, predicate, reads
 from wicketgate.sql.scope import (
     Scope,
     Value,
     combine,
 )
-from wicketgate.sql.settings import allowed, canonical, refusal
+from wicketgate.sql.settings import allowed, canonical, chooses_plans, refusal
 from wicketgate.sql.snapshot import NO_CLASSES
 from wicketgate.sql.tree import Body, Node, literal, strings, without_database
 from wicketgate.sql.walk import Walk
@@ -45,9 +47,20 @@ def _function(walk: Walk, body: Body, scope: Scope) -> Value:
     doing = _called(walk, name, values)
     walk.does(doing, name[-1])
     found = combine([*values, *extra])
+    if name[-1] == "unnest" and doing is Doing.PURE and values and all(value.constant for value in values):
+        found = replace(found, constant=True)
+    elif not is_single(walk, name):
+        found = replace(found, many=True)
     if doing is Doing.PURE or doing is Doing.WRITES or doing is Doing.CONFIGURES:
-        return Value(NO_CLASSES, False, True, False, found.parameters) if counting else found
-    return Value(found.classes, False, True, False, found.parameters)
+        return replace(found, classes=NO_CLASSES, bare=False, columns=True) if counting else found
+    return replace(found, bare=False, columns=True, constant=False)
+
+
+def is_single(walk: Walk, name: tuple[str, ...]) -> bool:
+    """Whether a call gives one value, made of its arguments: never a set, and nothing generated."""
+    if name[-1] not in SINGLE or name[:-1] not in ((), ("pg_catalog",)):
+        return False
+    return len(name) == 2 or not walk.catalog.function(name[0], walk.schemas)[1]
 
 
 def _called(walk: Walk, name: tuple[str, ...], values: list[Value]) -> Doing:
@@ -87,6 +100,8 @@ def setting(walk: Walk, name: str, value: str | None) -> None:
     if not allowed(name):
         walk.unknown(f"setting {canonical(name)}")
         return
+    if walk.catalog.sensitive and chooses_plans(name) and walk.refusal is None:
+        walk.refusal = f"{canonical(name)} cannot be changed where there are sensitive columns"
     refused = refusal(name, value, walk.user, walk.read_only)
     if refused is not None and walk.refusal is None:
         walk.refusal = refused

@@ -126,7 +126,8 @@ def _functions(walk: Walk, body: Body, scope: Scope) -> Item:
     for value in values:
         walk.steer(value)
     held = combine(values)
-    row = Value(held.classes, False, True, False, held.parameters)
+    written = bool(values) and all(value.constant for value in values)  # unnest of literals
+    row = Value(held.classes, False, True, written, held.parameters)
     columns.values = [row] * len(columns.names)
     alias, names = alias_of(body)
     columns.loose = row
@@ -194,9 +195,11 @@ def _join(
     for link in reversed(chain):
         if not link.keys() <= _JOIN:
             walk.unknown("syntax JoinExpr")
+        full = link.get("jointype") == "JOIN_FULL"
         walk.work(len(before) + len(items))
         right = _item(walk, link.get("rarg", {}), scope, [*before, *items], conditions, limited)
         items = [*items, *right.items]
+        before_this, walk.interleaves = walk.interleaves, full
         if link.get("usingClause") or link.get("isNatural"):
             whole, merged = _merged(walk, link, side_by_side(pieces), side_by_side(right.pieces))
             pieces = [whole]
@@ -208,6 +211,7 @@ def _join(
             predicate(walk, link["quals"], Scope(scope, items))
             if link.get("jointype", "JOIN_INNER") == "JOIN_INNER":
                 conditions.append(link["quals"])
+        walk.interleaves = before_this
     alias, names = alias_of(body)
     if not alias:
         return Source(items, pieces)

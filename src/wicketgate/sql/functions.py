@@ -148,6 +148,18 @@ POLYMORPHIC = frozenset(
 )
 """They make literals and parameters values of another argument's type: of a user's, this runs its checks."""
 
+SINGLE = frozenset(
+    """
+    abs btrim concat concat_ws convert_from convert_to current_database current_schema current_setting
+    date date_part date_trunc decode encode format gen_random_uuid initcap left lower lpad ltrim make_date
+    make_interval make_timestamp make_timestamptz md5 normalize now numeric overlay pg_backend_pid position
+    quote_ident quote_literal regexp_replace repeat replace reverse right round rpad rtrim sha224 sha256
+    sha384 sha512 split_part statement_timestamp strpos substr substring text timezone to_char to_date
+    to_number to_regclass to_timestamp transaction_timestamp translate trunc upper varchar version
+    """.split()
+)
+"""They give one value made of their arguments; compared for equality, it is as good as written out."""
+
 READS_BY_NAME = frozenset(name for name in _LEAKS if "_to_xml" in name)
 """They read relations that no FROM names."""
 

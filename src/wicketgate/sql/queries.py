@@ -22,6 +22,7 @@ from wicketgate.sql.scope import (
 )
 from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import TooComplex, Walk
+from wicketgate.sql.withs import with_queries
 
 _FIELDS = frozenset(
     """distinctClause targetList fromClause whereClause groupClause groupDistinct havingClause
@@ -86,14 +87,19 @@ def _plain(walk: Walk, body: Body, scope: Scope, limited: bool) -> Columns:
         window(walk, definition.get("WindowDef", {}), scope)
     for distinct in body.get("distinctClause", ()):
         if distinct:
-            _group(walk, distinct, scope, columns)
-    _tail(walk, body, scope, columns)
+            # one row for each, of those first in an order: DISTINCT ON shows which come before others
+            _steers(walk, distinct, scope, columns)
+        else:
+            for value in [*columns.values, *([] if columns.loose is None else [columns.loose])]:
+                walk.compare([value])
+    tail(walk, body, scope, columns)
     return columns
 
 
 def _set_operation(walk: Walk, body: Body, scope: Scope) -> Columns:
     # a long chain of UNIONs leans to the left: followed in a loop
     branches: list[Body] = []
+    links: list[Body] = []
     left = body
     while left.get("op", "SETOP_NONE") != "SETOP_NONE" and (
         left is body
@@ -102,13 +108,36 @@ def _set_operation(walk: Walk, body: Body, scope: Scope) -> Columns:
         if not left.keys() <= _FIELDS:
             walk.unknown("syntax SelectStmt")
         walk.spend()
+        links.append(left)
         branches.append(left.get("rarg", {}))
         left = left.get("larg", {})
     branches.append(left)
-    columns = overlay([select(walk, branch, scope) for branch in reversed(branches)])
+    found = [select(walk, branch, scope) for branch in reversed(branches)]
+    columns = overlay(found)
+    for distinct in ("SETOP_UNION", "SETOP_INTERSECT", "SETOP_EXCEPT"):
+        # the outermost link of a kind takes in what the others of the kind do
+        for at, link in enumerate(links):
+            if link.get("op") == distinct and not (distinct == "SETOP_UNION" and link.get("all")):
+                compared(walk, link, found[: len(found) - at])
+                break
     inner = Scope(scope)
-    _tail(walk, body, inner, columns)
+    tail(walk, body, inner, columns)
     return columns
+
+
+def compared(walk: Walk, link: Body, branches: list[Columns]) -> None:
+    """All set operations but UNION ALL compare rows; UNION shows them all, maybe sorted."""
+    union = link.get("op") == "SETOP_UNION"
+    if union and link.get("all"):
+        return
+    before, walk.interleaves = walk.interleaves, union
+    if any(branch.loose is not None for branch in branches):
+        every = [value for branch in branches for value in branch.values]
+        walk.compare([*every, *(branch.loose for branch in branches if branch.loose is not None)])
+    else:
+        for values in zip(*(branch.values for branch in branches), strict=False):
+            walk.compare(values)
+    walk.interleaves = before
 
 
 def _values(walk: Walk, body: Body, scope: Scope) -> Columns:
@@ -123,11 +152,11 @@ def _values(walk: Walk, body: Body, scope: Scope) -> Columns:
         _loosen(columns, unite_values([COLUMN, *columns.values]))
         columns.shape = [None]
     inner = Scope(scope)
-    _tail(walk, body, inner, columns)
+    tail(walk, body, inner, columns)
     return columns
 
 
-def _tail(walk: Walk, body: Body, scope: Scope, columns: Columns) -> None:
+def tail(walk: Walk, body: Body, scope: Scope, columns: Columns) -> None:
     """ORDER BY, LIMIT, OFFSET and FOR UPDATE."""
     for sort in body.get("sortClause", ()):
         ordering(walk, sort)
@@ -137,7 +166,7 @@ def _tail(walk: Walk, body: Body, scope: Scope, columns: Columns) -> None:
             walk.steer(named)
             if "ColumnRef" not in node:
                 continue
-            if scope.items and _resolves(strings(node["ColumnRef"].get("fields"))[0], scope):
+            if scope.items and _resolves(walk, strings(node["ColumnRef"].get("fields"))[0], scope):
                 sorting(walk, sort, scope)
             continue
         sorting(walk, sort, scope)
@@ -164,8 +193,9 @@ def _output(node: Node, columns: Columns) -> Value | None:
     return None
 
 
-def _resolves(name: str, scope: Scope) -> bool:
-    return any(name in item.columns.names or item.columns.loose is not None for item in scope.items)
+def _resolves(walk: Walk, name: str, scope: Scope) -> bool:
+    walk.work(len(scope.items))
+    return any(item.columns.get(name) is not None for item in scope.items)
 
 
 def _group(walk: Walk, node: Node, scope: Scope, columns: Columns) -> None:
@@ -184,9 +214,20 @@ def _group(walk: Walk, node: Node, scope: Scope, columns: Columns) -> None:
     named = _output(node, columns)
     if named is not None:
         walk.compare([named])
-        if name == "A_Const" or not _resolves(strings(body.get("fields"))[0], scope):
+        if name == "A_Const" or not _resolves(walk, strings(body.get("fields"))[0], scope):
             return
     walk.compare([expression(walk, node, scope)])
+
+
+def _steers(walk: Walk, node: Node, scope: Scope, columns: Columns) -> None:
+    """DISTINCT ON."""
+    named = _output(node, columns)
+    if named is not None:
+        walk.steer(named)
+        if "A_Const" in node:
+            return
+    if named is None or _resolves(walk, strings(split(node)[1].get("fields"))[0], scope):
+        walk.steer(expression(walk, node, scope))
 
 
 def _lock(walk: Walk, body: Body, scope: Scope) -> None:
@@ -277,92 +318,6 @@ def _expand(walk: Walk, qualifier: tuple[str, ...], scope: Scope, columns: Colum
             _loosen(columns, unite_values([row.loose, *row.values]))
         if len(columns.names) > MOST_OUTPUTS:
             raise TooComplex
-
-
-# -- WITH --------------------------------------------------------------------------------------------------
-def with_queries(walk: Walk, clause: Body, scope: Scope) -> None:
-    """Put the WITH queries' columns into scope. Recursive ones are read until their columns hold still."""
-    if not clause.keys() <= {"ctes", "recursive", "location"}:
-        walk.unknown("syntax WithClause")
-    recursive = bool(clause.get("recursive"))
-    names = [str(node["CommonTableExpr"].get("ctename", "")) for node in clause.get("ctes", ())]
-    for node in clause.get("ctes", ()):
-        body = node["CommonTableExpr"]
-        if not body.keys() <= _WITH:
-            walk.unknown("syntax CommonTableExpr")
-        name = str(body.get("ctename", ""))
-        aliases = strings(body.get("aliascolnames"))
-        later = names[names.index(name) + 1 :]
-        if recursive and _mentions(body.get("ctequery", {}), later):
-            walk.blur()  # WITH RECURSIVE may refer forward: not followed
-        if recursive and _mentions(body.get("ctequery", {}), [name]):
-            columns = _recursive(walk, name, aliases, body, scope)
-        else:
-            columns = query(walk, body.get("ctequery", {}), scope).renamed(aliases)
-        scope.queries[name] = _searched(walk, body, columns)
-
-
-_WITH = frozenset(
-    "ctename aliascolnames ctematerialized ctequery search_clause cycle_clause location".split()
-)
-
-
-def _recursive(walk: Walk, name: str, aliases: tuple[str, ...], body: Body, scope: Scope) -> Columns:
-    select_body = body["ctequery"].get("SelectStmt", {})
-    if select_body.get("op", "SETOP_NONE") == "SETOP_NONE":
-        scope.queries[name] = Columns(loose=COLUMN)
-        return query(walk, body["ctequery"], scope).renamed(aliases)
-    inner = Scope(scope)
-    if "withClause" in select_body:
-        with_queries(walk, select_body["withClause"], inner)
-    columns = select(walk, select_body.get("larg", {}), inner).renamed(aliases)
-    for _ in range(12):
-        inner.queries[name] = _searched(walk, body, columns)
-        right = select(walk, select_body.get("rarg", {}), inner)
-        grown = overlay([columns, right])
-        if grown.values == columns.values and grown.loose == columns.loose:
-            break
-        columns = (
-            Columns(list(columns.names), grown.values, grown.loose)
-            if len(grown.names) == len(columns.names)
-            else grown
-        )
-    else:
-        walk.blur()
-    tail = Scope(inner)
-    _tail(walk, select_body, tail, columns)
-    return columns
-
-
-def _searched(walk: Walk, body: Body, columns: Columns) -> Columns:
-    """With the columns that SEARCH and CYCLE add."""
-    search, cycle = body.get("search_clause"), body.get("cycle_clause")
-    if not search and not cycle:
-        return columns
-    walk.operate(("=",))
-    whole = columns.everything()
-    path = Value(whole.classes, False, True, False, whole.parameters)
-    found = Columns(list(columns.names), list(columns.values), columns.loose)
-    if search:
-        found.add(str(search.get("search_seq_column", "")), path)
-    if cycle:
-        found.add(str(cycle.get("cycle_mark_column", "")), COLUMN)
-        found.add(str(cycle.get("cycle_path_column", "")), path)
-    return found
-
-
-def _mentions(node: Node, names: list[str]) -> bool:
-    """Whether a RangeVar below names one of these."""
-    stack: list[object] = [node]
-    while stack:
-        thing = stack.pop()
-        if isinstance(thing, dict):
-            if "relname" in thing and thing["relname"] in names and "schemaname" not in thing:
-                return True
-            stack.extend(thing.values())
-        elif isinstance(thing, list):
-            stack.extend(thing)
-    return False
 
 
 __all__ = ["query", "registered", "select", "star", "targets", "with_queries"]

@@ -1,7 +1,7 @@
 """What names stand for while a query is read: values with their data classes, columns, FROM items, scopes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wicketgate.sql.snapshot import NO_CLASSES, Relation
 
@@ -14,7 +14,8 @@ class Value:
 
     classes: data classes of values it may be computed from, except through `=` and IN. bare: it is such a
     column itself, unchanged. columns: it depends on some column (so it is not proven clean). constant: a
-    literal or parameter. parameters: numbers of the $n in it.
+    literal or parameter. parameters: numbers of the $n in it. many: it may stand for values that nobody wrote
+    out: it is computed from columns in part, or generated.
     """
 
     classes: frozenset[str] = NO_CLASSES
@@ -22,6 +23,13 @@ class Value:
     columns: bool = False
     constant: bool = False
     parameters: frozenset[int] = NO_PARAMETERS
+    many: bool = False
+
+    @property
+    def guesses(self) -> bool:
+        """Whether comparing this for equality asks more than somebody wrote: it is no column as it stands, no
+        literal, parameter or single value made of those. `pin = id * 500` is a search, not a look-up."""
+        return self.many or (self.columns and not self.bare and not self.constant)
 
 
 CLEAN = Value()
@@ -41,8 +49,9 @@ def unite_values(values: Iterable[Value]) -> Value:
         frozenset().union(*(value.classes for value in many)),
         all(value.bare for value in [value for value in many if value.classes] or many),
         any(value.columns for value in many),
-        False,
+        all(value.constant for value in many),
         frozenset().union(*(value.parameters for value in many)),
+        any(value.guesses for value in many),
     )
 
 
@@ -51,15 +60,17 @@ def combine(values: Iterable[Value]) -> Value:
     classes: frozenset[str] = NO_CLASSES
     parameters = NO_PARAMETERS
     columns = False
+    generated = False
     for value in values:
+        generated = generated or value.many
         if value.classes:
             classes |= value.classes
         if value.parameters:
             parameters |= value.parameters
         columns = columns or value.columns
-    if not classes and not parameters:
+    if not classes and not parameters and not generated:
         return COLUMN if columns else CLEAN
-    return Value(classes, False, columns, False, parameters)
+    return Value(classes, False, columns, False, parameters, generated)
 
 
 @dataclass(slots=True)
@@ -105,7 +116,7 @@ class Columns:
             return self
         if self.loose is not None:
             any_column = unite_values([*self.values, self.loose])
-            blurred = Value(any_column.classes, any_column.bare, True, False, any_column.parameters)
+            blurred = replace(any_column, columns=True, constant=False)
             return Columns(list(names), [blurred] * len(names), blurred)
         return Columns([*names[: len(self.names)], *self.names[len(names) :]], list(self.values))
 
@@ -174,7 +185,7 @@ def overlay(many: list[Columns]) -> Columns:
     if same and first.loose is None:
         return Columns(
             list(first.names),
-            [unite_values(values) for values in zip(*(other.values for other in many), strict=True)],
+            [_either(values) for values in zip(*(other.values for other in many), strict=True)],
             shape=_shape(many),
         )
     everything = [value for other in many for value in other.values]
@@ -182,6 +193,14 @@ def overlay(many: list[Columns]) -> Columns:
     loose = unite_values([COLUMN, *everything])
     names = list(dict.fromkeys(name for other in many for name in other.names))
     return Columns(names, [loose] * len(names), loose, _shape(many))
+
+
+def _either(values: tuple[Value, ...]) -> Value:
+    """One column of a set operation. Where some branches hold a class and others none, a comparison of what
+    comes out would tell the first by the second."""
+    united = unite_values(values)
+    mixed = bool(united.classes) and not all(value.classes for value in values)
+    return replace(united, many=True) if mixed else united
 
 
 def _shape(many: list[Columns]) -> list[bool | None]:

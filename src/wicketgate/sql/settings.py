@@ -29,13 +29,32 @@ ALLOWED = frozenset(
     statement_timeout stats_fetch_consistency synchronize_seqscans synchronous_commit tcp_keepalives_count
     tcp_keepalives_idle tcp_keepalives_interval tcp_user_timeout temp_buffers temp_tablespaces timezone
     transaction_deferrable transaction_isolation transaction_read_only transaction_timeout
-    transform_null_equals vacuum_buffer_usage_limit vacuum_cost_delay vacuum_cost_limit
+    vacuum_buffer_usage_limit vacuum_cost_delay vacuum_cost_limit
     vacuum_cost_page_dirty vacuum_cost_page_hit vacuum_cost_page_miss
     work_mem xmlbinary xmloption
     """.split()
 )
 """Names as PostgreSQL 13 to 18 know them, lower case. Each only costs its own session, or has a value
 rule."""
+
+PLANNER = frozenset(
+    """
+    constraint_exclusion cpu_index_tuple_cost cpu_operator_cost cpu_tuple_cost cursor_tuple_fraction
+    effective_cache_size effective_io_concurrency enable_async_append enable_bitmapscan
+    enable_distinct_reordering enable_gathermerge enable_group_by_reordering enable_hashagg enable_hashjoin
+    enable_incremental_sort enable_indexonlyscan enable_indexscan enable_material enable_memoize
+    enable_mergejoin enable_nestloop enable_parallel_append enable_parallel_hash enable_partition_pruning
+    enable_partitionwise_aggregate enable_partitionwise_join enable_presorted_aggregate
+    enable_self_join_elimination enable_seqscan enable_sort enable_tidscan from_collapse_limit geqo
+    geqo_effort geqo_generations geqo_pool_size geqo_seed geqo_selection_bias geqo_threshold
+    hash_mem_multiplier join_collapse_limit max_parallel_workers max_parallel_workers_per_gather
+    min_parallel_index_scan_size min_parallel_table_scan_size parallel_leader_participation
+    parallel_setup_cost parallel_tuple_cost plan_cache_mode random_page_cost recursive_worktable_factor
+    seq_page_cost work_mem
+    """.split()
+)
+"""Settings that choose how a statement is carried out. A plan that sorts puts rows in the order of hidden
+values: who may choose plans may ask for that order."""
 
 READ_ONLY = frozenset({"transaction_read_only", "default_transaction_read_only"})
 """Settings that lift or put on a read-only session."""
@@ -56,6 +75,11 @@ def canonical(name: str) -> str:
 def allowed(name: str) -> bool:
     """Whether a session may change this setting at all. Custom settings (`a.b`) may not."""
     return canonical(name) in ALLOWED
+
+
+def chooses_plans(name: str) -> bool:
+    """Whether a setting may not be changed where there are sensitive columns. jit does not choose."""
+    return canonical(name) in PLANNER
 
 
 def boolean(value: str) -> bool | None:

@@ -7,6 +7,7 @@ import ssl
 import struct
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -337,6 +338,15 @@ def test_startup_parameters() -> None:
         "user": "ro",
         "database": "sales",
     }
+
+
+def test_a_client_chooses_no_plans_where_values_are_hidden() -> None:
+    asked = call(TlsMode.DISABLE, enable_hashjoin="off", WORK_MEM="64kB", jit="off", timezone="UTC")
+    plain = begun(dial(asked), None)
+    assert {"enable_hashjoin", "WORK_MEM", "jit"} <= plain.keys()
+    hidden = {"sales": {"public.customers.ssn": "national-id"}}
+    chosen = begun(dial(replace(asked, resource=replace(asked.resource, sensitive=hidden))), None)
+    assert plain.keys() - chosen.keys() == {"enable_hashjoin", "WORK_MEM"}
 
 
 def test_a_client_cannot_lift_the_read_only_session() -> None:

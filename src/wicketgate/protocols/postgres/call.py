@@ -120,6 +120,9 @@ class Caller:
         asked = self._call.startup.parameters if isinstance(self._call.startup, login.Startup) else {}
         # the client's settings first: none of them can stand in for what is ours to say
         chosen = dict(asked)
+        if self._call.resource.sensitive.get(self._call.database):
+            # a plan is not the client's to choose here (sql/settings); results are the same without
+            chosen = {name: value for name, value in chosen.items() if not listed.chooses_plans(name)}
         chosen.setdefault("application_name", APPLICATION)
         chosen["client_encoding"] = "UTF8"
         if self._call.read_only:
