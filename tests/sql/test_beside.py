@@ -258,3 +258,94 @@ def test_a_view_that_would_change_the_session_is_unknown(server: Postgres) -> No
     found = analyse(catalog, "SELECT * FROM vpath")
     assert Effect.UNKNOWN in found.facts.effects
     assert found.disturbs
+
+
+FAMILY = """
+CREATE TABLE measured (id int PRIMARY KEY, note text) PARTITION BY RANGE (id);
+CREATE TABLE measured_1 PARTITION OF measured FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);
+CREATE TABLE measured_1a PARTITION OF measured_1 FOR VALUES FROM (0) TO (5);
+CREATE TRIGGER t AFTER UPDATE ON measured_1a FOR EACH ROW EXECUTE FUNCTION fires();
+CREATE VIEW over_measured AS SELECT id, note FROM measured;
+CREATE TABLE elder (id int); CREATE TABLE younger () INHERITS (elder);
+CREATE TABLE owner (id int PRIMARY KEY, code text UNIQUE, name text);
+CREATE TABLE owned (id int PRIMARY KEY REFERENCES owner ON DELETE CASCADE, ssn text);
+CREATE TABLE owned_twice (id int REFERENCES owned ON DELETE CASCADE);
+CREATE TABLE coded (id int, code text REFERENCES owner (code) ON UPDATE CASCADE ON DELETE SET NULL);
+CREATE TABLE apart (id int REFERENCES owner, n int);
+CREATE TABLE looped (id int PRIMARY KEY, up int REFERENCES looped ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE VIEW owners AS SELECT id, code, name FROM owner;
+"""
+
+
+@pytest.fixture(scope="module")
+def family(server: Postgres) -> Catalog:
+    server.sql(FAMILY, database=DATABASE)
+    return load(asyncio.run(read_catalog(access(server, DATABASE))), {"public.owned.ssn": "national-id"}, {})
+
+
+MEASURED = {"measured", "measured_1", "measured_1a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reads", "writes"),
+    [
+        ("SELECT * FROM measured", MEASURED, set()),
+        ("SELECT * FROM measured_1", MEASURED - {"measured"}, set()),
+        ("SELECT * FROM measured_1a", {"measured_1a"}, set()),
+        ("SELECT * FROM over_measured", MEASURED | {"over_measured"}, set()),
+        ("SELECT * FROM elder", {"elder", "younger"}, set()),
+        ("COPY elder TO STDOUT", {"elder", "younger"}, set()),
+        ("UPDATE measured SET note = 'x'", set(), MEASURED),
+        ("UPDATE over_measured SET note = 'x'", set(), MEASURED | {"over_measured"}),
+        ("INSERT INTO measured VALUES (1)", set(), MEASURED),
+        ("TRUNCATE measured", set(), MEASURED),
+        ("DROP TABLE elder", set(), {"elder", "younger"}),
+        ("DELETE FROM owner", set(), {"owner", "owned", "owned_twice", "coded"}),
+        ("DELETE FROM owners", set(), {"owners", "owner", "owned", "owned_twice", "coded"}),
+        ("WITH d AS (DELETE FROM owner) SELECT 1", set(), {"owner", "owned", "owned_twice", "coded"}),
+        ("DELETE FROM owned", set(), {"owned", "owned_twice"}),
+        ("UPDATE owner SET code = 'x'", set(), {"owner", "coded"}),
+        ("UPDATE owner SET name = 'x'", set(), {"owner"}),
+        ("UPDATE owner SET id = 1", set(), {"owner"}),
+        ("INSERT INTO owner VALUES (1) ON CONFLICT (id) DO UPDATE SET code = 'x'", set(), {"owner", "coded"}),
+        ("INSERT INTO owner VALUES (1)", set(), {"owner"}),
+        ("UPDATE owners SET code = 'x'", set(), {"owners", "owner", "coded"}),
+        (
+            "MERGE INTO owner o USING apart a ON o.id = a.id WHEN MATCHED THEN DELETE",
+            {"apart"},
+            {"owner", "owned", "owned_twice", "coded"},
+        ),
+        ("DELETE FROM looped", set(), {"looped"}),
+        ("UPDATE looped SET id = 2", set(), {"looped"}),
+        ("DELETE FROM apart", set(), {"apart"}),
+    ],
+)
+def test_children_and_what_foreign_keys_change_are_named(
+    family: Catalog, text: str, reads: set[str], writes: set[str]
+) -> None:
+    found = facts(family, text)
+    assert found.writes == {f"public.{name}" for name in writes}
+    if not writes or reads:
+        assert found.reads == {f"public.{name}" for name in reads}
+
+
+def test_what_a_foreign_key_changes_brings_its_effects_and_classes(family: Catalog) -> None:
+    gone = analyse(family, "DELETE FROM owner")
+    assert gone.facts.effects >= {Effect.DELETE, Effect.WRITE}, "SET NULL writes"
+    assert gone.facts.classes == {"national-id"}
+    assert gone.sensitive
+    plain = analyse(family, "DELETE FROM apart")
+    assert plain.facts.effects == {Effect.DELETE}
+    assert not plain.sensitive
+
+
+def test_a_partition_s_trigger_is_the_parent_s(family: Catalog) -> None:
+    for text in ("UPDATE measured SET note = 'x'", "UPDATE over_measured SET note = 'x'"):
+        assert facts(family, text).functions == {"public.fires"}
+
+
+def test_a_bound_of_the_parent_bounds_its_children(family: Catalog) -> None:
+    assert not facts(family, "SELECT * FROM measured WHERE id = 1").whole
+    assert not facts(family, "SELECT * FROM measured LIMIT 1").whole
+    assert facts(family, "SELECT * FROM measured").whole == {f"public.{name}" for name in MEASURED}
+    assert facts(family, "SELECT * FROM elder WHERE id = 1").whole == {"public.elder", "public.younger"}

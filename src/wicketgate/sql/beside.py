@@ -1,6 +1,7 @@
 """What the server runs beside a statement, unseen in its text: row security, defaults, checks, indexes,
 triggers, event triggers. It is read from the catalog as queries are; what is not understood is unknown."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,19 +37,83 @@ _UNKNOWN = Beside(_DOUBT, complete=False, opaque=True, looks=True)
 
 
 def reading(walk: "Walk", relation: Relation) -> None:
-    """Rows of a relation are looked at: its row security decides which."""
+    """Rows of a relation are looked at, its children's with them: row security decides which."""
+    walk.reads.update(child.qualified for child in walk.catalog.descendants(relation.oid))
+    _screen(walk, relation)
+
+
+def writing(walk: "Walk", relation: Relation, storing: bool, effect: Effect) -> None:
+    """Rows of a relation are changed, its children's with them, and of the tables below a view. storing: rows
+    are stored, so that defaults are computed."""
+    changed = [relation, *walk.catalog.descendants(relation.oid)]
+    if relation.kind == "v":
+        below = (walk.catalog.named_in(name) for name in sorted(walk.catalog.body(relation).reads))
+        changed.extend(base for base in below if base is not None and not base.system)
+    for each in changed:
+        walk.writes.add(each.qualified)
+        _screen(walk, each)
+        _stir(walk, each, storing, effect is Effect.DEFINE)
+    if effect is Effect.DELETE:
+        _cascade(walk, changed, None)
+
+
+def updating(walk: "Walk", relations: Iterable[Relation], columns: frozenset[str]) -> None:
+    """These columns of a relation get new values: foreign keys that refer to them may carry these on."""
+    for relation in relations:
+        changed = [relation, *walk.catalog.descendants(relation.oid)]
+        if relation.kind == "v":
+            below = (walk.catalog.named_in(name) for name in walk.catalog.body(relation).reads)
+            changed.extend(base for base in below if base is not None)
+            _cascade(walk, changed, frozenset().union(*(base.numbers for base in changed)))
+        else:
+            _cascade(walk, changed, columns)
+
+
+def _cascade(walk: "Walk", relations: list[Relation], columns: frozenset[str] | None) -> None:
+    """What foreign keys change with these: by ON DELETE (columns: None), or by ON UPDATE of these columns."""
+    stack = [(relation, columns) for relation in relations]
+    seen: set[tuple[int, frozenset[str] | None]] = set()
+    while stack:
+        relation, columns = stack.pop()
+        if (relation.oid, columns) in seen:
+            continue
+        seen.add((relation.oid, columns))
+        for key in walk.catalog.foreign.get(relation.oid, ()):
+            referring = walk.catalog.relations.get(key.referring)
+            if referring is None:
+                continue
+            if columns is not None and not columns & _names(relation, key.keys):
+                continue
+            action = key.on_delete if columns is None else key.on_update
+            if action not in ("c", "n", "d"):
+                continue
+            gone = columns is None and action == "c"
+            carried = None if gone else _names(referring, key.columns)
+            walk.effects.add(Effect.DELETE if gone else Effect.WRITE)
+            for each in (referring, *walk.catalog.descendants(referring.oid)):
+                walk.writes.add(each.qualified)
+                held = frozenset().union(*walk.catalog.relation_classes(each).values())
+                walk.classes |= held
+                walk.sensitive = walk.sensitive or bool(held)
+                _stir(walk, each, True, False)
+                stack.append((each, carried))
+
+
+def _names(relation: Relation, numbers: tuple[int, ...]) -> frozenset[str]:
+    return frozenset(column for number, column, _ in relation.columns if number in numbers)
+
+
+def _screen(walk: "Walk", relation: Relation) -> None:
     if relation.expressions or relation.code:
         _gather(walk, _beside(walk.catalog, relation, "any"))
 
 
-def writing(walk: "Walk", relation: Relation, storing: bool, defining: bool) -> None:
-    """Rows of a relation are changed. storing: rows are stored, so that defaults are computed. defining: it
-    is DDL, which sets off no trigger."""
+def _stir(walk: "Walk", relation: Relation, storing: bool, defining: bool) -> None:
+    """defining: it is DDL, which sets off no trigger."""
     if storing and any(type_oid in walk.catalog.unsafe_types for _, _, type_oid in relation.columns):
         walk.sensitive = walk.sensitive or walk.catalog.sensitive
     if not relation.expressions and not relation.code:
         return
-    reading(walk, relation)
     if storing:
         stored = _beside(walk.catalog, relation, "store")
         if stored.functions or stored.opaque:

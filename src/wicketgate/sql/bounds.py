@@ -21,7 +21,9 @@ def bound(walk: Walk, scope: Scope, conditions: list[Node], limited: bool) -> No
                 and (not relation.forks or item.only)
                 and any(key <= columns for key in relation.keys)
             )
-            (walk.bounded if limited or keyed else walk.unbounded).add(relation.qualified)
+            bounds = walk.bounded if limited or keyed else walk.unbounded
+            bounds.add(relation.qualified)
+            bounds.update(child.qualified for child in walk.catalog.descendants(relation.oid))
             if relation.view is not None:
                 (walk.bounded if limited else walk.unbounded).update(walk.catalog.body(relation).reads)
 

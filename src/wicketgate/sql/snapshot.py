@@ -210,6 +210,11 @@ class Catalog:
     def named(self, name: str) -> tuple[Relation, ...]:
         return self._by_name.get(name, ())
 
+    def named_in(self, qualified: str) -> Relation | None:
+        """The relation of a name as Relation.qualified gives it; not found if its schema has a dot."""
+        schema, _, name = qualified.partition(".")
+        return self.at(schema, name)
+
     def relation_classes(self, relation: Relation) -> Mapping[int, frozenset[str]]:
         """Attribute number -> classes, for every column of the relation."""
         if relation.view is None:

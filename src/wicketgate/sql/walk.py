@@ -224,7 +224,7 @@ class Walk:
             self._touch(relation)
             if relation.ruled:
                 self.unknown(f"rule on {relation.qualified}")
-            writing(self, relation, storing, effect is Effect.DEFINE)
+            writing(self, relation, storing, effect)
             if relation.kind == "v" and relation.view is not None:
                 body = self.catalog.body(relation)
                 self.writes |= body.reads

@@ -3,14 +3,16 @@ A field that is not named here makes the statement unknown.
 """
 
 from wicketgate.model.statement import Effect
+from wicketgate.sql.beside import updating
 from wicketgate.sql.bounds import bound
 from wicketgate.sql.froms import alias_of, from_items
-from wicketgate.sql.queries import query, select, spreads, targets, with_queries
+from wicketgate.sql.queries import query, select, spreads, targets
 from wicketgate.sql.reading import expression, predicate
 from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, unite_values
 from wicketgate.sql.snapshot import NO_CLASSES
 from wicketgate.sql.tree import Body, Node, split
 from wicketgate.sql.walk import Walk
+from wicketgate.sql.withs import with_queries
 
 _FIELDS = {
     "InsertStmt": "relation cols selectStmt onConflictClause returningClause withClause override",
@@ -74,7 +76,9 @@ def _writes(walk: Walk, target: _Target, effect: Effect) -> None:
 
 def _insert(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
     _writes(walk, target, Effect.WRITE)
-    walk.bounded.update(relation.qualified for relation in target.item.relations)
+    for relation in target.item.relations:
+        children = walk.catalog.descendants(relation.oid)
+        walk.bounded.update(each.qualified for each in (relation, *children))
     into = _into(target, body.get("cols", ()))
     source = body.get("selectStmt")
     if source:
@@ -201,6 +205,8 @@ def _store(walk: Walk, value: Value, into: Value, own: bool) -> None:
 
 
 def _assign(walk: Walk, nodes: list[Node], scope: Scope, target: _Target) -> None:
+    names = frozenset(str(node.get("ResTarget", {}).get("name", "")) for node in nodes)
+    updating(walk, target.item.relations, names)
     for node in nodes:
         body = node.get("ResTarget", {})
         if not body.keys() <= {"name", "indirection", "val", "location"}:
