@@ -36,7 +36,8 @@ def classes(catalog: Catalog, name: str) -> dict[str, frozenset[str]]:
         ("public.holder", {"c": EMAIL | NUMBER | CARD}),
         ("public.orders", {}),
         ("other.customers", {}),
-        ("public.s", {"last_value": frozenset({"catalog-value"})}),
+        ("public.s", {}),
+        ("pg_catalog.pg_sequences", {}),
         ("pg_catalog.pg_stat_activity", {"query": frozenset({"catalog-value"})}),
         ("pg_catalog.pg_shadow", {"passwd": frozenset({"secret"})}),
     ],
@@ -127,3 +128,18 @@ def test_a_view_that_cannot_be_read_is_unknown(raw: bytes) -> None:
     catalog = load(orjson.dumps({**source, "views": broken}), SENSITIVE, OPTIONS)
     every = EMAIL | NUMBER | CARD
     assert classes(catalog, "public.contacts") == {"id": every, "contact": every, "name": every}
+
+
+def test_a_sequence_that_feeds_a_sensitive_column_tells_its_newest_value(raw: bytes) -> None:
+    catalog = load(raw, {"public.notes.id": "secret"}, {})
+    value = {"last_value": frozenset({"catalog-value"})}
+    assert classes(catalog, "public.notes_id_seq") == value
+    assert classes(catalog, "pg_catalog.pg_sequences") == value
+    assert classes(catalog, "public.s") == {}
+
+
+def test_statistics_tell_nothing_of_values(catalog: Catalog) -> None:
+    found = classes(catalog, "pg_catalog.pg_stats")
+    assert not {"correlation", "n_distinct", "null_frac", "avg_width", "histogram_bounds"} - found.keys()
+    assert not {"schemaname", "tablename", "attname", "inherited"} & found.keys()
+    assert classes(catalog, "pg_catalog.pg_statistic").keys() >= {"stadistinct", "stanumbers1", "stawidth"}

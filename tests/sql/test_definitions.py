@@ -45,7 +45,7 @@ CREATE INDEX ON customers ((ssn || ''))
 CREATE STATISTICS st ON (lower(ssn)), id FROM customers
 CREATE POLICY p ON orders USING (EXISTS (SELECT FROM customers WHERE ssn LIKE '5%'))
 ALTER POLICY p ON orders USING (EXISTS (SELECT FROM customers WHERE ssn LIKE '5%'))
-""".strip().splitlines()  # noqa: E501
+""".strip().splitlines()
 
 PLANTED = r"""
 CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT ssn FROM customers'

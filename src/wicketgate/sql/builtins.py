@@ -25,22 +25,31 @@ _CLASSES: dict[str, dict[str, str]] = {
     "pg_stats": dict.fromkeys(
         (
             "most_common_vals histogram_bounds most_common_elems most_common_freqs elem_count_histogram"
-            " most_common_elem_freqs range_length_histogram range_bounds_histogram"
+            " most_common_elem_freqs range_length_histogram range_bounds_histogram range_empty_frac"
+            " null_frac avg_width n_distinct correlation"
         ).split(),
         VALUE,
     ),
     "pg_stats_ext": dict.fromkeys(
-        "most_common_vals most_common_val_nulls most_common_freqs most_common_base_freqs".split(), VALUE
+        (
+            "most_common_vals most_common_val_nulls most_common_freqs most_common_base_freqs n_distinct"
+            " dependencies"
+        ).split(),
+        VALUE,
     ),
     "pg_stats_ext_exprs": dict.fromkeys(
         (
             "expr most_common_vals histogram_bounds most_common_elems most_common_freqs elem_count_histogram"
-            " most_common_elem_freqs range_length_histogram range_bounds_histogram"
+            " most_common_elem_freqs range_length_histogram range_bounds_histogram range_empty_frac"
+            " null_frac avg_width n_distinct correlation"
         ).split(),
         VALUE,
     ),
     "pg_statistic": dict.fromkeys(
-        [f"stavalues{n}" for n in range(1, 6)] + [f"stanumbers{n}" for n in range(1, 6)], VALUE
+        [f"stavalues{n}" for n in range(1, 6)]
+        + [f"stanumbers{n}" for n in range(1, 6)]
+        + ["stanullfrac", "stawidth", "stadistinct"],
+        VALUE,
     ),
     "pg_statistic_ext_data": dict.fromkeys("stxdmcv stxdexpr stxdndistinct stxddependencies".split(), VALUE),
     "pg_locks": dict.fromkeys(["objid", "classid", "objsubid"], VALUE),
@@ -56,12 +65,8 @@ _EXTENSIONS: dict[str, dict[str, str]] = {
 }
 
 
-def classes_of(
-    schema: str, name: str, kind: str, column: str, sensitive: bool, extension: bool
-) -> str | None:
-    """The class that a system relation's column (or a sequence's, by kind `S`) holds by itself."""
-    if kind == "S":
-        return VALUE if sensitive and column == "last_value" else None
+def classes_of(schema: str, name: str, column: str, sensitive: bool, extension: bool) -> str | None:
+    """The class that a system relation's column holds by itself."""
     table: Mapping[str, str] | None = None
     if schema == "pg_catalog":
         table = _CLASSES.get(name)

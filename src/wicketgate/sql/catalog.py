@@ -16,7 +16,7 @@ from wicketgate.sql.tree import strings, walk
 
 __all__ = ["NO_CLASSES", "Body", "Cast", "Catalog", "Named", "Relation", "load"]
 
-FORMAT = 4
+FORMAT = 5
 
 
 def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -> Catalog:
@@ -43,6 +43,8 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
             held = relations[oid].classes  # these were made from sensitive columns once
             held[number] = held.get(number, NO_CLASSES) | {sensitive[key]}
     _close(relations, source)
+    if marked:
+        _sequences(relations, source)
     unsafe = _unsafe_types(source)
     casts = tuple(
         Cast(row[0], row[1], row[2], row[3], row[4], row[5])
@@ -75,6 +77,7 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         event_triggers=frozenset(row[0] for row in source["event_triggers"] if _acts(row, trusted)),
         collations={name: bool(exact) for name, exact in source["collations"]},
         collated=_collated(source, relations),
+        open_schemas=frozenset(source.get("open_schemas", ())),
         names=_names(source),
         unbound=unbound,
         resolve_view=resolve_view,
@@ -107,7 +110,7 @@ def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str])
         by_number = {number: column for number, column, _ in own}
         classes: dict[int, frozenset[str]] = {}
         for number, column, _ in own:
-            builtin_class = builtins.classes_of(schema, name, kind, column, sensitive, extension)
+            builtin_class = builtins.classes_of(schema, name, column, sensitive, extension)
             classes[number] = NO_CLASSES if builtin_class is None else frozenset({builtin_class})
         found[oid] = Relation(
             oid=oid,
@@ -205,6 +208,20 @@ def _close(relations: Mapping[int, Relation], source: dict[str, Any]) -> None:
             if toasted in relations:
                 for number, _, _ in relations[toasted].columns:
                     add(relations[toasted], number, _union(relations[oid].classes.values()))
+
+
+def _sequences(relations: Mapping[int, Relation], source: dict[str, Any]) -> None:
+    """A sequence that feeds a sensitive column tells its newest value; where none does, pg_sequences is as
+    clean as its sequences are."""
+    told = False
+    for sequence, oid, number in source["sequences"]:
+        if oid in relations and sequence in relations and relations[oid].classes.get(number):
+            last = relations[sequence].numbers["last_value"]
+            relations[sequence].classes[last] = frozenset({builtins.VALUE})
+            told = True
+    for relation in relations.values() if not told else ():
+        if (relation.schema, relation.name) == ("pg_catalog", "pg_sequences"):
+            relation.classes[relation.numbers["last_value"]] = NO_CLASSES
 
 
 def _union(many: Iterable[frozenset[str]]) -> frozenset[str]:

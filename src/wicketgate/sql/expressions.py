@@ -189,9 +189,12 @@ def _cast(walk: Walk, body: Body, scope: Scope) -> Value:
     value = expression(walk, argument, scope)
     target = body.get("typeName", {})
     walk.cast(target, "A_Const" in argument)
+    named = strings(argument.get("ColumnRef", {}).get("fields"))
+    if named[-1:] == ("relation",) and strings(target.get("names"))[-1:] == ("regclass",):
+        if not value.classes and _is_of_locks(scope):
+            return CLEAN  # a relation's name, as it stands in pg_class
     if value.constant or (value.bare and not value.classes):
         return value
-    named = strings(argument.get("ColumnRef", {}).get("fields"))
     if (
         named[-1:] == ("classid",)
         and value.classes <= {VALUE}
@@ -201,6 +204,20 @@ def _cast(walk: Walk, body: Body, scope: Scope) -> Value:
         return Value(value.classes, False, True)
     walk.consume([value])
     return combine([value])
+
+
+def _is_of_locks(scope: Scope) -> bool:
+    """Whether `relation` can be nothing else than that column of pg_locks."""
+    items = [
+        item
+        for level in scope.levels()
+        for item in level.items
+        if "relation" in item.columns.names or item.columns.loose is not None
+    ]
+    return bool(items) and all(
+        [relation.qualified for relation in item.relations] == ["pg_catalog.pg_locks"] and not item.doubtful
+        for item in items
+    )
 
 
 @reads("SQLValueFunction", "op typmod type")

@@ -97,7 +97,8 @@ BESIDE = [  # DDL beside the gateway; relation and column; its class
     ("DROP TABLE people_child; CREATE TABLE people_child (ssn text)", "people_child ssn", "national-id"),
     ("ALTER TABLE customers ALTER email_norm DROP EXPRESSION", "customers email_norm", "email"),
     (
-        "ALTER TABLE customers ALTER email_norm DROP EXPRESSION; ALTER TABLE customers RENAME email_norm TO x",
+        "ALTER TABLE customers ALTER email_norm DROP EXPRESSION;"
+        " ALTER TABLE customers RENAME email_norm TO x",
         "customers x",
         "email",
     ),
