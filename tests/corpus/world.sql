@@ -89,3 +89,7 @@ INSERT INTO tenanted SELECT i, 'app_rw', i * 10 FROM generate_series(1, 5) AS i;
 CREATE POLICY own ON tenanted USING (owner = current_user AND EXISTS (SELECT FROM customers c WHERE c.id = tenanted.id));
 ALTER TABLE tenanted ENABLE ROW LEVEL SECURITY;
 RESET ROLE;
+
+-- a schema that no account may use: a path passes over it
+CREATE SCHEMA hid;
+CREATE TABLE hid.t (id int, value text);

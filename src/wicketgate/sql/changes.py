@@ -97,7 +97,8 @@ def changes(name: str, body: Body) -> Changes:
     return Changes(
         path_unknown=found.path_unknown or found.path is not None,
         settings=found.settings,
-        defines=(defining(name) or name == "SelectStmt") and not _is_temporary(name, body),
+        defines=_opens(name, body)
+        or ((defining(name) or name == "SelectStmt") and not _is_temporary(name, body)),
         temporary=created,
     )
 
@@ -224,6 +225,11 @@ _PLAIN = frozenset({"targetList", "limitOption", "op"})
 def _standing(body: Body, call: Body) -> bool:
     """Whether the call is itself an output of a SELECT without FROM, so that it runs exactly once."""
     return any(target["ResTarget"].get("val", {}).get("FuncCall") is call for target in body["targetList"])
+
+
+def _opens(name: str, body: Body) -> bool:
+    """GRANT and REVOKE on schemas: what a path skips changes."""
+    return name == "GrantStmt" and body.get("objtype") == "OBJECT_SCHEMA"
 
 
 def _is_temporary(name: str, body: Body) -> bool:

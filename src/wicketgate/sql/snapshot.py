@@ -126,6 +126,7 @@ class Catalog:
         foreign: Mapping[int, tuple[Foreign, ...]],
         event_triggers: frozenset[str],
         collations: Mapping[str, bool],
+        open_schemas: frozenset[str],
         collated: frozenset[str],
         names: frozenset[str],
         unbound: tuple[str, ...],
@@ -152,6 +153,7 @@ class Catalog:
         self.foreign = foreign
         self.event_triggers = event_triggers
         self.collations = collations
+        self.open_schemas = open_schemas
         self.collated = collated
         self.beside: dict[tuple[int, str], Any] = {}
         self._names = names

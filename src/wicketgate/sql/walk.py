@@ -95,9 +95,9 @@ class Walk:
         self.opaque = True
 
     def unseen(self, name: str, surely: bool = False) -> None:
-        """A name that the catalog does not know: the server will say so, and if it does know it, then what
-        comes back is masked, as every origin is that the catalog can't place. surely: a column that none of
-        the relations in sight has, which the catalog all knows: what they hold says how sensitive it is."""
+        """A name that the catalog does not know: the server will say so, and if it does know it, what comes
+        back is masked, as every origin is that the catalog can't place. surely: a column that none of the
+        relations in sight has, all of them known: what they hold says how sensitive it is."""
         self.unknown_names.append(name)
         self.complete = False
         self.sensitive = self.sensitive or (self.catalog.sensitive and not surely)
@@ -180,17 +180,19 @@ class Walk:
         shadowed = name in self.temporary
         if self.schemas is None:
             many = self.catalog.named(name)
-            places = {relation.schema for relation in many}
             if len(many) > 1 or shadowed:
                 self.ambiguous = True
-            if "pg_catalog" in places and not shadowed and len(many) == 1:
+            if len(many) == 1 and many[0].schema == "pg_catalog" and not shadowed:
                 return many, False
             return many, shadowed or not many
+        several: list[Relation] = []
         for place in self.schemas:
             found = self.catalog.at(place, name)
             if found is not None:
-                return (found,), shadowed
-        return (), True
+                several.append(found)
+                if place in self.catalog.open_schemas:
+                    break  # others the server passes over where the account may not use them
+        return tuple(several), shadowed or not several
 
     def read(self, relations: tuple[Relation, ...], name: str, doubtful: bool, source: bool = True) -> None:
         """These relations are read: with what reading them brings. source: not merely RETURNING's target."""

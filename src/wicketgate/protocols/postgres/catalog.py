@@ -19,7 +19,7 @@ __all__ = ["catalog_changed", "load_catalog", "probe", "read_catalog"]
 _CONNECT_SECONDS = 10
 _QUERY_SECONDS = 60
 
-FORMAT = 4
+FORMAT = 5
 """The layout of what read_catalog makes; load refuses another."""
 
 
@@ -63,6 +63,7 @@ async def read_catalog(access: CatalogAccess) -> bytes:
             for key, query in (
                 ("builtin_operators", queries.BUILTIN_OPERATORS),
                 ("builtin_types", queries.BUILTIN_TYPES),
+                ("open_schemas", queries.OPEN_SCHEMAS),
                 ("names", queries.NAMES),
                 ("collated_types", queries.COLLATED_TYPES),
             ):

@@ -224,6 +224,11 @@ from pg_type t join pg_namespace n on n.oid = t.typnamespace
 where {OURS} and (n.nspname <> 'pg_catalog' or t.oid >= 16384)
 order by t.oid"""
 
+OPEN_SCHEMAS = f"""
+select n.nspname::text from pg_namespace n where {OURS} and has_schema_privilege('public', n.oid, 'USAGE')
+order by 1"""
+"""Schemas that everybody may use: a path never skips them."""
+
 BUILTIN_TYPES = """
 select t.typname::text from pg_type t join pg_namespace n on n.oid = t.typnamespace
 where n.nspname = 'pg_catalog' and t.oid < 16384 order by 1"""
@@ -249,6 +254,8 @@ select md5(concat_ws(',',
      from pg_attribute t
      where t.attrelid in (select oid from pg_class where relpersistence <> 't')),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_proc t),
+  (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007))
+     from pg_namespace t where t.nspname !~ '^pg_(toast_)?temp_'),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_type t
      where t.typnamespace not in (select oid from pg_namespace where nspname ~ '^pg_(toast_)?temp_')),
   (select concat(count(*), ':', sum((t.xmin::text::int8 * 31 + t.oid::int8) % 1000000007)) from pg_rewrite t
