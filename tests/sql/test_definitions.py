@@ -1,5 +1,5 @@
-"""Definitions on a database with sensitive columns: what could plant code or lose a class is not followed, and
-ordinary migrations are."""
+"""Definitions on a database with sensitive columns: what could plant code or lose a class is not followed,
+and ordinary migrations are."""
 
 import pytest
 

@@ -314,7 +314,7 @@ _SERIAL = frozenset("serial bigserial smallserial serial2 serial4 serial8".split
 
 def _column_type(state: Walk, type_name: Body) -> None:
     """A new column's type: its input may run at once."""
-    if strings(type_name.get("names"))[-1:] not in ((kind,) for kind in _SERIAL):
+    if not set(strings(type_name.get("names"))[-1:]) & _SERIAL:
         state.cast(type_name)
 
 

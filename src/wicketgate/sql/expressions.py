@@ -190,9 +190,9 @@ def _cast(walk: Walk, body: Body, scope: Scope) -> Value:
     target = body.get("typeName", {})
     walk.cast(target, "A_Const" in argument)
     named = strings(argument.get("ColumnRef", {}).get("fields"))
-    if named[-1:] == ("relation",) and strings(target.get("names"))[-1:] == ("regclass",):
-        if not value.classes and _is_of_locks(scope):
-            return CLEAN  # a relation's name, as it stands in pg_class
+    of_relation = named[-1:] == ("relation",) and strings(target.get("names"))[-1:] == ("regclass",)
+    if of_relation and not value.classes and _is_of_locks(scope):
+        return CLEAN  # a relation's name, as it stands in pg_class
     if value.constant or (value.bare and not value.classes):
         return value
     if (

@@ -169,9 +169,9 @@ def _into(
     walk.effects.add(Effect.DEFINE)
     for value in [*columns.values, *([columns.loose] if columns.loose is not None else [])]:
         walk.steer(value)
-    if member.node == "ViewStmt" or member.body.get("objtype") == "OBJECT_MATVIEW":
-        if any(node == "FuncCall" and is_set_config(part) for node, part in every_node(member.body)):
-            walk.unknown("pg_catalog.set_config")  # later sessions would not be told
+    kept = member.node == "ViewStmt" or member.body.get("objtype") == "OBJECT_MATVIEW"
+    if kept and any(node == "FuncCall" and is_set_config(part) for node, part in every_node(member.body)):
+        walk.unknown("pg_catalog.set_config")  # later sessions would not be told
     if member.node == "ViewStmt":
         _replaced(walk, member)
     return finish(walk, NOTHING, False)
