@@ -69,6 +69,7 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         builtin_types=frozenset(source["builtin_types"]),
         casts=casts,
         holds=holds,
+        held_names=_held_names(source, holds),
         unsafe_types=frozenset(unsafe) | holds.keys(),
         known_types=frozenset(row[0] for row in source["types"]),
         uses=_uses(source),
@@ -298,6 +299,15 @@ def _holds(source: dict[str, Any], casts: tuple[Cast, ...]) -> dict[int, frozens
             if not held <= found.get(oid, frozenset()):
                 found[oid] = found.get(oid, frozenset()) | held
                 growing = True
+    return found
+
+
+def _held_names(source: dict[str, Any], holds: Mapping[int, frozenset[int]]) -> dict[str, frozenset[int]]:
+    """The same by the type's name, whatever its schema."""
+    found: dict[str, frozenset[int]] = {}
+    for row in source["types"] if holds else ():
+        if row[0] in holds:
+            found[row[2]] = found.get(row[2], frozenset()) | holds[row[0]]
     return found
 
 

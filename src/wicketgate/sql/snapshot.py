@@ -119,6 +119,7 @@ class Catalog:
         builtin_types: frozenset[str],
         casts: tuple[Cast, ...],
         holds: Mapping[int, frozenset[int]],
+        held_names: Mapping[str, frozenset[int]],
         unsafe_types: frozenset[int],
         known_types: frozenset[int],
         uses: Mapping[int, tuple[tuple[int, int], ...]],
@@ -146,6 +147,8 @@ class Catalog:
         self.builtin_types = builtin_types
         self.casts = casts
         self.holds = holds
+        self.held_names = held_names
+        self.held = frozenset().union(*holds.values())
         self.unsafe_types = unsafe_types
         self._known_types = known_types
         self._uses = uses

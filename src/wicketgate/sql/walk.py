@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from wicketgate.model.statement import Effect
 from wicketgate.sql.beside import reading, set_off, writing
+from wicketgate.sql.casts import settle, spell
 from wicketgate.sql.functions import POLYMORPHIC, READS_BY_NAME, Doing
 from wicketgate.sql.scope import BARE_COLUMN, Columns, Item, Scope, Value, by_name
 from wicketgate.sql.snapshot import NO_CLASSES, Catalog, Named, Relation
@@ -66,6 +67,7 @@ class Walk:
         self.unknown_names: list[str] = []
         self.held_types: set[int] = set()
         self.cast_names: set[str] = set()
+        self.cast_within = False  # to a type whose fields or base may be cast to
         self.polymorphic = False
         self.patterned = False
         self.compared: set[str] = set()
@@ -104,13 +106,7 @@ class Walk:
 
     def settle(self) -> None:
         """Once all is read: whether a user's cast, or the input of a user's type, may run."""
-        for cast in self.catalog.casts:
-            spelt = cast.target_name in self.cast_names
-            given = cast.source < 16384 or cast.source in self.held_types
-            taken = cast.target < 16384 or cast.target in self.held_types
-            hidden = cast.context != "e" and given and taken
-            if hidden or (spelt and given):
-                self.unknown(cast.function)
+        settle(self)
         if self.polymorphic:
             columns = (column for relation in self.relations.values() for column in relation.columns)
             if any(type_oid in self.catalog.unsafe_types for _, _, type_oid in columns):
@@ -327,6 +323,8 @@ class Walk:
         else:
             doing, others = self.catalog.function(name, self.schemas)
         bad = [other for other in others if not other.safe]
+        if others:
+            self.held_types |= self.catalog.held  # what it gives is not known
         if bad and schema is None and self.schemas is None:
             self.ambiguous = True
         for other in bad:
@@ -348,6 +346,8 @@ class Walk:
         known, others = self.catalog.operator(bare, self.schemas if schema is None else (schema,))
         if schema not in (None, "pg_catalog"):
             known = False
+        if others:
+            self.held_types |= self.catalog.held
         for other in others:
             if not other.safe:
                 self.unknown(f"{other.schema}.{other.name}")
@@ -365,14 +365,9 @@ class Walk:
             self.unknown(f"type {bare}")
             return
         self.patterned = self.patterned or bare in self.catalog.collated
+        spell(self, bare, constant)
         if bare in self.temporary:
             return
-        if self.catalog.casts:
-            for cast in self.catalog.casts:
-                if bare == cast.source_name and cast.source >= 16384:
-                    self.held_types.add(cast.source)
-            if not constant:
-                self.cast_names.add(bare)
         schemas = self.schemas if schema is None else (schema,)
         if not self.catalog.type_is_safe(bare, schemas):
             self.unknown(f"type {'.'.join(name)}")
