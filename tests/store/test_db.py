@@ -4,6 +4,8 @@ import asyncio
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -180,3 +182,27 @@ async def test_parameters_stay_out_of_errors(store: Store) -> None:
 
 def test_sqlite_can_do_what_we_ask_of_it() -> None:
     assert sqlite3.sqlite_version_info >= (3, 35)
+
+
+async def test_a_second_store_leaves_the_first_ones_locks(tmp_path: Path) -> None:
+    """One process may open the store twice; another that opens and closes it must not end its log."""
+    url = store_url(None, tmp_path)
+    first, second = await Store.open(url), await Store.open(url)
+    try:
+        program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM tokens'); c.close()"
+        subprocess.run([sys.executable, "-c", program, url.database or ""], check=True)
+        await first.put_identity(ServiceAccount("late"), NOW)
+        assert (tmp_path / "wicketgate.sqlite-wal").exists()
+        third = await Store.open(url)
+        assert [account.name for account in await third.identities()] == ["late"]
+        await third.close()
+    finally:
+        await first.close()
+        await second.close()
+
+
+async def test_the_file_is_no_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").touch()
+    (tmp_path / "wicketgate.sqlite").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreFailed, match="ordinary"):
+        await Store.open(store_url(None, tmp_path))

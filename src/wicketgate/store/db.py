@@ -1,8 +1,10 @@
 """What lasts: identities, tokens, limits spent, checkpoints, node numbers; SQLite by default, or PostgreSQL.
 It must never be asked per statement (an operation takes half a millisecond), nor hold a secret in clear."""
 
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -59,15 +61,31 @@ def store_url(database_url: str | None, state: Path) -> URL:
 def _make_file(path: str) -> None:
     """Make SQLite's file for us alone, before SQLite makes it for whoever the umask says.
 
-    Its -wal and -shm files take the same mode."""
+    Its -wal and -shm files take the same mode. A file that stands already is never opened here: closing it
+    would drop the locks that SQLite holds on it for this whole process (fcntl(2)), and the next process to
+    close the store would take itself for the last one and delete the log that we write to.
+    """
     try:
-        number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.fchmod(number, 0o600)
-        finally:
-            os.close(number)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        _keep_private(path)
     except OSError as error:
-        raise StoreFailed(f"the store {path} can't be opened: {error.strerror}", str(error)) from None
+        raise _unopened(path, error) from None
+
+
+def _keep_private(path: str) -> None:
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.ELOOP, "it is no ordinary file")
+        if stat.S_IMODE(found.st_mode) != 0o600:
+            os.chmod(path, 0o600)
+    except OSError as error:
+        raise _unopened(path, error) from None
+
+
+def _unopened(path: str, error: OSError) -> StoreFailed:
+    return StoreFailed(f"the store {path} can't be opened: {error.strerror}", str(error))
 
 
 class Store:
