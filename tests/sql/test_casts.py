@@ -17,8 +17,14 @@ DATABASE = "casts"
 WORLD = """
 CREATE TABLE customers (id int PRIMARY KEY, email text);
 CREATE TYPE mood AS ENUM ('calm');
-CREATE FUNCTION spy(mood) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE EXCEPTION 'ran spy'; END $$;
+CREATE FUNCTION spy(mood) RETURNS int LANGUAGE plpgsql IMMUTABLE
+  AS $$ BEGIN RAISE EXCEPTION 'ran spy'; END $$;
 CREATE CAST (mood AS int) WITH FUNCTION spy(mood);
+CREATE TYPE crate AS ENUM ('a');
+CREATE FUNCTION packed(int) RETURNS crate LANGUAGE plpgsql IMMUTABLE
+  AS $$ BEGIN RAISE EXCEPTION 'ran spy'; END $$;
+CREATE CAST (int AS crate) WITH FUNCTION packed(int);
+CREATE TYPE crated AS (c crate);
 CREATE TYPE other AS ENUM ('calm', 'x');
 CREATE DOMAIN tempered AS mood;
 CREATE DOMAIN positive AS int CHECK (VALUE > 0);
@@ -28,6 +34,7 @@ CREATE TABLE moods (id int, feels mood);
 CREATE TABLE deep (id int, held inner_moods, many mood[]);
 CREATE TABLE numbers (n int, ns int[]);
 INSERT INTO moods VALUES (1, 'calm');
+INSERT INTO numbers VALUES (1);
 INSERT INTO deep VALUES (1, (1, 'calm'), '{calm}');
 CREATE FUNCTION told() RETURNS mood LANGUAGE sql IMMUTABLE AS $$ SELECT 'calm'::mood $$;
 """
@@ -58,6 +65,11 @@ RUNS = (
     "SELECT told()::int",
     "WITH w AS (SELECT feels FROM moods) SELECT f.feels::int FROM w f",
     "SELECT 1 FROM moods WHERE feels::int = 1",
+    "SELECT 1::crate",
+    "SELECT ROW(1)::crated",
+    "SELECT ARRAY[1]::crate[]",
+    "SELECT (1 + 1)::crate",
+    "SELECT n::crate FROM numbers",
     "SELECT i.feels::int FROM (VALUES ('calm'::mood)) i(feels)",
 )
 
@@ -73,6 +85,8 @@ HARMLESS = (
     "SELECT n::int8, ns::text[] FROM numbers",
     "SELECT ROW(1)::counted",
     "SELECT n::positive FROM numbers",
+    "SELECT 'calm'::mood, 3::positive, ROW(1)::counted, (ROW(1)::counted).n, ARRAY[1, 2]::text[]",
+    "SELECT 'a'::crate, '{a}'::crate[], '(a)'::crated, 1::int8",
 )
 
 

@@ -272,7 +272,7 @@ def test_every_output_is_where_the_server_has_it(server: Postgres, world: Catalo
     seen = exact = values = 0
     with server.connect(database=DATABASE) as connection:
         connection.autocommit = True
-        for seed in range(6000):
+        for seed in range(2500):
             text = Maker(seed, world.server >= 170000).statement()
             outputs = told(connection, text)
             if outputs is None:
@@ -292,7 +292,7 @@ def test_every_output_is_where_the_server_has_it(server: Postgres, world: Catalo
             assert ours.names == [name for name, _, _ in outputs], text
             for at, classes in enumerate(meant):
                 assert classes <= ours.values[at].classes, (text, at)
-    assert seen > 800
+    assert seen > 350
     assert exact > seen * 0.8
     assert values > 100
 

@@ -11,7 +11,7 @@ def bound(walk: Walk, scope: Scope, conditions: list[Node], limited: bool) -> No
     pinned: dict[int, set[str]] = {}
     if not limited:
         for node in conditions:
-            _pins(node, scope, pinned)
+            _pins(walk, node, scope, pinned)
     for item in scope.items:
         for relation in item.relations:
             columns = pinned.get(id(item), set())
@@ -28,7 +28,7 @@ def bound(walk: Walk, scope: Scope, conditions: list[Node], limited: bool) -> No
                 (walk.bounded if limited else walk.unbounded).update(walk.catalog.body(relation).reads)
 
 
-def _pins(node: Node, scope: Scope, pinned: dict[int, set[str]]) -> None:
+def _pins(walk: Walk, node: Node, scope: Scope, pinned: dict[int, set[str]]) -> None:
     """Columns that a conjunct compares for equality with constants or parameters."""
     stack = [node]
     while stack:
@@ -48,18 +48,19 @@ def _pins(node: Node, scope: Scope, pinned: dict[int, set[str]]) -> None:
         else:
             constant = _constant(right)
         if constant and "ColumnRef" in left:
-            _pin(left, scope, pinned)
+            _pin(walk, left, scope, pinned)
         elif "ColumnRef" in right and _constant(left) and body.get("kind") == "AEXPR_OP":
-            _pin(right, scope, pinned)
+            _pin(walk, right, scope, pinned)
 
 
-def _pin(reference: Node, scope: Scope, pinned: dict[int, set[str]]) -> None:
+def _pin(walk: Walk, reference: Node, scope: Scope, pinned: dict[int, set[str]]) -> None:
     parts = strings(reference["ColumnRef"].get("fields"))
     name = parts[-1]
+    walk.work(len(scope.items))
     found: list[Item] = [
         item
         for item in scope.items
-        if name in item.columns.names
+        if item.columns.listed(name) is not None
         and not item.hidden
         and (len(parts) == 1 or item.name == parts[-2])
         and (len(parts) < 3 or parts[-3] in item.schemas)

@@ -80,6 +80,7 @@ def _called(walk: Walk, name: tuple[str, ...], values: list[Value]) -> Doing:
 
 
 def _is_column_name(walk: Walk, name: str) -> bool:
+    walk.work(len(walk.relations))
     return any(name in relation.numbers for relation in walk.relations.values())
 
 

@@ -79,7 +79,9 @@ def column(walk: Walk, name: str, scope: Scope) -> Value:
         found.append(BARE_COLUMN)
     for level in scope.levels():
         named = [item for item in level.items if item.name == name]
+        walk.work(len(level.items))
         if named:
+            walk.work(sum(len(item.columns.names) for item in named))
             whole = combine([COLUMN, *(item.columns.everything() for item in named)])
             walk.steer(whole)
             found.append(whole)
@@ -145,7 +147,8 @@ def _whole_row(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value:
     found = items_named(walk, parts, scope) if parts else [item for item in scope.items if not item.hidden]
     if not found:
         walk.blur()
-        return everything(scope)
+        return everything(walk, scope)
+    walk.work(sum(len(item.columns.names) for item in found))
     return combine([COLUMN, *(item.columns.everything() for item in found)])
 
 

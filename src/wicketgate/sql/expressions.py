@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from wicketgate.sql import calls, columns, constructs
 from wicketgate.sql.builtins import VALUE
+from wicketgate.sql.casts import is_text, only_literals
 from wicketgate.sql.constructs import json_syntax
 from wicketgate.sql.reading import HANDLERS, expression, expressions, reads
 from wicketgate.sql.scope import (
@@ -188,7 +189,7 @@ def _cast(walk: Walk, body: Body, scope: Scope) -> Value:
     argument = body.get("arg", {})
     value = expression(walk, argument, scope)
     target = body.get("typeName", {})
-    walk.cast(target, "A_Const" in argument)
+    walk.cast(target, is_text(argument), only_literals(argument))
     named = strings(argument.get("ColumnRef", {}).get("fields"))
     of_relation = named[-1:] == ("relation",) and strings(target.get("names"))[-1:] == ("regclass",)
     if of_relation and not value.classes and _is_of_locks(scope):

@@ -75,9 +75,12 @@ def range_item(walk: Walk, body: Body, scope: Scope) -> Item:
     name = str(body.get("relname", ""))
     alias, columns = alias_of(body)
     if "schemaname" not in body and "catalogname" not in body:
+        walk.work(walk.depth)
         query = scope.query(name)
         if query is not None:
+            walk.work(len(columns) and len(query.names))
             return Item(alias or name, query.renamed(columns))
+    walk.work(20)
     relations, doubtful = walk.find(body)
     walk.read(relations, name, doubtful)
     item = walk.item(relations, alias or name, columns, doubtful)

@@ -40,7 +40,7 @@ def expression(walk: Walk, node: Node | None, scope: Scope) -> Value:
     known = HANDLERS.get(name)
     if known is None:
         walk.unknown(f"syntax {name}")
-        return everything(scope)
+        return everything(walk, scope)
     handler, fields = known
     if not body.keys() <= fields:
         walk.unknown(f"syntax {name}")
@@ -63,10 +63,11 @@ def predicate(walk: Walk, node: Node | None, scope: Scope) -> Value:
     return value
 
 
-def everything(scope: Scope) -> Value:
+def everything(walk: Walk, scope: Scope) -> Value:
     """Anything that any name in sight may hold."""
     classes: frozenset[str] = NO_CLASSES
     for level in scope.levels():
         for item in level.items:
+            walk.work(1 + len(item.columns.names))
             classes |= item.columns.everything().classes
     return Value(classes, False, True)

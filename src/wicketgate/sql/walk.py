@@ -18,7 +18,7 @@ DEEPEST = 100
 MOST_NODES = 60_000
 """Nodes that are looked at; larger statements are refused."""
 
-MOST_STEPS = 400_000
+MOST_STEPS = 120_000
 """Names and columns that are looked at for them; statements that need more are refused."""
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
@@ -67,7 +67,7 @@ class Walk:
         self.unknown_names: list[str] = []
         self.held_types: set[int] = set()
         self.cast_names: set[str] = set()
-        self.cast_within = False  # to a type whose fields or base may be cast to
+        self.literal_casts: set[str] = set()
         self.polymorphic = False
         self.patterned = False
         self.compared: set[str] = set()
@@ -271,6 +271,7 @@ class Walk:
         """The FROM item that these relations make."""
         shapes = []
         for relation in relations:
+            self.work(len(relation.columns))
             classes = self.catalog.relation_classes(relation)
             shape = Columns()
             for number, column, _ in relation.columns:
@@ -354,8 +355,9 @@ class Walk:
         if not known and not others:
             self.unknown(f"operator {bare}")
 
-    def cast(self, type_name: Body, constant: bool = False) -> None:
-        """Note the use of a type. constant: of a literal, which goes to the type's input and to no cast."""
+    def cast(self, type_name: Body, constant: bool = False, literal: bool = False) -> None:
+        """Note the use of a type. constant: of a string, which goes to the type's input and to no cast.
+        literal: of literals only, whose types are the server's own."""
         name = strings(type_name.get("names"))
         if not name or type_name.get("pct_type"):
             self.unknown("type")
@@ -365,7 +367,7 @@ class Walk:
             self.unknown(f"type {bare}")
             return
         self.patterned = self.patterned or bare in self.catalog.collated
-        spell(self, bare, constant)
+        spell(self, bare, constant, literal)
         if bare in self.temporary:
             return
         schemas = self.schemas if schema is None else (schema,)
