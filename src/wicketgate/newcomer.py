@@ -12,7 +12,7 @@ from typing import Any, Final
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
-from wicketgate.model.token import ServiceAccount, check_name
+from wicketgate.model.token import ServiceAccount, check_group, check_name, is_any
 from wicketgate.protocols.base import Address, CatalogAccess, Discovery, Introduction, ProtocolSpec
 
 ACCOUNT: Final = "main"
@@ -200,10 +200,11 @@ def introduce(text: str, wanted: Wanted) -> Made:
     try:
         address = introduction.read(text)
         check_name(wanted.identity)
+        check_group(wanted.group)
     except ValueError as error:
         raise Unusable(str(error)) from None
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,63}", wanted.group):
-        raise Unusable("a group's name is up to 63 letters, digits and _.-")
+    if is_any(wanted.identity) or is_any(wanted.name or ""):
+        raise Unusable("any can't be a name: in a policy it is all there are")
     if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,255}", wanted.host):
         raise Unusable("--host is a host's name or address")
     if wanted.name is not None and wanted.name != _resource_name(wanted.name):

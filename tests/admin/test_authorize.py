@@ -13,6 +13,9 @@ ACTORS = {
     "owner": Actor("bot", "token", frozenset({"crew"})),
     "other": Actor("stranger", "token", frozenset({"crew", "admins-not"})),
     "nameless": Actor("", "token"),
+    # never made, but a scope must win over whatever else is said of an actor
+    "scoped": Actor("bot", "token", administrator=True, credential_id="t", scope=frozenset({"sales"})),
+    "out of scope": Actor("bot", "token", credential_id="t", scope=frozenset({"other"})),
 }
 
 
@@ -27,7 +30,7 @@ def may(actor: Actor, action: Action, thing: Thing) -> bool:
 def picture() -> str:
     lines = ["action               " + " ".join(f"{name:14}" for name in ACTORS)]
     for action in Action:
-        thing = Thing("thing", "x", "bot")
+        thing = Thing("session", "x", "bot", "sales")
         marks = " ".join(f"{'✔' if may(actor, action, thing) else '✘':14}" for actor in ACTORS.values())
         lines.append(f"{action.value:20} {marks}".rstrip())
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -42,9 +45,15 @@ def test_the_picture_is_the_committed_one() -> None:
 
 @pytest.mark.parametrize("action", Action)
 def test_nobody_owns_what_has_no_owner(action: Action) -> None:
-    for name in ("owner", "other", "nameless"):
+    for name in ("owner", "other", "nameless", "scoped", "out of scope"):
         allowed = may(ACTORS[name], action, Thing("thing"))
         assert allowed == (action is Action.SEE_SELF)
+
+
+def test_a_scoped_token_ends_itself_alone() -> None:
+    for token, allowed in (("t", True), ("u", False), ("", False)):
+        assert may(ACTORS["scoped"], Action.REVOKE_TOKEN, Thing("token", token, "bot")) is allowed
+    assert not may(ACTORS["scoped"], Action.REVOKE_TOKEN, Thing("token", "t", "other"))
 
 
 def test_a_refusal_says_nothing_of_the_thing() -> None:
@@ -54,3 +63,8 @@ def test_a_refusal_says_nothing_of_the_thing() -> None:
             authorize(ACTORS["other"], Action.REVOKE_TOKEN, thing)
         told.add(caught.value.public)
     assert len(told) == 1
+    for thing in (Thing("session", "there", "bot", "other"), Thing("session", "not-there")):
+        with pytest.raises(NotAllowed) as caught:
+            authorize(ACTORS["scoped"], Action.SHOW_SESSION, thing)
+        told.add(caught.value.public)
+    assert len(told) == 2

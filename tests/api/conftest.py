@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
-from api.stage import Answer, Stage, ask
+from api.stage import Answer, Remote, Stage, ask
 from wicketgate.api.server import ApiSettings, serve
 
 
@@ -27,3 +28,18 @@ def local(stage: Stage) -> Iterator[Callable[..., Answer]]:
     yield request
     handle.stop()
     assert not path.exists()
+
+
+@pytest.fixture
+def remote(stage: Stage) -> Iterator[Remote]:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    pem, key, ca = (stage.folder / name for name in ("cert.pem", "key.pem", "ca.pem"))
+    certificate.private_key_pem.write_to_path(str(key))
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(str(pem), append=True)
+    authority.cert_pem.write_to_path(str(ca))
+    settings = ApiSettings(stage.folder / "api.sock", ("127.0.0.1", 0), pem, key)
+    handle = serve(stage.office, settings, stage.logged.append)
+    yield Remote(stage, handle, settings, str(ca))
+    handle.stop()

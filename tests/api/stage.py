@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wicketgate.admin.ports import JournalLine, Office, RecordedSession
+from wicketgate.api.server import ApiHandle, ApiSettings
 from wicketgate.control.attempts import Attempts
 from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
 from wicketgate.model.errors import JournalFailed
@@ -196,3 +197,20 @@ def ask(
         )
     finally:
         connection.close()
+
+
+@dataclass
+class Remote:
+    stage: Stage
+    handle: ApiHandle
+    settings: ApiSettings
+    ca: str
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        assert self.handle.port is not None
+        return ask(("localhost", self.handle.port), method, path, body, ca=self.ca, **more)
+
+    def issue(self, identity: str, **more: Any) -> str:
+        body = {"identity": identity, **more}
+        text: str = ask(self.settings.socket, "POST", "/api/v1/tokens", body).json["token"]
+        return text

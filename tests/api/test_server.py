@@ -3,51 +3,15 @@
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import trustme
 
-from api.stage import Answer, Stage, ask
+from api.stage import Remote, Stage, ask
 from wicketgate.api import server
-from wicketgate.api.server import ApiHandle, ApiSettings, bind_local, serve
+from wicketgate.api.server import ApiSettings, bind_local, serve
 from wicketgate.control.attempts import FREE_SOURCE, SECOND
 from wicketgate.model.errors import GatewayError
-
-
-@dataclass
-class Remote:
-    stage: Stage
-    handle: ApiHandle
-    settings: ApiSettings
-    ca: str
-
-    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
-        assert self.handle.port is not None
-        return ask(("localhost", self.handle.port), method, path, body, ca=self.ca, **more)
-
-    def issue(self, identity: str, **more: Any) -> str:
-        body = {"identity": identity, **more}
-        text: str = ask(self.settings.socket, "POST", "/api/v1/tokens", body).json["token"]
-        return text
-
-
-@pytest.fixture
-def remote(stage: Stage) -> Iterator[Remote]:
-    authority = trustme.CA()
-    certificate = authority.issue_cert("localhost", "127.0.0.1")
-    pem, key, ca = (stage.folder / name for name in ("cert.pem", "key.pem", "ca.pem"))
-    certificate.private_key_pem.write_to_path(str(key))
-    for blob in certificate.cert_chain_pems:
-        blob.write_to_path(str(pem), append=True)
-    authority.cert_pem.write_to_path(str(ca))
-    settings = ApiSettings(stage.folder / "api.sock", ("127.0.0.1", 0), pem, key)
-    handle = serve(stage.office, settings, stage.logged.append)
-    yield Remote(stage, handle, settings, str(ca))
-    handle.stop()
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -72,6 +72,9 @@ RESOURCE_FAULTS = [
     (resource("settings: {function: []}"), "7:26: settings: function: unknown setting"),
     (resource("settings: 5"), "7:15: settings must be a map"),
     ("identities: {a~b: {}}\n", "1:14: 'a~b' can't name an identity"),
+    ("identities: {any: {}}\n", "1:14: 'any' can't name an identity: in a rule it is everybody"),
+    ("identities: {a: {groups: [any]}}\n", "1:27: 'any' can't name a group"),
+    ("resources: {any: {}}\n", "1:13: 'any' can't name a resource"),
     ("identities: {a: {kind: robot}}\n", "1:24: kind can't be 'robot'"),
     ("identities: {a: {groups: []}}\n", "1:26: groups is an empty list"),
     ("identities: {a: {token: x}}\n", "1:18: a has no key 'token'"),
@@ -116,6 +119,42 @@ RULE_FAULTS = [
         "21:46: any is true and stands alone",
     ),
     ("rules: [{name: a, deny: x, identities: everyone}]", "21:40: identities must be a map"),
+    (
+        "rules: [{name: a, deny: x, identities: ['*']}]",
+        "can never match; for everybody write `identities: any`",
+    ),
+    (
+        "rules: [{name: a, deny: x, identities: [any]}]",
+        "21:41: 'any' in a list can never match; for everybody",
+    ),
+    (
+        "rules: [{name: a, deny: x, identities: [Any]}]",
+        "21:41: 'Any' in a list can never match; for everybody",
+    ),
+    ("rules: [{name: a, deny: x, identities: ['crew-*']}]", "21:41: 'crew-*' can't name an identity"),
+    ("rules: [{name: a, deny: x, identities: ['a b']}]", "it can never match"),
+    ("rules: [{name: a, deny: x, identities: {names: ['*']}}]", "21:49: '*' can't name an identity"),
+    ("rules: [{name: a, deny: x, identities: {groups: ['*']}}]", "21:50: '*' can't name a group"),
+    ("rules: [{name: a, deny: x, identities: {groups: [any]}}]", "21:50: 'any' can't name a group"),
+    ("rules: [{name: a, deny: x, identities: {groups: ['a@b']}}]", "21:50: 'a@b' can't name a group"),
+    (
+        "rules: [{name: a, deny: x, resources: ['*']}]",
+        "21:40: there is no resource '*': it can never match; for",
+    ),
+    ("rules: [{name: a, deny: x, resources: {names: [any]}}]", "for all of them write `resources: any`"),
+    ("rules: [{name: a, deny: x, resources: {any: true, databases: ['*']}}]", "has the database '*'"),
+    (
+        "rules: [{name: a, deny: x, resources: {any: true, databases: any}}]",
+        "databases must be a list, not text",
+    ),
+    ("rules: [{name: a, deny: x, resources: [sales], account: '*'}]", "'sales' has no account '*'"),
+    ("rules: [{name: a, deny: x, account: any}]", "21:37: no resource of this rule has an account 'any'"),
+    (
+        "rules: [{name: a, deny: x, resources: {any: true, databases: [notes]}, account: writer}]",
+        "no resource of this rule has an account 'writer': it can never match",
+    ),
+    ("rules: [{name: a, review: {by: [any]}}]", "21:33: 'any' in a list can never match"),
+    ("rules: [{name: a, review: {by: ['*']}}]", "21:33: '*' can't name an identity"),
     (
         "rules: [{name: a, deny: x, resources: [sale]}]",
         "21:40: there is no resource 'sale'; did you mean 'sales'?",
@@ -367,6 +406,17 @@ def test_shipped_is_the_same_policy() -> None:
         load_shipped("{", PROTOCOLS)
     with pytest.raises(PolicyError):
         load_shipped("[1]", PROTOCOLS)
+
+
+@pytest.mark.parametrize("text", ["", " \n  \n", "# all that is left\n", "---\n", "null\n", "{}\n"])
+def test_a_file_that_says_nothing_is_none(text: str, tmp_path: Path) -> None:
+    """It was cut short: what it said before must not end with it."""
+    with pytest.raises(PolicyError, match="the file is empty"):
+        load(text, "wicket.yaml", PROTOCOLS)
+    (tmp_path / "a.yaml").write_text(RESOURCES)
+    (tmp_path / "b.yaml").write_text(text)
+    with pytest.raises(PolicyError, match=r"b\.yaml:1:1: the file is empty"):
+        load_sources(read_sources(tmp_path), PROTOCOLS)
 
 
 def test_a_folder_is_one_policy(tmp_path: Path) -> None:

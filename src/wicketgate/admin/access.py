@@ -10,7 +10,7 @@ from wicketgate.admin.ports import Office, Standing
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
-from wicketgate.model.token import ServiceAccount, TokenRecord
+from wicketgate.model.token import ServiceAccount, TokenRecord, check_group, is_any
 
 
 class NotFound(GatewayError):
@@ -64,6 +64,8 @@ async def issue_token(
     authorize(actor, Action.ISSUE_TOKEN, thing)
     known = office.unite(await office.store.identities())
     found = known.get(account.name)
+    if found is None and create:
+        _check_new(account)
     if found is None and not create:
         raise NotFound(f"no identity is named {account.name}; create it by naming its groups")
     if found is not None and found.disabled is not None:
@@ -95,10 +97,22 @@ async def issue_token(
     return Issued(secret, record, found is None)
 
 
+def _check_new(account: ServiceAccount) -> None:
+    """A new account must be one that a policy can name. Raises Refused."""
+    try:
+        for group in sorted(account.groups):
+            check_group(group)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    if is_any(account.name):
+        raise Refused(f"{account.name!r} can't name an identity: in a policy it is everybody")
+
+
 async def list_tokens(office: Office, actor: Actor, identity: str | None = None) -> list[TokenRecord]:
-    """All tokens, or one identity's; no token's text is known to anybody."""
+    """All tokens, or one identity's; no token's text is known. A scoped token sees itself alone."""
     authorize(actor, Action.LIST_TOKENS, Thing("tokens", identity or "", identity))
-    return await office.store.tokens(identity)
+    found = await office.store.tokens(identity)
+    return [each for each in found if each.id == actor.credential_id] if actor.scope else found
 
 
 async def revoke_token(office: Office, actor: Actor, token_id: str) -> TokenRecord:

@@ -43,11 +43,16 @@ OWN = frozenset(
 """What an identity may do to what is its own. Nobody issues tokens to himself: a leaked one would breed."""
 
 
+LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS})
+"""Of the OWN: what is answered by a list, from which others' things and those out of scope are left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks. how: `local` (the same user, on our socket) or `token`.
 
     administrator: local, or in the admin group by a token that no resource scopes.
+    scope: resources that the token is good for; empty: all. It binds here as it does on the wire.
     """
 
     name: str
@@ -55,15 +60,23 @@ class Actor:
     groups: frozenset[str] = frozenset()
     administrator: bool = False
     credential_id: str | None = None
+    scope: frozenset[str] = frozenset()
+
+    def covers(self, resource: str | None) -> bool:
+        """Whether the token is good for the resource. What belongs to none is outside every scope."""
+        return not self.scope or resource in self.scope
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """What it is done to. owner: the identity whose it is; None: nobody's, or everybody's."""
+    """What it is done to. owner: the identity whose it is; None: nobody's, or everybody's.
+    resource: that it belongs to; None: to none. Of a list of sessions or tokens it is None: whoever makes
+    the list leaves out what the actor's scope does not cover."""
 
     kind: str
     name: str = ""
     owner: str | None = None
+    resource: str | None = None
 
 
 class NotAllowed(GatewayError):
@@ -72,11 +85,22 @@ class NotAllowed(GatewayError):
 
 def authorize(actor: Actor, action: Action, thing: Thing) -> None:
     """Returns if the actor may; raises NotAllowed otherwise. Whatever is not listed is not allowed."""
-    if actor.administrator or action in ANYONE:
+    if action in ANYONE or (actor.administrator and not actor.scope):
         return
-    if action in OWN and thing.owner is not None and thing.owner == actor.name:
+    own = action in OWN and thing.owner is not None and thing.owner == actor.name
+    if own and (not actor.scope or _in_scope(actor, action, thing)):
         return
+    who = f"{actor.name} ({actor.how}{', scoped' if actor.scope else ''})"
     raise NotAllowed(
-        f"{action.value} is for administrators" + (" and owners" if action in OWN else ""),
-        f"{actor.name} ({actor.how}) asked for {action.value} of {thing.kind} {thing.name}",
+        f"{action.value} is for administrators"
+        + (" and owners" if action in OWN else "")
+        + (", and a scoped token is for its resources alone" if actor.scope else ""),
+        f"{who} asked for {action.value} of {thing.kind} {thing.name}",
     )
+
+
+def _in_scope(actor: Actor, action: Action, thing: Thing) -> bool:
+    """To what is its identity's, a scoped token may do: end itself, and act on sessions of its resources."""
+    if action is Action.REVOKE_TOKEN:
+        return actor.credential_id is not None and thing.name == actor.credential_id
+    return action in LISTS or (thing.kind == "session" and actor.covers(thing.resource))

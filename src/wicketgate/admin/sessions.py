@@ -68,12 +68,14 @@ async def _summaries(office: Office) -> dict[str, SessionSummary]:
 async def list_sessions(
     office: Office, actor: Actor, *, identity: str | None = None, only_open: bool = False, most: int = 100
 ) -> list[SessionSummary]:
-    """The newest `most` sessions, newest first; one identity's, or all."""
+    """The newest `most` sessions, newest first; one identity's, or all; of its scope's resources."""
     authorize(actor, Action.LIST_SESSIONS, Thing("sessions", identity or "", identity))
     found = [
         each
         for each in (await _summaries(office)).values()
-        if (identity is None or each.identity == identity) and (not only_open or each.state == "open")
+        if (identity is None or each.identity == identity)
+        and (not only_open or each.state == "open")
+        and actor.covers(each.resource)
     ]
     found.sort(key=lambda each: (each.opened, each.session), reverse=True)
     return found[:most]
@@ -81,7 +83,8 @@ async def list_sessions(
 
 async def _session(office: Office, actor: Actor, action: Action, session: str) -> SessionSummary:
     found = (await _summaries(office)).get(session)
-    authorize(actor, action, Thing("session", session, None if found is None else found.identity))
+    owner, resource = (None, None) if found is None else (found.identity, found.resource)
+    authorize(actor, action, Thing("session", session, owner, resource))
     if found is None:
         raise NotFound(f"no session has the id {session}")
     return found

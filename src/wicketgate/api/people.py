@@ -42,6 +42,7 @@ async def actor_of(request: Request) -> Actor:
         # a token that is scoped to resources was made for these: it does not administrate
         administrator=bool(identity.groups & office.admin_groups) and not token.resources,
         credential_id=token.id,
+        scope=token.resources,
     )
 
 

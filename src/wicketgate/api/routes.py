@@ -62,6 +62,7 @@ async def whoami(office: Desk, by: By) -> shapes.SelfShown:
         groups=sorted(actor.groups),
         administrator=actor.administrator,
         credential_id=actor.credential_id,
+        resources=sorted(actor.scope),
     )
 
 

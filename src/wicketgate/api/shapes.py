@@ -70,11 +70,14 @@ class TokenIssued(TokenShown):
 
 
 class SelfShown(BaseModel):
+    """resources: that the token is scoped to; empty: all."""
+
     name: str
     how: str
     groups: list[str]
     administrator: bool
     credential_id: str | None
+    resources: list[str]
 
 
 class ResourceShown(BaseModel):

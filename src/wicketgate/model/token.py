@@ -9,6 +9,8 @@ from wicketgate.model.identity import IdentityKind
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,61}[A-Za-z0-9])?")
 
+_GROUP: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
 
 def check_name(name: str) -> str:
     """The name, if it may name an identity: up to 63 letters, digits and `._@-`, no separator of a URL.
@@ -17,6 +19,20 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} can't name an identity: up to 63 letters, digits and ._@- only")
     return name
+
+
+def check_group(name: str) -> str:
+    """The name, if it may name a group: up to 63 letters, digits and `._-`. `any` is everybody, so no group.
+
+    Raises ValueError."""
+    if not _GROUP.fullmatch(name) or is_any(name):
+        raise ValueError(f"{name!r} can't name a group: up to 63 letters, digits, and ._- between them")
+    return name
+
+
+def is_any(name: str) -> bool:
+    """Whether a policy would take the name for everybody, or its reader would: it may name nothing new."""
+    return name.lower() == "any"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,12 @@ def load(text: str, file: str, protocols: Mapping[str, ProtocolRules]) -> Policy
 
 
 def load_sources(sources: Sequence[Source], protocols: Mapping[str, ProtocolRules]) -> Policy:
-    """The policy of several files, which together are as one. Raises PolicyError."""
+    """The policy of several files, which together are as one. Raises PolicyError; where one of them says
+    nothing, too: a file that was cut short while it was saved must not take its rules away."""
     trees = [parse(source) for source in sources]
+    for tree in trees:
+        if tree.value == {}:
+            raise PolicyError(f"{tree.place}: the file is empty: was it cut short while it was saved?")
     return _build(trees, tuple(sources), protocols)
 
 

@@ -14,7 +14,7 @@ import orjson
 
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
-from wicketgate.model.token import ServiceAccount, check_name
+from wicketgate.model.token import ServiceAccount, check_group, check_name, is_any
 from wicketgate.policy.document import Node, Place
 from wicketgate.policy.reading import Invalid, Reading, near
 
@@ -58,6 +58,8 @@ def read_resources(
             with suppress(Invalid):
                 place = node.value[name][0] if isinstance(node.value, dict) else node.place
                 reading.check_name(place, name, "the resource's name")
+                if is_any(name):
+                    raise reading.fail(place, f"{name!r} can't name a resource: in a rule it is all of them")
                 found[name] = _resource(reading, name, entry, protocols)
     return found
 
@@ -207,6 +209,13 @@ def _settings(
         raise reading.fail(where, f"settings: {key}: {message}" if key else f"settings: {message}") from None
 
 
+def _group(reading: Reading, node: Node, text: str) -> str:
+    try:
+        return check_group(text)
+    except ValueError as error:
+        raise reading.fail(node, str(error)) from None
+
+
 def read_identities(reading: Reading, node: Node, key: str) -> dict[str, ServiceAccount]:
     """name -> account, of a map name: {kind, groups}. key: `identities` (people by default) or
     `service_accounts` (services by default)."""
@@ -220,6 +229,8 @@ def read_identities(reading: Reading, node: Node, key: str) -> dict[str, Service
                     check_name(name)
                 except ValueError as error:
                     raise reading.fail(place, str(error)) from None
+                if is_any(name):
+                    raise reading.fail(place, f"{name!r} can't name an identity: in a rule it is everybody")
                 empty = Node(entry.place, {})
                 keys = reading.keys(empty if entry.value is None else entry, name, ("kind", "groups"))
                 kind = default
@@ -229,6 +240,6 @@ def read_identities(reading: Reading, node: Node, key: str) -> dict[str, Service
                 groups: frozenset[str] = frozenset()
                 if "groups" in keys:
                     texts = reading.texts(keys["groups"], "groups")
-                    groups = frozenset(reading.check_name(each, text, "the group") for each, text in texts)
+                    groups = frozenset(_group(reading, each, text) for each, text in texts)
                 found[name] = ServiceAccount(name, kind, groups, "file")
     return found

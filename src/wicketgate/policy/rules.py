@@ -247,7 +247,7 @@ def _review(reading: Reading, node: Node | None) -> Review | None:
         return None
     with suppress(Invalid):
         keys = reading.keys(node, "review", ("by", "quorum", "within"), ("by",))
-        by = read_identities_of(reading, keys["by"])
+        by = read_identities_of(reading, keys["by"], "by")
         quorum = reading.integer(keys["quorum"], "quorum", 1, 20) if "quorum" in keys else 1
         within = 600
         if "within" in keys:
