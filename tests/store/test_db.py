@@ -4,7 +4,6 @@ import asyncio
 import os
 import sqlite3
 import stat
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -189,8 +188,10 @@ async def test_a_second_store_leaves_the_first_ones_locks(tmp_path: Path) -> Non
     url = store_url(None, tmp_path)
     first, second = await Store.open(url), await Store.open(url)
     try:
-        program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM tokens'); c.close()"
-        subprocess.run([sys.executable, "-c", program, url.database or ""], check=True)
+        script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM tokens')"
+        program = script + "; c.close()"
+        other = await asyncio.create_subprocess_exec(sys.executable, "-c", program, url.database or "")
+        assert await other.wait() == 0
         await first.put_identity(ServiceAccount("late"), NOW)
         assert (tmp_path / "wicketgate.sqlite-wal").exists()
         third = await Store.open(url)

@@ -48,19 +48,19 @@ def admission(session: str, name: str = "bot") -> Admission:
 
 
 def test_only_the_right_proof_finds_a_session() -> None:
-    proofs = iter([b"a" * 32, b"b" * 32])
-    sessions = Sessions(1, 2, lambda size: next(proofs), 10, 10)
+    letters = iter([b"a", b"b"])
+    sessions = Sessions(1, 2, lambda size: next(letters) * size, 10, 10)
     made: list[Any] = []
     for name in ("one", "two"):
         opening = sessions.begin(admission(name))
         assert isinstance(opening, Opening)
-        slot, number, proof = sessions.key()
+        slot, number, proof = sessions.key(32 if name == "one" else 4)
         made.append((number, Fake(opening.admission, slot, proof)))
         sessions.add(opening, made[-1][1])
     (one, first), (two, second) = made
     assert sessions.by_key(one, b"a" * 32) is first
     assert sessions.by_key(two, b"b" * 4) is second
-    for proof in (b"", b"a", b"a" * 31, b"a" * 33, b"b" * 32, b"b" * 4):
+    for proof in (b"", b"a", b"a" * 4, b"a" * 31, b"a" * 33, b"b" * 32, b"b" * 4):
         assert sessions.by_key(one, proof) is None
     assert sessions.by_key(one + (1 << 18), b"a" * 32) is None
     assert sessions.remove(first)

@@ -53,10 +53,14 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """startup: what the protocol keeps for stage 3 and 4 (opaque to the worker)."""
+    """startup: what the protocol keeps for stage 3 and 4 (opaque to the worker).
+
+    proof: bytes of a cancel key's secret that the client's protocol has room for, 4 to 32.
+    """
 
     claim: Claim
     startup: Any
+    proof: int = 32
 
 
 @dataclass(frozen=True, slots=True)

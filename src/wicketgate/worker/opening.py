@@ -188,7 +188,7 @@ class Opener:
 
     def _start(self, guest: Guest, signed: SignedIn, begun: Opening, desk: Desk, dialled: Dialled) -> Session:
         admission = begun.admission
-        slot, number, proof = self._sessions.key()
+        slot, number, proof = self._sessions.key(signed.proof)
         session = Session(
             self._around, admission, guest.source, guest.spec, guest.transport, dialled.transport, slot, proof
         )

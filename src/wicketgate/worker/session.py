@@ -151,6 +151,7 @@ class Session:
         self._out_client = self._out_upstream = b""
         self._client.abort()
         self._upstream.abort()
+        self._turn.forget(self)
         self._around.finished(self, reason)
 
     # -- the turn -------------------------------------------------------------------------------------------
@@ -206,6 +207,7 @@ class Session:
                 self._client.pause_reading() if pause else self._client.resume_reading()
 
     def _hang_up(self) -> None:
+        self._turn.forget(self)
         for transport in (self._client, self._upstream):
             transport.close()
             self._around.linger(transport, LINGER)
@@ -304,8 +306,8 @@ class ClientEnd:
         except Exception as error:
             session.broke(error)
             return
-        session._turn.touch(session)
         session._from_client += len(data)
+        session._turn.arrived(session)
         if session._from_client > GATHERED:
             session.steer()
 
@@ -339,8 +341,8 @@ class UpstreamEnd:
         except Exception as error:
             session.broke(error)
             return
-        session._turn.touch(session)
         session._from_upstream += len(data)
+        session._turn.arrived(session)
         if session._from_upstream > GATHERED:
             session.steer()
 

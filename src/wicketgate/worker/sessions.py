@@ -15,8 +15,8 @@ from wicketgate.worker.session import Session
 SLOTS = 1 << 18
 WORKERS = 1 << 5
 NODES = 1 << 8
-SHORT_PROOF = 4
-LONG_PROOF = 32
+PROOF = 32
+"""Bytes of a cancel key's secret, where the client's protocol has room for them."""
 
 
 def key_number(node: int, worker: int, slot: int) -> int:
@@ -88,14 +88,14 @@ class Sessions:
         if self._opening.pop(opening.admission.session, None) is not None:
             self._uncount(opening.admission)
 
-    def key(self) -> tuple[int, int, bytes]:
-        """A free slot, its key's number, and a fresh proof of 32 bytes."""
+    def key(self, size: int = PROOF) -> tuple[int, int, bytes]:
+        """A free slot, its key's number, and a fresh proof of `size` bytes."""
         if self._free:
             slot = self._free.pop()
         else:
             slot = self._next
             self._next += 1
-        return slot, key_number(self._node, self._worker, slot), self._token(LONG_PROOF)
+        return slot, key_number(self._node, self._worker, slot), self._token(size)
 
     def release_key(self, slot: int) -> None:
         """A slot whose session did not come to be."""
@@ -131,14 +131,14 @@ class Sessions:
         return owner is not None and owner[:2] == (self._node, self._worker)
 
     def by_key(self, number: int, proof: bytes) -> Session | None:
-        """The session of a cancel key, if the proof matches (whole, or as far as old clients know it)."""
+        """The session of a cancel key, if the whole proof matches."""
         owner = key_owner(number)
-        if owner is None or len(proof) not in (SHORT_PROOF, LONG_PROOF):
+        if owner is None:
             return None
         session = self._by_slot.get(owner[2])
         if owner[:2] != (self._node, self._worker) or session is None:
             return None
-        return session if hmac.compare_digest(session.proof[: len(proof)], proof) else None
+        return session if hmac.compare_digest(session.proof, proof) else None
 
     def end(self, session: str, denial: Denial, reason: str) -> bool:
         """End a session by its id, also one that is being opened. False: there is none."""

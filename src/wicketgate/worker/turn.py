@@ -35,7 +35,7 @@ class Turn:
     failed: called once, with the error, when the journal can't take it.
     """
 
-    __slots__ = ("_batch", "_failed", "_journal", "_loop", "_scheduled", "broken")
+    __slots__ = ("_batch", "_failed", "_journal", "_last", "_loop", "_scheduled", "broken")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, journal: JournalPort, failed: Callable[[JournalFailed], None]
@@ -44,6 +44,7 @@ class Turn:
         self._journal = journal
         self._failed = failed
         self._batch: list[Touched] = []
+        self._last: Touched | None = None
         self._scheduled = False
         self.broken = False
 
@@ -55,6 +56,21 @@ class Turn:
             if not self._scheduled:
                 self._scheduled = True
                 self._loop.call_soon(self._run)
+
+    def arrived(self, session: Touched) -> None:
+        """Bytes came for this session, and it has taken them. Where it is the only one at work, its
+        turn ends here: a loop's round is saved, and there is nothing to write together with."""
+        if session is self._last and not self._scheduled:
+            self._batch.append(session)
+            self._run()
+        else:
+            self._last = session
+            self.touch(session)
+
+    def forget(self, session: Touched) -> None:
+        """The session is over."""
+        if self._last is session:
+            self._last = None
 
     def soon(self) -> None:
         """Something was recorded outside any session's turn: flush at the end of this turn."""

@@ -57,6 +57,7 @@ def test_sign_in(size: int) -> None:
             claimed={"application_name": "psql"},
         ),
         Startup(0, {"application_name": "psql", "client_encoding": "UTF8", "datestyle": "ISO"}, "psql"),
+        proof=4,
     )
     assert one.bytes_to_send() == b""
     assert one.rest() == b"Q\0\0"

@@ -145,7 +145,7 @@ class Greeter:
             source=self._greeting.source,
             claimed={} if application is None else {"application_name": application},
         )
-        self.outcome = SignedIn(claim, self._startup)
+        self.outcome = SignedIn(claim, self._startup, 32 if self._minor >= 2 else 4)
         return True
 
     def _cancel(self, body: bytes) -> None:
