@@ -44,24 +44,9 @@ class Caller:
     """Our sign-in to the target, sans I/O (see base.Caller). Never raises for what a server sends."""
 
     __slots__ = (
-        "_binding",
-        "_call",
-        "_exchange",
-        "_frames",
-        "_inbox",
-        "_key",
-        "_knows",
-        "_out",
-        "_parameters",
-        "_resume",
-        "_secure",
-        "_shown",
-        "_token",
-        "_turn",
-        "_used",
-        "needs_secret",
-        "outcome",
-    )
+        "_binding", "_call", "_exchange", "_frames", "_inbox", "_key", "_knows", "_out", "_parameters",
+        "_resume", "_secure", "_shown", "_token", "_turn", "_used", "needs_secret", "outcome",
+    )  # fmt: skip
 
     def __init__(self, call: Call, token: Callable[[int], bytes]) -> None:
         self.outcome: Connected | DialFailed | None = None
