@@ -316,7 +316,7 @@ SHIFTED = (
     "SELECT q.c1 || '' FROM (SELECT none.*, a.s, a.id FROM none, a) q(c1, c2)",
     "UPDATE c SET (id, y) = ROW((none).*, 'x', a.s) FROM none, a",
     "WITH w(c1) AS (SELECT (none).*, a.s, a.id FROM none, a) SELECT lower(c1) FROM w",
-    "SELECT lower(c1) FROM ((b JOIN a USING (x)) JOIN (SELECT 1 AS q) t ON true) AS j(c0, c2, c3, c4, c5, c1)",
+    "SELECT lower(c1) FROM ((b JOIN a USING (x)) JOIN (SELECT 1) t ON true) AS j(c0, c2, c3, c4, c5, c1)",
     "SELECT id FROM (SELECT * FROM c JOIN a USING (y, id)) q ORDER BY 1",
     "SELECT * FROM c NATURAL JOIN (SELECT id, s AS hidden FROM a) q ORDER BY 5",
 )

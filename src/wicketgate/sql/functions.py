@@ -151,7 +151,7 @@ POLYMORPHIC = frozenset(
 SINGLE = frozenset(
     """
     abs btrim concat concat_ws convert_from convert_to current_database current_schema current_setting
-    date date_part date_trunc decode encode format gen_random_uuid initcap left lower lpad ltrim make_date
+    date date_part date_trunc decode encode format initcap left lower lpad ltrim make_date
     make_interval make_timestamp make_timestamptz md5 normalize now numeric overlay pg_backend_pid position
     quote_ident quote_literal regexp_replace repeat replace reverse right round rpad rtrim sha224 sha256
     sha384 sha512 split_part statement_timestamp strpos substr substring text timezone to_char to_date
