@@ -46,9 +46,7 @@ def make_catalog(extra: str | None = None, checked: bool = False) -> Catalog:
         "format": FORMAT,
         "database": "sales",
         "server": 150004,
-        "relations": [
-            [oid, schema, name, "r", 0, 0, False, False, None] for oid, schema, name, _ in tables
-        ],
+        "relations": [[oid, schema, name, "r", 0, 0, False, False, None] for oid, schema, name, _ in tables],
         "columns": [
             [
                 oid,
