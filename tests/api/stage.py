@@ -1,5 +1,6 @@
 """A stage for the API: a real store and real sockets; the control process is played."""
 
+import asyncio
 import concurrent.futures
 import http.client
 import json
@@ -101,7 +102,8 @@ class PlayedControl:
         return future
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
-        return done(self.attempts.tell(outcome, source, identity))
+        loop = asyncio.get_running_loop()
+        return asyncio.run_coroutine_threadsafe(self.attempts.tell(outcome, source, identity), loop)
 
 
 @dataclass

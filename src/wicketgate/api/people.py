@@ -2,6 +2,7 @@
 A header must never make anybody local, and a token in an address is never read."""
 
 import asyncio
+import hashlib
 from typing import Final
 
 from fastapi import Request
@@ -18,7 +19,8 @@ NEEDED: Final = "A valid token is needed: Authorization: Bearer wkt_…"
 
 async def actor_of(request: Request) -> Actor:
     """The actor. Raises SignInNeeded, always in the same words, where nobody is proven; TooManyAttempts where
-    too many tokens from this source proved nobody, here or on the wire, whether or not this one would."""
+    too many tokens from this source proved nobody, here or on the wire, and this one did not prove anybody
+    from there before, whether or not it would."""
     office: Office = request.app.state.office
     uid = request.scope.get(LOCAL)
     if uid is not None:
@@ -28,13 +30,15 @@ async def actor_of(request: Request) -> Actor:
     if not shown:
         raise SignInNeeded(NEEDED)
     source = request.client.host if request.client is not None else ""
-    await _attempt(office, "begin", source, None)
+    # nobody is claimed: attempts are told apart by what is shown, so that one good here stays so
+    claimed = f"token {hashlib.sha256(shown.encode('utf-8', 'replace')).hexdigest()}"
+    await _attempt(office, "begin", source, claimed)
     proven = await office.prove(Secret(shown.encode("utf-8", "replace")), source)
     if proven is None:
-        await _attempt(office, "failed", source, None)
+        await _attempt(office, "failed", source, claimed)
         raise SignInNeeded(NEEDED)
     identity, token = proven
-    await _attempt(office, "good", source, identity.name)
+    await _attempt(office, "good", source, claimed)
     return Actor(
         identity.name,
         "token",
@@ -46,8 +50,8 @@ async def actor_of(request: Request) -> Actor:
     )
 
 
-async def _attempt(office: Office, outcome: str, source: str, identity: str | None) -> None:
+async def _attempt(office: Office, outcome: str, source: str, claimed: str) -> None:
     """Tell of an attempt; where one may not even begin, raises TooManyAttempts."""
-    wait = await asyncio.wrap_future(office.control.attempt(outcome, source, identity))
+    wait = await asyncio.wrap_future(office.control.attempt(outcome, source, claimed))
     if wait and outcome == "begin":
         raise TooManyAttempts(wait)

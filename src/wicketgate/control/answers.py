@@ -33,7 +33,7 @@ class Answers:
                 case "lease":
                     return await self._lease(worker, ask.id, ask.body)
                 case "attempt":
-                    return self._attempt(ask.id, ask.body)
+                    return await self._attempt(ask.id, ask.body)
                 case "review":
                     return _deny(ask.id, "review", "Reviews are not available yet.", "no reviews")
                 case _:
@@ -75,8 +75,8 @@ class Answers:
         )
         return Answer(number, {"lease": lease.number, "granted": lease.granted, "until": lease.until})
 
-    def _attempt(self, number: int, body: dict[str, Any]) -> Answer:
-        wait = self._attempts.tell(str(body["outcome"]), str(body["source"]), str(body["identity"]))
+    async def _attempt(self, number: int, body: dict[str, Any]) -> Answer:
+        wait = await self._attempts.tell(str(body["outcome"]), str(body["source"]), str(body["identity"]))
         return Answer(number, {"allowed": not wait, "wait": wait})
 
 

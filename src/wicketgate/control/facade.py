@@ -84,7 +84,7 @@ class Facade:
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
         async def tell() -> int:
-            return self._control.attempts.tell(outcome, source, identity)
+            return await self._control.attempts.tell(outcome, source, identity)
 
         return self.call(tell)
 
