@@ -122,14 +122,16 @@ async def test_sign_ins_go_on_while_a_large_journal_is_verified(tmp_path: Path) 
     async with Target() as target, opened(tmp_path, target.port, READERS) as house:
         state = tmp_path / "state"
         (state / "checkpoint.pub").write_bytes(house._key.public_pem())
-        large = Node(state / "journal", "other").writer("large")
+        other = Node(state / "journal", "other", house._key)
+        large = other.writer("large")
         for number in range(200):
             place = large.session(f"{number:032x}")
             place.line("open", b',"i":{"name":"crew-bot"}')
             for _ in range(500):
                 place.line("ask", b',"d":"permit"', b'"text":"SELECT 1"')
             place.line("close", b',"o":{"reason":"client"}')
-            large.seal()
+            other.seal(large)
+        other.checkpoint()
         # on a thread and a loop of its own, as the API's
         verifying = asyncio.create_task(
             asyncio.to_thread(lambda: asyncio.run(Audit(tmp_path / "wicket.yaml")())),  # type: ignore[arg-type]

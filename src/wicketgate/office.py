@@ -16,12 +16,13 @@ from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint
+from wicketgate.journal.report import Verdict
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import Identity
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
-from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file
+from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.db import Store, store_url
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ async def _stored_checkpoints(found: Site) -> tuple[list[Checkpoint], list[str]]
 def verify(
     config: Path, journal: Path | None, key: Path | None, expect: Path | None, files: list[Path]
 ) -> dict[str, Any]:
-    """Exported sessions, or a whole journal, from files: {"ok", "findings", "facts"}.
+    """Exported sessions, or a whole journal, from files: {"ok", "verdict", "findings", "facts"}.
 
     Without a folder, the configured journal, with the store's checkpoints, as far as it answers.
     """
@@ -228,11 +229,16 @@ def verify(
     facts: dict[str, Any] = {}
     for _, report in reports:
         for name, value in report.items():
-            if name not in ("ok", "findings"):
+            if name not in ("ok", "verdict", "findings"):
                 facts[name] = facts.get(name, 0) + value
     findings = [f"{prefix}{each}" for prefix, report in reports for each in report["findings"]]
-    sound = not faults and all(report["ok"] for _, report in reports)
-    return {"ok": sound, "findings": notes + faults + findings, "facts": facts}
+    verdict = worst(report["verdict"] for _, report in reports) if not faults else Verdict.BROKEN
+    return {
+        "ok": verdict is Verdict.SOUND,
+        "verdict": verdict.value,
+        "findings": notes + faults + findings,
+        "facts": facts,
+    }
 
 
 def protocols_of(config: Path) -> dict[str, str]:

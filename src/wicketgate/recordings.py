@@ -1,7 +1,7 @@
 """The journal's files, read for the API and the CLI: listed by the index, told, exported, verified.
 Like office.py it is composition. It must never call a journal sound that it could not read whole."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint, read_pub
 from wicketgate.journal.export import export
 from wicketgate.journal.index import Index
 from wicketgate.journal.parse import Line
-from wicketgate.journal.report import Finding, Report
+from wicketgate.journal.report import Finding, Report, Verdict
 from wicketgate.journal.verify import verify
 from wicketgate.journal.verify_export import verify_export
 from wicketgate.model.errors import GatewayError
@@ -50,14 +50,15 @@ def _where(finding: Finding) -> str:
 
 
 def told(report: Report) -> dict[str, Any]:
-    """A report as facts: {"ok", "findings": [text], and what was counted}."""
+    """A report as facts: {"ok", "verdict", "findings": [text], and what was counted}."""
     findings = []
     for each in report.findings:
-        kind = "note" if each.note else "FAULT"
+        kind = "note" if each.note else "UNPROVEN" if each.doubt else "FAULT"
         place = _where(each)
         findings.append(f"{kind} {each.fault.value}{f' at {place}' if place else ''}: {each.detail}")
     return {
         "ok": report.sound,
+        "verdict": report.verdict.value,
         "findings": findings,
         "lines": report.lines,
         "blocks": report.blocks,
@@ -69,6 +70,12 @@ def told(report: Report) -> dict[str, Any]:
         "checkpoints": report.checkpoints,
         "unwitnessed_lines": report.unwitnessed,
     }
+
+
+def worst(verdicts: Iterable[str]) -> Verdict:
+    """The worst of several reports' verdicts."""
+    order = (Verdict.BROKEN, Verdict.UNWITNESSED, Verdict.SOUND)
+    return min(map(Verdict, verdicts), key=order.index, default=Verdict.UNWITNESSED)
 
 
 def read_keys(path: Path) -> tuple[bytes, ...]:

@@ -13,7 +13,7 @@ from api.stage import ROW, Stage
 from cli.conftest import Run
 from wicketgate.admin.ports import JournalLine
 from wicketgate.cli.output import clean
-from wicketgate.journal.checkpoint import SigningKey
+from wicketgate.journal.checkpoint import FIRST, Position, SigningKey
 from wicketgate.journal.writer import Writer
 
 SESSION = "3f9c2a71" + "0" * 24
@@ -125,7 +125,8 @@ def journal(tmp_path: Path) -> Path:
     """A journal with one session, as a worker writes it; the public key beside it."""
     folder = tmp_path / "kept" / "journal"
     folder.mkdir(parents=True)
-    (tmp_path / "kept" / "checkpoint.pub").write_bytes(SigningKey.generate().public_pem())
+    signing = SigningKey.generate()
+    (tmp_path / "kept" / "checkpoint.pub").write_bytes(signing.public_pem())
     writer = Writer(folder, "a" * 32, "b" * 32, time.time_ns, time.monotonic_ns, os.urandom, False)
     lines = writer.session(SESSION)
     for line in recorded():
@@ -134,6 +135,12 @@ def journal(tmp_path: Path) -> Path:
         lines.line(line.head["k"], head, None if line.body is None else json.dumps(line.body).encode()[1:-1])
     writer.flush()
     writer.close()
+    seal = writer.last_seal
+    assert seal is not None
+    position = Position("b" * 32, seal.segment, seal.last, seal.root)
+    control = Writer(folder, "a" * 32, "c" * 32, time.time_ns, time.monotonic_ns, os.urandom, False)
+    control.line("checkpoint", None, signing.sign(1, FIRST, "a" * 32, [position]).head())
+    control.close()
     return folder
 
 
@@ -155,7 +162,7 @@ def test_verify_needs_files_and_a_key_alone(wicket: Run, journal: Path, tmp_path
     assert sound.json["ok"] is True, sound.out
     assert sound.code == 0
     assert sound.json["facts"]["sessions_closed"] == 1
-    [segment] = journal.rglob("000001.log")
+    segment = journal / ("a" * 32) / ("b" * 32) / "000001.log"
     content = segment.read_bytes()
     segment.write_bytes(content.replace(b"SELECT email FROM customers", b"SELECT harm1 FROM customers"))
     changed = wicket("sessions", "verify", "--journal", journal)

@@ -64,7 +64,7 @@ def test_every_kind_is_told() -> None:
         render.parameters_member(("7", None)),
         render.denied(Denial("policy", "No.", "why", hint="Ask.")),
         admin_line(Actor("local", "local", administrator=True), Action.ISSUE_TOKEN, Thing("identity", "bot")),
-        Orphan("w", 1, 0, 1, 0, "ab").head(),
+        Orphan("w", 1, 0, 1, 0, "ab", 0, "").head(),
         Gone("w", 1, 2, "ann", "retention", "s").head(),
         SigningKey.generate().sign(1, FIRST, "n", [Position("w", 1, 1, "ab")], None, b"k" * 32).head(),
     ],

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -459,9 +460,9 @@ def test_a_writer_that_is_killed_loses_nothing_that_it_said_was_written(node: No
         if len(row) == 4:
             node.seals["worker1"] = Seal(int(row[1]), 0, int(row[2]), row[3], 0)
     orphan = find_orphan(node.path("worker1").parent)
-    if orphan is not None:
-        node.control.line("orphan", None, orphan.head())
-        node.control.flush()
+    assert orphan is not None
+    node.control.line("orphan", None, replace(orphan, own=True).head())
+    node.control.flush()
     node.checkpoint()
     report = node.verify()
     assert report.sound, report.faults

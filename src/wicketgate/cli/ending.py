@@ -9,6 +9,8 @@ USAGE: Final = 2
 UNREACHABLE: Final = 3
 """The gateway (or its store) does not answer."""
 NOT_ALLOWED: Final = 4
+UNWITNESSED: Final = 5
+"""A verification found nothing wrong, and not everything proven: nothing that was signed leads to it."""
 
 
 class Ended(Exception):

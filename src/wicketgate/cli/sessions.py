@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from wicketgate.cli.client import Client
-from wicketgate.cli.ending import NEGATIVE, USAGE, end
+from wicketgate.cli.ending import NEGATIVE, UNWITNESSED, USAGE, end
 from wicketgate.cli.options import DEFAULT_CONFIG, Ca, Config, Journal, Json, TokenFile, Url, client, readable
 from wicketgate.cli.output import clean, lasting, note, say, say_json, table, when
 
@@ -220,7 +220,9 @@ def verify(
 ) -> None:
     """Verify the journal, or exported sessions, from files, checkpoints and the public key alone.
 
-    Exit code 0: sound. 1: something was changed, is missing, or can't be proven.
+    Exit code 0: sound; the newest lines of a gateway that runs may wait for their checkpoint. 1: something
+    was changed, is missing or was added. 5: nothing is wrong, and not everything is proven: no checkpoint
+    that the key signed vouches for it (or there is none at all), or an exported session has no end.
 
     Examples:
 
@@ -242,9 +244,13 @@ def verify(
             say(clean(each))
         for name, value in found["facts"].items():
             say(f"{name.replace('_', ' '):20} {clean(value)}")
-        say("sound" if found["ok"] else "NOT SOUND")
+        newest = found["facts"].get("unwitnessed_lines", 0)
+        if found["ok"] and newest:
+            say(f"sound; the newest {newest} lines are not witnessed yet")
+        else:
+            say(found["verdict"] if found["ok"] else found["verdict"].upper())
     if not found["ok"]:
-        raise typer.Exit(NEGATIVE)
+        raise typer.Exit(UNWITNESSED if found["verdict"] == "unwitnessed" else NEGATIVE)
 
 
 @app.command()

@@ -295,7 +295,8 @@ class Control:
             case Ask():
                 self.start(self._answer(child, message), "answer")
             case Sealed():
-                self.notary.sealed(child.writer, message)
+                if self.notary.sealed(child.writer, message):
+                    self.start(self.notary.sign(), "a writer's first checkpoint")
             case Opened():
                 self._opened(child, message)
             case Closed():

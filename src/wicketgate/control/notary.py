@@ -6,11 +6,13 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from wicketgate.control.messages import Sealed
 from wicketgate.control.ports import ControlJournal, StorePort
-from wicketgate.journal.checkpoint import FIRST, Position, SigningKey, parse_checkpoint
+from wicketgate.journal.checkpoint import FIRST, Checkpoint, Position, SigningKey, parse_checkpoint
+from wicketgate.journal.past import Past, read_past
 from wicketgate.journal.witness import Orphan, find_orphan
 from wicketgate.model.errors import GatewayError, JournalFailed
 
@@ -37,19 +39,42 @@ class Notary:
         self._number = 0
         self._previous = FIRST
         self._unwitnessed = True
+        self._known: set[str] = set()
+        self._past = Past()
         self._lock = asyncio.Lock()
         self.failed = False
 
     async def start(self) -> None:
-        """Go on where the store says that the last checkpoint was. Raises GatewayError."""
-        last = await self._store.last_checkpoint(self._node)
-        if last is not None:
-            checkpoint = parse_checkpoint(last[1])
-            self._number, self._previous = checkpoint.number, checkpoint.digest()
+        """Go on behind the last checkpoint that the store or the node's own journal has. Raises GatewayError.
 
-    def sealed(self, writer: str, seal: Sealed) -> None:
-        """A writer told of a sealed block."""
+        Either may have lost what the other still has; a number used twice is a forked history for ever.
+        """
+        last = await self._store.last_checkpoint(self._node)
+        stored = parse_checkpoint(last[1]) if last is not None else None
+        try:
+            self._past = await asyncio.to_thread(read_past, self._folder, self._signing.public)
+        except OSError as error:
+            raise GatewayError("the journal can't be read", str(error)) from None
+        written = self._past.last
+        if stored is not None:
+            self._past.named.update(position.writer for position in stored.writers)
+        if stored is not None and (written is None or written.number < stored.number):
+            self._go_on(stored)
+            if written is not None:
+                # It was kept, and the process ended before it was written: read alone, files had a gap.
+                self._line("checkpoint", stored.head())
+        elif written is not None:
+            self._go_on(written)
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        self._number, self._previous = checkpoint.number, checkpoint.digest()
+
+    def sealed(self, writer: str, seal: Sealed) -> bool:
+        """A writer told of a sealed block. True: for the first time, and no checkpoint names it yet."""
         self._positions[writer] = Position(writer, seal.segment, seal.last, seal.root)
+        new = writer not in self._known
+        self._known.add(writer)
+        return new
 
     async def sign(self) -> bool:
         """Sign a checkpoint over what was sealed since the last one. False: there was nothing, or no store.
@@ -77,27 +102,28 @@ class Notary:
             return True
 
     async def dead(self, writer: str) -> None:
-        """A writer's process is gone: record what it left unsealed, once."""
-        await self._orphan(self._folder / writer)
+        """The process of a writer that was given out here is gone: record how its files end, once."""
+        self._known.discard(writer)
+        await self._orphan(self._folder / writer, own=True)
 
     async def dead_before(self) -> None:
-        """Record what writers left that died without a control process to see it (both were killed)."""
-        if not self._folder.is_dir():
-            return
-        for path in sorted(self._folder.iterdir()):
-            if path.name != self._journal.writer:
-                await self._orphan(path)
+        """Record how files of earlier runs end, of writers that checkpoints name: no line is added behind.
 
-    async def _orphan(self, path: Path) -> None:
+        Of others nothing is recorded: whoever may write files could have made them while nobody ran.
+        """
+        for writer in sorted(self._past.named - self._past.ended - {self._journal.writer}):
+            if (self._folder / writer).is_dir():
+                await self._orphan(self._folder / writer, own=False)
+
+    async def _orphan(self, path: Path, own: bool) -> None:
         try:
-            found, died = await asyncio.to_thread(_left, path)
+            found = await asyncio.to_thread(_left, path, own)
         except (OSError, ValueError) as error:
             self._log(f"journal of {path.name}: {error}")
             return
         if found is not None:
             self._line("orphan", found.head())
-        if died and not self.failed:
-            # The reserve stands for a writer that ended without closing; gone, it is not recorded twice.
+        if not self.failed:
             (path / "reserve").unlink(missing_ok=True)
 
     def record(self, kind: str, head: bytes, body: bytes | None = None) -> None:
@@ -132,13 +158,14 @@ class Notary:
             self._log(f"the control process's journal: {error.detail or error.public}")
 
 
-def _left(path: Path) -> tuple[Orphan | None, bool]:
-    """What a dead writer left, and whether it ended without closing. Raises OSError where it still lives."""
-    if not (path / "reserve").exists():
-        return None, False
+def _left(path: Path, own: bool) -> Orphan | None:
+    """How a dead writer's files end; None: it made none. Raises OSError where it still lives."""
+    if own and not path.exists():
+        return None
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return find_orphan(path), True
+        found = find_orphan(path)
+        return replace(found, own=own) if found is not None else None
     finally:
         os.close(folder)

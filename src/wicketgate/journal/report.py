@@ -1,11 +1,12 @@
-"""What a verification found: a closed list of faults and notes, and how far the witnesses reach."""
+"""What a verification found: a closed list of faults, doubts and notes, and how far the witnesses reach.
+It must never come to `sound` where nothing that was signed leads to what was recorded."""
 
 from dataclasses import dataclass, field
 from enum import Enum
 
 
 class Fault(Enum):
-    """What is wrong, or worth telling. Those in NOTES don't make a journal unsound."""
+    """What is wrong, not proven (DOUBTS), or worth telling: those in NOTES don't make a journal unsound."""
 
     HEAD_CHANGED = "head-changed"
     """A block whose HEADs don't give its root."""
@@ -28,11 +29,13 @@ class Fault(Enum):
     TAIL_CUT = "tail-cut"
     """A file ends before what a checkpoint, or the next segment, says was there."""
     TAIL_CHANGED = "tail-changed"
-    """What a dead writer left isn't what the control process recorded of it."""
+    """A writer's files don't end as the control process recorded that they did when the writer ended."""
     SEGMENT_MISSING = "segment-missing"
     SEGMENT_MISPLACED = "segment-misplaced"
     """A segment whose `begin` names another place."""
     WRITER_MISSING = "writer-missing"
+    WRITER_STRANGE = "writer-strange"
+    """A writer with recorded traffic that no checkpoint ever named, though later ones were signed."""
     STRANGE_FILE = "strange-file"
     SESSION_GAP = "session-gap"
     """A session's lines with a hole between them."""
@@ -44,13 +47,20 @@ class Fault(Enum):
     """The files hold another history than the one that was signed."""
     UNREADABLE = "unreadable"
 
+    UNWITNESSED = "unwitnessed"
+    """Lines that no signed checkpoint leads to: nothing tells them from forged ones."""
+    END_UNPROVEN = "end-unproven"
+    """In an export: there is no `close`, so lines may have been left out at its end."""
+    EXPECT_UNTIED = "expect-untied"
+    """In an export: the expected checkpoint witnesses no block that the session's lines lead to."""
+
     TORN = "torn"
     """The last line is not whole: the writer died while writing it, and what it speaks of never passed."""
     ORPHAN = "orphan"
     """A dead writer's tail, as the control process recorded it."""
     CLOCK_BACK = "clock-back"
-    UNWITNESSED = "unwitnessed"
-    """A node of which no checkpoint is known."""
+    OFFLINE = "offline"
+    """A writer without traffic that no checkpoint names: commands record so where no gateway runs."""
     ERASING = "erasing"
     """An erasure that was interrupted: its unfinished copy lies beside the segment."""
     ERASED = "erased"
@@ -64,12 +74,26 @@ NOTES = frozenset(
         Fault.TORN,
         Fault.ORPHAN,
         Fault.CLOCK_BACK,
-        Fault.UNWITNESSED,
+        Fault.OFFLINE,
         Fault.ERASING,
         Fault.ERASED,
         Fault.SESSION_OPEN,
     }
 )
+
+
+DOUBTS = frozenset({Fault.UNWITNESSED, Fault.END_UNPROVEN, Fault.EXPECT_UNTIED})
+
+
+class Verdict(Enum):
+    """What a verification comes to."""
+
+    SOUND = "sound"
+    """All is as it was written, and witnessed but for the newest lines of writers that still ran."""
+    UNWITNESSED = "unwitnessed"
+    """Nothing is shown to be wrong, and something is not proven: see the doubts."""
+    BROKEN = "not sound"
+    """Something was changed, is missing or was added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +116,10 @@ class Finding:
     @property
     def note(self) -> bool:
         return self.fault in NOTES
+
+    @property
+    def doubt(self) -> bool:
+        return self.fault in DOUBTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +156,14 @@ class Report:
 
     @property
     def sound(self) -> bool:
-        """Nothing but notes. Says nothing of the unwitnessed lines: see `unwitnessed`."""
-        return all(finding.note for finding in self.findings)
+        """Nothing but notes. How many lines are too new to be witnessed, `unwitnessed` tells."""
+        return self.verdict is Verdict.SOUND
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.faults:
+            return Verdict.BROKEN
+        return Verdict.UNWITNESSED if any(finding.doubt for finding in self.findings) else Verdict.SOUND
 
     @property
     def unwitnessed(self) -> int:
@@ -138,7 +172,7 @@ class Report:
 
     @property
     def faults(self) -> list[Finding]:
-        return [finding for finding in self.findings if not finding.note]
+        return [finding for finding in self.findings if not finding.note and not finding.doubt]
 
     def has(self, fault: Fault) -> bool:
         return any(finding.fault is fault for finding in self.findings)

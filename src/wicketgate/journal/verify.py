@@ -43,7 +43,11 @@ def verify(
             f"writer {writer} is missing, of which {len(witnesses.positions[node, writer])} blocks are signed"
         )
         report.findings.append(Finding(Fault.WRITER_MISSING, detail, node, writer))
-    for node in sorted({one.node for one in files} - witnesses.nodes):
+    if not witnesses.checkpoints:
+        # An empty folder too: where the control process's files are taken away, nothing else would tell.
+        detail = "no true checkpoint is known: nothing vouches for what is there, or that nothing is missing"
+        report.findings.append(Finding(Fault.UNWITNESSED, detail))
+    for node in sorted({one.node for one in files} - set(witnesses.nodes)):
         detail = f"no checkpoint of node {node} is known: nothing vouches for its lines"
         report.findings.append(Finding(Fault.UNWITNESSED, detail, node))
     for one in files:

@@ -1,4 +1,6 @@
-"""Is an exported session what was written, and whole? Needs the file and the public key, nothing else."""
+"""Is an exported session what was written, and whole? Needs the file and the public key, nothing else.
+It must never call a line sound from which no chain of blocks leads to a root that a true checkpoint names.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -61,8 +63,8 @@ def _read_block(record: bytes) -> _Block | None:
 def verify_export(
     data: bytes, public_key: bytes | Iterable[bytes], expect: Checkpoint | None = None
 ) -> Report:
-    """Verify what `export` made. public_key: raw Ed25519, or several. expect: as in verify; it must be among
-    those that the file brings, or vouch for one of its blocks."""
+    """Verify what `export` made. public_key: raw Ed25519, or several. expect: a checkpoint kept elsewhere; it
+    must vouch for a block that lines of the session lead to."""
     keys = [public_key] if isinstance(public_key, bytes) else list(public_key)
     return _Check(keys, expect).run(data)
 
@@ -73,7 +75,10 @@ class _Check:
         self._expect = expect
         self._report = Report(writers=1)
         self._header: _Header | None = None
-        self._positions: dict[int, tuple[int, str]] = {}
+        self._positions: dict[int, set[tuple[int, str]]] = {}
+        self._expected: dict[int, tuple[int, str]] = {}
+        self._tied = False
+        self._chained = False  # the blocks without a gap up to here hold lines of the session
         self._block: _Block | None = None
         self._before: _Block | None = None
         self._own: list[Line] = []
@@ -143,7 +148,10 @@ class _Check:
             self._report.checkpoints += 1
             for position in checkpoint.writers:
                 if position.writer == header.writer:
-                    self._positions.setdefault(position.n, (position.segment, position.root))
+                    named = position.segment, position.root
+                    self._positions.setdefault(position.n, set()).add(named)
+                    if checkpoint == self._expect:
+                        self._expected[position.n] = named
 
     def _record(self, header: _Header, record: bytes) -> None:
         if record.startswith(b"B "):
@@ -207,11 +215,13 @@ class _Check:
             self._note(Fault.BLOCKS_REORDERED, f"block {block.block} stands behind block {before.block}")
         if before is not None and block.block == before.block + 1 and block.prev != before.root:
             self._note(Fault.CHAIN_BROKEN, f"block {block.block} doesn't continue block {before.block}")
-        if before is not None and block.block > before.block + 1 and len(self._owing) > len(own):
+        if before is not None and block.prev != before.root:
             # Nothing leads on from these lines: no later checkpoint vouches for them.
             kept = len(self._owing) - len(own)
             self._unproven += self._owing[:kept]
             del self._owing[:kept]
+            self._chained = False
+        self._chained = self._chained or bool(own)
         leaves = list(block.leaves)
         if own:
             leaves.append(leaf(self._header.session.encode(), [line.head for line in own]))
@@ -221,9 +231,10 @@ class _Check:
             self._note(Fault.HEAD_CHANGED, detail, own[0].n if own else None)
         witness = self._positions.get(block.last)
         if witness is not None:
-            if witness == (block.segment, block.root.hex()):
+            if witness == {(block.segment, block.root.hex())}:
                 self._owing.clear()
                 self._witnessed = self._last
+                self._tied = self._tied or (self._chained and block.last in self._expected)
             else:
                 self._note(Fault.CHECKPOINT_UNMET, f"a checkpoint signed another block {block.block}")
         self._before, self._block = block, None
@@ -236,11 +247,19 @@ class _Check:
             # Behind lines that a checkpoint vouches for, all is vouched for that an honest export carries.
             hollow = first <= self._witnessed
             self._note(Fault.BLOCKS_MISSING if hollow else Fault.UNWITNESSED, detail, first)
+        elif not self._report.lines:
+            self._note(Fault.UNWITNESSED, "there is no line of the session in it")
+        if self._expect is not None and not self._tied:
+            detail = (
+                f"checkpoint {self._expect.number}, which is expected, vouches for none of the lines here"
+            )
+            self._note(Fault.EXPECT_UNTIED, detail)
         if self._closed:
             self._report.sessions_closed = 1
         else:
             self._report.sessions_open = 1
-            self._note(Fault.SESSION_OPEN, f"the session has no `close`; its last line is {self._q}")
+            detail = f"no `close` follows on line {self._q} of the session: its end is not proven"
+            self._note(Fault.END_UNPROVEN, detail)
         self._report.tails.append(
             Tail(
                 header.node,

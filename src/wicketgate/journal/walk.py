@@ -18,6 +18,7 @@ from wicketgate.journal.contents import (
 from wicketgate.journal.parse import Line, LineMalformed, parse
 from wicketgate.journal.report import Fault, Finding, Report, Tail
 from wicketgate.journal.segments import RawLine, WriterFiles, read_lines
+from wicketgate.journal.standing import End, Traffic, judge_standing
 from wicketgate.journal.witness import Witnesses
 
 _ROOTS = 4096
@@ -43,6 +44,7 @@ class Walk:
         self._roots: dict[int, bytes] = {0: START}
         self._gaps: set[int] = set()
         self._sessions: dict[str, int] = {}
+        self._traffic = Traffic()
         self._wall = self._boot = 0
         self._last = self._sealed = self._witnessed = 0
         self._behind_lines = self._behind_size = 0
@@ -130,6 +132,7 @@ class Walk:
                 self._seal(seal)
             return
         self._entries.append(Entry(raw.data, line))
+        self._traffic.add(line)
         self._check_body(line)
         if line.session:
             self._check_session(line)
@@ -260,6 +263,7 @@ class Walk:
             self._witnessed = max(self._witnessed, seal.last)
             self._witnessed_block = max(self._witnessed_block, seal.block)
             self._behind_lines = self._behind_size = 0
+            self._traffic.witnessed()
         elif not self._unmet:
             self._unmet = True
             begin = self._witnessed_block + 1
@@ -304,11 +308,12 @@ class Walk:
         for flaw in judge_tail(self._entries, self._first, torn, self._last):
             self._flaw(flaw)
         heads = [entry.raw.partition(b"\t")[0] for entry in self._entries]
-        for orphan in self._witnesses.orphans.get(self._files.writer, []):
-            same = orphan.segment == self._segment and orphan.digest == tail(heads, torn).hex()
-            if same:
-                detail = f"the writer died and left {orphan.lines} unsealed lines"
-                self._note(Fault.ORPHAN, detail, line=self._first)
-            else:
-                detail = "what the writer left behind its last seal isn't what was recorded of it"
-                self._note(Fault.TAIL_CHANGED, detail, line=self._first)
+        root = self._prev.hex() if self._block > 1 else ""
+        end = End(self._segment, max(self._sealed - 1, 0), root, tail(heads, torn).hex())
+        flaws, vouched = judge_standing(
+            self._files.node, self._files.writer, end, self._traffic, self._witnesses
+        )
+        for flaw in flaws:
+            self._flaw(flaw)
+        if vouched:
+            self._behind_lines = self._behind_size = 0

@@ -25,8 +25,12 @@ _TELLING = (b'"k":"checkpoint"', b'"k":"orphan"', b'"k":"gone"')
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A dead writer's unsealed tail. offset: bytes, where it begins in the segment. lines: whole ones.
-    torn: bytes of a line that isn't whole. digest: blocks.tail over it, hex."""
+    """How a writer's files end, and the tail behind its last seal. offset: bytes, where that begins in the
+    segment. lines: whole ones. torn: bytes of a line that isn't whole. digest: blocks.tail over it, hex.
+
+    last, root: the last line of the last sealed block, and its root (hex); 0 and "" where there is none.
+    own: whoever records it gave out the writer's id and saw its process end; else it was found at a start.
+    """
 
     writer: str
     segment: int
@@ -34,6 +38,9 @@ class Orphan:
     lines: int
     torn: int
     digest: str
+    last: int
+    root: str
+    own: bool = False
 
     def head(self) -> bytes:
         """HEAD's member of a line of kind `orphan`."""
@@ -45,6 +52,9 @@ class Orphan:
                 "lines": self.lines,
                 "torn": self.torn,
                 "digest": self.digest,
+                "last": self.last,
+                "root": self.root,
+                "own": self.own,
             }
         )
 
@@ -78,7 +88,7 @@ class Gone:
 
 
 def find_orphan(path: Path) -> Orphan | None:
-    """The tail that a dead writer left in its folder; None if all is sealed. Raises OSError.
+    """How a dead writer's files end; None where it has none. Raises OSError.
 
     To be called once the writer's process is known to be gone.
     """
@@ -87,27 +97,58 @@ def find_orphan(path: Path) -> Orphan | None:
         return None
     segment = max(files.segments)
     offset, heads, torn = 0, list[bytes](), b""
+    last, root = 0, ""
     for raw in read_lines(files.segments[segment]):
         if raw.torn:
             torn = raw.data
             continue
         head = raw.data.partition(b"\t")[0]
         heads.append(head)
+        if raw.offset == 0 and segment > 1:
+            last, root = _sealed_before(raw.data)
         if b'"k":"seal"' in head:
             offset, heads = raw.offset + len(raw.data) + 1, []
-    if not heads and not torn:
-        return None
-    return Orphan(files.writer, segment, offset, len(heads), len(torn), tail(heads, torn).hex())
+            last, root = _sealed_by(raw.data)
+    digest = tail(heads, torn).hex()
+    return Orphan(files.writer, segment, offset, len(heads), len(torn), digest, last, root)
+
+
+def _sealed_by(raw: bytes) -> tuple[int, str]:
+    """What a seal says that it seals: (last line, root)."""
+    try:
+        match parse(raw).members:
+            case {"last": int(last), "root": str(root)}:
+                return last, root
+    except LineMalformed:
+        pass
+    return 0, ""
+
+
+def _sealed_before(raw: bytes) -> tuple[int, str]:
+    """What was sealed when a later segment's first line, a `begin`, was written: (last line, root)."""
+    try:
+        line = parse(raw)
+    except LineMalformed:
+        return 0, ""
+    root = line.members.get("prev")
+    return (line.n - 2, root) if isinstance(root, str) else (0, "")
 
 
 @dataclass(slots=True)
 class Witnesses:
-    """positions: (node, writer) -> n -> (checkpoint number, position). Only true checkpoints count here."""
+    """positions: (node, writer) -> n -> (checkpoint number, position). Only true checkpoints count here.
+
+    ends: how writers' files ended, where a checkpoint witnesses that; orphans: the same, not witnessed yet.
+    nodes: those of which a true checkpoint is known -> when the newest was recorded (wall clock ns; 0: none
+    is in the files). control: writers that hold true checkpoints.
+    """
 
     positions: dict[tuple[str, str], dict[int, tuple[int, Position]]] = field(default_factory=dict)
-    orphans: dict[str, list[Orphan]] = field(default_factory=dict)
+    ends: dict[tuple[str, str], list[Orphan]] = field(default_factory=dict)
+    orphans: dict[tuple[str, str], list[Orphan]] = field(default_factory=dict)
+    control: set[tuple[str, str]] = field(default_factory=set)
     gone: dict[str, list[Gone]] = field(default_factory=dict)
-    nodes: set[str] = field(default_factory=set)
+    nodes: dict[str, int] = field(default_factory=dict)
     checkpoints: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -132,7 +173,7 @@ def _read_gone(line: Line) -> Gone | None:
     return None
 
 
-def _read_orphan(line: Line) -> Orphan | None:
+def read_orphan(line: Line) -> Orphan | None:
     match line.members.get("orphan"):
         case {
             "writer": str(writer),
@@ -141,12 +182,15 @@ def _read_orphan(line: Line) -> Orphan | None:
             "lines": int(lines),
             "torn": int(torn),
             "digest": str(digest),
+            "last": int(last),
+            "root": str(root),
+            "own": bool(own),
         }:
-            return Orphan(writer, segment, offset, lines, torn, digest)
+            return Orphan(writer, segment, offset, lines, torn, digest, last, root, own)
     return None
 
 
-def _telling_lines(files: WriterFiles) -> Iterable[Line]:
+def telling_lines(files: WriterFiles) -> Iterable[Line]:
     for path in files.segments.values():
         for raw in read_lines(path):
             if raw.torn or not any(mark in raw.data for mark in _TELLING):
@@ -163,7 +207,7 @@ def read_checkpoints(files: Iterable[WriterFiles]) -> list[Checkpoint]:
     """All well-formed checkpoints that lie in the files, unproven. Raises OSError."""
     found: list[Checkpoint] = []
     for writer in files:
-        for line in _telling_lines(writer):
+        for line in telling_lines(writer):
             if line.kind == "checkpoint":
                 try:
                     found.append(read_checkpoint(line.members.get("checkpoint")))
@@ -216,12 +260,12 @@ def gather(
     candidates: dict[str, list[Checkpoint]] = {}
     for checkpoint in [*checkpoints, *([] if expect is None else [expect])]:
         candidates.setdefault(checkpoint.node, []).append(checkpoint)
-    signed_in: dict[str, set[str]] = {}
-    said: list[Line] = []
+    signed_in: dict[tuple[str, str], dict[str, int]] = {}
+    said: list[tuple[str, Line]] = []
     for writer in files:
-        for line in _telling_lines(writer):
+        for line in telling_lines(writer):
             if line.kind != "checkpoint":
-                said.append(line)
+                said.append((writer.node, line))
                 continue
             try:
                 checkpoint = read_checkpoint(line.members.get("checkpoint"))
@@ -231,24 +275,35 @@ def gather(
                 )
                 continue
             candidates.setdefault(checkpoint.node, []).append(checkpoint)
-            signed_in.setdefault(writer.writer, set()).add(checkpoint.digest())
+            if checkpoint.node == writer.node:
+                signed_in.setdefault((writer.node, writer.writer), {})[checkpoint.digest()] = line.wall
     true: dict[str, Checkpoint] = {}
     for node, ones in candidates.items():
-        true |= _believe(node, ones, keys, found)
-        found.nodes.add(node)
+        believed = _believe(node, ones, keys, found)
+        true |= believed
+        if believed:
+            found.nodes[node] = 0
     found.checkpoints = len(true)
-    witnessed: dict[str, int] = {}
+    for place, signed in signed_in.items():
+        times = [when for digest, when in signed.items() if digest in true]
+        if times:
+            found.control.add(place)
+            found.nodes[place[0]] = max(found.nodes[place[0]], *times)
+    witnessed: dict[tuple[str, str], int] = {}
     for checkpoint in sorted(true.values(), key=lambda one: one.number):
         for position in checkpoint.writers:
             known = found.positions.setdefault((checkpoint.node, position.writer), {})
             known.setdefault(position.n, (checkpoint.number, position))
-            witnessed[position.writer] = max(witnessed.get(position.writer, 0), position.n)
-    for line in said:
-        if signed_in.get(line.writer, set()).isdisjoint(true):
+            place = checkpoint.node, position.writer
+            witnessed[place] = max(witnessed.get(place, 0), position.n)
+    for node, line in said:
+        if (node, line.writer) not in found.control:
             continue
-        gone, orphan = _read_gone(line), _read_orphan(line)
-        if line.kind == "gone" and gone is not None and line.n <= witnessed.get(line.writer, 0):
+        sure = line.n <= witnessed.get((node, line.writer), 0)
+        gone, orphan = _read_gone(line), read_orphan(line)
+        if line.kind == "gone" and gone is not None and sure:
             found.gone.setdefault(gone.writer, []).append(gone)
         if line.kind == "orphan" and orphan is not None:
-            found.orphans.setdefault(orphan.writer, []).append(orphan)
+            place = node, orphan.writer
+            (found.ends if sure else found.orphans).setdefault(place, []).append(orphan)
     return found
