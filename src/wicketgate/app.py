@@ -31,7 +31,7 @@ from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
-from wicketgate.office import kept, node_of, open_office, recordings
+from wicketgate.office import kept, node_of, open_office, private_folder, recordings
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
@@ -181,9 +181,10 @@ def _serve(config: Path) -> int:
     settings = load_settings(config)
     specs = protocols()
     state = settings.state
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    node = node_of(state)
     journal = state / "journal"
+    private_folder(state)
+    private_folder(journal)
+    node = node_of(state)
     signing = SigningKey.load(kept(state / "checkpoint.key", lambda: SigningKey.generate().private_pem()))
     (state / "checkpoint.pub").write_bytes(signing.public_pem())
     store = StoreOfLoop(settings)

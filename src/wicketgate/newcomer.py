@@ -2,18 +2,23 @@
 It must never overwrite a configuration, nor write the credential where others can read it."""
 
 import asyncio
+import contextlib
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.token import ServiceAccount, check_group, check_name, is_any
 from wicketgate.protocols.base import Address, CatalogAccess, Discovery, Introduction, ProtocolSpec
+
+if TYPE_CHECKING:
+    from wicketgate.office import Site
 
 ACCOUNT: Final = "main"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -86,8 +91,9 @@ def _resource_name(text: str) -> str:
     return name if re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", name) else f"db-{name}"[:63].rstrip("-_")
 
 
-def _write_secret(path: Path, content: bytes) -> None:
+def _write_secret(path: Path, content: bytes, undo: contextlib.ExitStack) -> None:
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    undo.callback(path.unlink, missing_ok=True)
     with os.fdopen(number, "wb") as file:
         file.write(content)
         file.flush()
@@ -192,7 +198,7 @@ def introduce(text: str, wanted: Wanted) -> Made:
     from wicketgate import office, offline
 
     config = wanted.config.absolute()
-    if config.exists():
+    if os.path.lexists(config):
         raise Unusable(f"{wanted.config} exists; it is left alone: name another with -c")
     if not config.parent.is_dir():
         raise Unusable(f"{wanted.config.parent} is no folder")
@@ -211,30 +217,17 @@ def introduce(text: str, wanted: Wanted) -> Made:
         raise Unusable("a resource's name begins with a lower-case letter; letters, digits, _ and - follow")
     name = wanted.name or _resource_name(address.database)
     found = asyncio.run(_discover(introduction, _access(spec, address, name)))
-    credential = None
     site = office.default_site(config)
-    site.prepare()
-    if address.secret is not None:
-        credential = site.state / "credentials" / f"{name}-{ACCOUNT}"
-        credential.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            _write_secret(credential, address.secret.reveal())
-        except FileExistsError:
-            raise Unusable(f"{credential} exists; it is left alone") from None
-    try:
-        _write_config(
-            config, render(name, spec.name, address, credential, wanted, site.ports[spec.name], found)
-        )
+    with contextlib.ExitStack() as undo:
+        # nothing half made stays behind, the credential least of all; and nothing that was there goes
+        credential = _write_credential(undo, site, address, name)
+        text = render(name, spec.name, address, credential, wanted, site.ports[spec.name], found)
+        _write_config(config, text, undo)
         site = office.site(config)
         account = ServiceAccount(wanted.identity, IdentityKind.AGENT, frozenset({wanted.group}))
         secret, record = asyncio.run(offline.new_account(site, account, wanted.lifetime, time.time_ns()))
-    except BaseException:
-        # nothing half made stays behind, the credential least of all
-        config.unlink(missing_ok=True)
-        if credential is not None:
-            credential.unlink(missing_ok=True)
-        raise
-    ca, _ = office.authority(config)
+        ca, _ = office.authority(config)
+        undo.pop_all()
     return Made(
         address=introduction.write(
             wanted.identity,
@@ -261,11 +254,29 @@ async def _discover(introduction: Introduction, access: CatalogAccess) -> Discov
     return await introduction.discover(access)
 
 
-def _write_config(path: Path, text: str) -> None:
+def _write_credential(undo: contextlib.ExitStack, site: "Site", address: Address, name: str) -> Path | None:
+    """The folders, and in them the target's password, if there is one. Raises Unusable."""
+    for folder in (site.state, site.state / "credentials"):
+        if not folder.exists():
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+    site.prepare()
+    if address.secret is None:
+        return None
+    path = site.state / "credentials" / f"{name}-{ACCOUNT}"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        _write_secret(path, address.secret.reveal(), undo)
+    except FileExistsError:
+        raise Unusable(f"{path} exists; it is left alone") from None
+    return path
+
+
+def _write_config(path: Path, text: str, undo: contextlib.ExitStack) -> None:
     try:
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise Unusable(f"{path} can't be written: {error.strerror}") from None
+    undo.callback(path.unlink, missing_ok=True)
     with os.fdopen(number, "w", encoding="utf-8") as file:
         file.write(text)
 

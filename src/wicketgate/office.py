@@ -117,8 +117,9 @@ class Site:
     ports: Mapping[str, int]
 
     def prepare(self) -> None:
-        """Make the state folder, for us alone."""
-        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the state folder, and the journal's in it, for us alone."""
+        private_folder(self.state)
+        private_folder(self.journal)
 
     @property
     def journal(self) -> Path:
@@ -127,6 +128,18 @@ class Site:
     @property
     def public_key(self) -> Path:
         return self.state / "checkpoint.pub"
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder that is ours alone, whatever the umask; one that is there stays as it is. OSError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        folder.chmod(0o700)
 
 
 def site(config: Path) -> Site:

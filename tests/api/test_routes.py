@@ -104,6 +104,8 @@ def test_a_token_is_revoked_even_if_nothing_can_be_recorded(local: Local, stage:
     ("method", "path", "body", "status", "kind"),
     [
         ("GET", "/api/v1/absent", None, 404, "http"),
+        ("GET", "/api/v1/tokens/", None, 404, "http"),
+        ("GET", "/api/v1/health/", None, 404, "http"),
         ("PUT", "/api/v1/tokens", {}, 405, "http"),
         ("POST", "/api/v1/tokens", {"identity": "bot", "canary": "x"}, 422, "invalid"),
         ("POST", "/api/v1/tokens", b"{canary", 422, "invalid"),

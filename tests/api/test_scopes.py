@@ -23,6 +23,7 @@ TABLE: list[tuple[str, str, Any, int, int]] = [
     ("GET", "/api/v1/status", None, 403, 403),
     ("GET", "/api/v1/resources", None, 403, 403),
     ("GET", "/metrics", None, 403, 403),
+    ("GET", "/api/v1/openapi.json", None, 200, 200),
     ("POST", "/api/v1/policy/reload", None, 403, 403),
     ("POST", "/api/v1/journal/verify", None, 403, 403),
     ("GET", "/api/v1/tokens", None, 200, 200),

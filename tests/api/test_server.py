@@ -72,7 +72,13 @@ def test_https_wants_a_token(remote: Remote) -> None:
         answer = remote.ask("GET", f"/api/v1/{path}")
         assert (answer.status, answer.json["type"]) == (401, "urn:wicketgate:problem:sign-in")
         assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert remote.ask("GET", "/metrics").status == 401
+    for path in ("/metrics", "/api/v1/openapi.json"):
+        assert remote.ask("GET", path).status == 401
+    # no address is told but the one that was asked for
+    slash = remote.ask("GET", "/api/v1/tokens/", headers={"host": "evil.example"})
+    assert slash.status in (401, 404, 405)
+    assert "location" not in slash.headers
+    assert b"evil" not in slash.body
     assert remote.ask("GET", "/api/v1/whoami", token="wkt_" + "0" * 49).status == 401
 
 

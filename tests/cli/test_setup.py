@@ -1,5 +1,6 @@
 """`wicket init`, `check` and `ca`, on a real PostgreSQL."""
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -10,7 +11,9 @@ from api.stage import Stage
 from cli.conftest import CONFIG, Run
 from servers.planted import SENSITIVE
 from servers.postgres import Postgres, password
+from wicketgate import office, offline
 from wicketgate.identity import tokens
+from wicketgate.model.errors import GatewayError
 from wicketgate.protocols.postgres.discover import read
 
 
@@ -104,6 +107,58 @@ def test_init_writes_nothing_when_it_fails(wicket: Run, postgres15: Postgres, tm
     assert wicket("init", postgres15.dsn(), "--name", "Not Good").code == 2
     assert wicket("init", postgres15.dsn(), "-c", "absent/wicket.yaml").code == 2
     assert everything(tmp_path) == []
+
+
+def test_init_leaves_what_was_there_and_nothing_else(
+    wicket: Run, postgres15: Postgres, tmp_path: Path
+) -> None:
+    before = set(tmp_path.rglob("*"))
+    config = tmp_path / "wicket.yaml"
+    config.symlink_to(tmp_path / "elsewhere.yaml")
+    ran = wicket("init", postgres15.dsn())
+    assert (ran.code, ran.out) == (2, "")
+    assert "left alone" in ran.err
+    assert config.is_symlink()
+    assert set(tmp_path.rglob("*")) - before == {config}
+    config.unlink()
+    # what the state folder held before stays, and only that
+    credential = tmp_path / "state" / "credentials" / "sales-main"
+    credential.parent.mkdir(parents=True)
+    credential.write_text("mine")
+    assert wicket("init", postgres15.dsn()).code == 2
+    assert credential.read_text() == "mine"
+    assert not config.exists()
+
+
+@pytest.mark.parametrize("late", ["new_account", "authority"])
+def test_init_that_fails_late_undoes_all(
+    wicket: Run, postgres15: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise GatewayError("it failed late")
+
+    monkeypatch.setattr(offline if late == "new_account" else office, late, broken)
+    before = set(tmp_path.rglob("*"))
+    ran = wicket("init", postgres15.dsn())
+    assert ran.code != 0
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_folders_are_ours_alone_whatever_the_umask(tmp_path: Path) -> None:
+    previous = os.umask(0o277)
+    try:
+        office.private_folder(tmp_path / "one")
+        os.umask(0)
+        office.private_folder(tmp_path / "two")
+        office.default_site(tmp_path / "wicket.yaml").prepare()
+        office.private_folder(tmp_path / "two")
+    finally:
+        os.umask(previous)
+    for folder in ("one", "two", "state", "state/journal"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        office.private_folder(tmp_path / "file")
 
 
 @pytest.mark.parametrize(

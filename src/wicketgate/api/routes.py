@@ -180,9 +180,12 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
         title="Wicketgate",
         version=__version__,
         summary="The gateway's API: tokens, sessions and their recordings.",
-        openapi_url="/api/v1/openapi.json",
+        # described to the signed in alone, by a route of its own
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # a redirect would name whatever Host a client sent
+        redirect_slashes=False,
     )
     app.state.office = office
     problems.install(app)
@@ -197,5 +200,10 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
         dependencies=[Depends(_bearer)],
         responses={200: {"content": {"text/plain": {}}}, **_PROBLEMS},
     )
+
+    @app.get("/api/v1/openapi.json", include_in_schema=False)
+    async def description(by: By) -> dict[str, Any]:
+        return app.openapi()
+
     app.add_middleware(problems.Bounded, log=log)
     return app
