@@ -1,7 +1,9 @@
 """The servers: our socket for us alone, HTTPS for tokens, and what a header can't do."""
 
+import contextlib
 import os
 import socket
+import ssl
 import stat
 from pathlib import Path
 
@@ -176,18 +178,66 @@ def test_plain_http_on_the_https_port_gets_nothing(remote: Remote) -> None:
     assert not answer.startswith(b"HTTP/1.1 200")
 
 
-def test_a_half_open_connection_is_cut(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "FIRST_REQUEST", 0.05)
+HEAD = b"POST /api/v1/tokens HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /api/v1/hea",
+        HEAD + b"{",
+        # idle, and half a request, after an answer
+        b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n" + HEAD + b"{",
+    ],
+)
+def test_a_request_that_does_not_arrive_is_cut(stage: Stage, sent: bytes) -> None:
     path = stage.folder / "api.sock"
-    handle = serve(stage.office, ApiSettings(path), stage.logged.append)
+    handle = serve(stage.office, ApiSettings(path, request_seconds=0.2), stage.logged.append)
     try:
         with socket.socket(socket.AF_UNIX) as slow:
             slow.settimeout(10)
             slow.connect(str(path))
-            slow.sendall(b"GET /api/v1/hea")
-            assert slow.recv(1) == b""
+            slow.sendall(sent)
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                while more := slow.recv(4096):
+                    answer += more
+        assert answer.startswith(b"HTTP/1.1 200" if b"health" in sent else b"")
+        assert ask(path, "GET", "/api/v1/health").status == 200
     finally:
         handle.stop()
+
+
+def test_trickled_bytes_do_not_put_the_deadline_off(stage: Stage) -> None:
+    path = stage.folder / "api.sock"
+    handle = serve(stage.office, ApiSettings(path, request_seconds=0.2), stage.logged.append)
+    try:
+        with socket.socket(socket.AF_UNIX) as slow:
+            slow.settimeout(0.02)
+            slow.connect(str(path))
+            slow.sendall(HEAD)
+            with pytest.raises(ConnectionError):  # noqa: PT012 - one of many is cut
+                for _ in range(500):
+                    slow.sendall(b" ")
+                    with contextlib.suppress(TimeoutError):
+                        if slow.recv(4096) == b"":
+                            raise ConnectionResetError
+    finally:
+        handle.stop()
+
+
+def test_nobody_is_heard_before_they_are_proven(remote: Remote) -> None:
+    """The answer comes without the body."""
+    context = ssl.create_default_context(cafile=remote.ca)
+    assert remote.handle.port is not None
+    with (
+        socket.create_connection(("127.0.0.1", remote.handle.port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as sock,
+    ):
+        sock.sendall(HEAD + b"{")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 401")
 
 
 def test_a_port_or_certificate_that_cannot_be_had_is_told(stage: Stage) -> None:

@@ -3,13 +3,15 @@ A header must never make anybody local, and a token in an address is never read.
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from fastapi import Request
 
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api.problems import SignInNeeded, TooManyAttempts
+from wicketgate.api.problems import Receive, Scope, Send, SignInNeeded, TooManyAttempts, of_error
+from wicketgate.model.errors import GatewayError
 from wicketgate.model.secret import Secret
 
 LOCAL: Final = "wicketgate.local"
@@ -17,7 +19,38 @@ LOCAL: Final = "wicketgate.local"
 NEEDED: Final = "A valid token is needed: Authorization: Bearer wkt_…"
 
 
+ACTOR: Final = "wicketgate.actor"
+"""Key in the ASGI scope under which SignedIn leaves whom it has proven."""
+
+
+class SignedIn:
+    """Proves who asks before anything of the body is read. free: paths that need nobody proven."""
+
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, free: frozenset[str]
+    ) -> None:
+        self._app = app
+        self._free = free
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] not in self._free:
+            try:
+                scope[ACTOR] = await _prove(Request(scope))
+            except GatewayError as error:
+                await of_error(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
 async def actor_of(request: Request) -> Actor:
+    """The actor, whom SignedIn has proven. Raises SignInNeeded where it was not asked."""
+    actor = request.scope.get(ACTOR)
+    if not isinstance(actor, Actor):
+        raise SignInNeeded(NEEDED)
+    return actor
+
+
+async def _prove(request: Request) -> Actor:
     """The actor. Raises SignInNeeded, always in the same words, where nobody is proven; TooManyAttempts where
     too many tokens from this source proved nobody, here or on the wire, and this one did not prove anybody
     from there before, whether or not it would."""

@@ -11,7 +11,7 @@ from wicketgate.admin import access, sessions
 from wicketgate.admin.authorize import Action, Actor
 from wicketgate.admin.ports import Office
 from wicketgate.api import metrics, problems, shapes
-from wicketgate.api.people import actor_of
+from wicketgate.api.people import SignedIn, actor_of
 
 _bearer = HTTPBearer(auto_error=False, description="A token (`wkt_…`). Not needed on the local socket.")
 By = Annotated[Actor, Depends(actor_of)]
@@ -33,6 +33,8 @@ def _office(request: Request) -> Office:
 
 Desk = Annotated[Office, Depends(_office)]
 
+OPEN = frozenset({"/api/v1/health", "/api/v1/ready"})
+"""Paths that need nobody proven; none of them takes a body."""
 open_routes = APIRouter(tags=["health"])
 routes = APIRouter(dependencies=[Depends(_bearer)], responses=_PROBLEMS)
 
@@ -205,5 +207,6 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     async def description(by: By) -> dict[str, Any]:
         return app.openapi()
 
+    app.add_middleware(SignedIn, free=OPEN)
     app.add_middleware(problems.Bounded, log=log)
     return app

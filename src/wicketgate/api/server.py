@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -24,8 +25,6 @@ from wicketgate.api.problems import Receive, Scope, Send
 from wicketgate.api.routes import make
 from wicketgate.model.errors import GatewayError
 
-FIRST_REQUEST: Final = 10.0
-"""Seconds in which a new connection must have sent a request's head."""
 CONNECTIONS: Final = 200
 HEAD_MOST: Final = 32 * 1024
 """Bytes of a request's head at most: a security limit."""
@@ -35,13 +34,15 @@ HEAD_MOST: Final = 32 * 1024
 class ApiSettings:
     """socket: path of the local socket; its folder is ours alone. https: (host, port), or None for none.
 
-    certificate, key: PEM files for HTTPS; needed where https is set.
+    certificate, key: PEM files for HTTPS; needed where https is set. request_seconds: in which a request must
+    have arrived whole, counted from the connection's start or the answer before.
     """
 
     socket: Path
     https: tuple[str, int] | None = None
     certificate: Path | None = None
     key: Path | None = None
+    request_seconds: float = 10.0
 
 
 def peer_uid(connection: Any) -> int | None:
@@ -54,18 +55,36 @@ def peer_uid(connection: Any) -> int | None:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 with a deadline for the first request's head."""
+    """HTTP/1.1 with a deadline for each request's whole arrival: trickled bytes do not put it off."""
+
+    seconds: float
+    deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.deadline = self.loop.call_later(FIRST_REQUEST, self._late)
+        self._watch(afresh=True)
 
-    def _late(self) -> None:
-        if self.cycle is None:
-            self.transport.abort()
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch(afresh=False)
+
+    def on_response_complete(self) -> None:
+        # an answer that did not wait for the body does not make the body's time longer
+        afresh = self.conn.their_state is not h11.SEND_BODY
+        super().on_response_complete()
+        self._watch(afresh)
+
+    def _watch(self, afresh: bool) -> None:
+        arriving = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        if self.deadline is not None and (afresh or not arriving):
+            self.deadline.cancel()
+            self.deadline = None
+        if self.deadline is None and arriving:
+            self.deadline = self.loop.call_later(self.seconds, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.deadline.cancel()
+        if self.deadline is not None:
+            self.deadline.cancel()
         super().connection_lost(exc)
 
 
@@ -92,7 +111,7 @@ class _Local:
 def _server(app: Any, protocol: type[H11Protocol], settings: ApiSettings, secure: bool) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http=protocol,
+        http=type(protocol.__name__, (protocol,), {"seconds": settings.request_seconds}),
         ws="none",
         lifespan="off",
         log_config=None,
