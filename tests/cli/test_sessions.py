@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import struct
 import time
 from pathlib import Path
@@ -169,6 +170,21 @@ def test_verify_needs_files_and_a_key_alone(wicket: Run, journal: Path, tmp_path
     assert changed.code == 1
     assert "body-changed" in changed.out
     assert "NOT SOUND" in changed.out
+
+
+def test_verify_has_an_exit_code_for_what_nothing_vouches_for(
+    wicket: Run, journal: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "kept" / "checkpoint.pub"
+    assert wicket("sessions", "export", SESSION, "--journal", journal, "-o", "one.wicket").code == 0
+    assert wicket("sessions", "verify", "one.wicket", "--key", key).code == 0
+    whole = (tmp_path / "one.wicket").read_bytes().splitlines(keepends=True)
+    (tmp_path / "bare.wicket").write_bytes(b"".join(each for each in whole if not each.startswith(b"C ")))
+    bare = wicket("sessions", "verify", "bare.wicket", "--key", key)
+    assert (bare.code, bare.out.splitlines()[-1]) == (5, "UNWITNESSED")
+    shutil.rmtree(journal / ("a" * 32) / ("c" * 32))
+    gone = wicket("sessions", "verify", "--journal", journal, "--json")
+    assert (gone.code, gone.json["ok"], gone.json["verdict"]) == (5, False, "unwitnessed")
 
 
 def test_verify_without_what_it_needs_says_so(wicket: Run, journal: Path, tmp_path: Path) -> None:
