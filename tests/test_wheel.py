@@ -33,7 +33,8 @@ def test_a_compiled_wheel_gives_the_same_results(tmp_path: Path) -> None:
     site = wheel.install(tmp_path, {"WICKET_COMPILED": "1", "MYPYC_OPT_LEVEL": "0"})
     check(site, ".so")
     modules = wheel.compiled_modules()
-    tests = {ROOT / "tests" / path.parent.relative_to("src/wicketgate") for path in modules.values()}
+    folders = {ROOT / "tests" / path.parent.relative_to("src/wicketgate") for path in modules.values()}
+    tests = {folder for folder in folders if folder.is_dir()}  # the model's tests are those of who uses it
     assert modules
     environment = {**os.environ, "PYTHONPATH": wheel.search_path(site), "HYPOTHESIS_PROFILE": "short"}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", *sorted(tests)]

@@ -6,7 +6,7 @@ import datetime
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,7 +119,8 @@ class Site:
     def prepare(self) -> None:
         """Make the state folder, and the journal's in it, for us alone."""
         private_folder(self.state)
-        private_folder(self.journal)
+        with suppress(OSError):  # who writes there says so; reading needs no journal
+            private_folder(self.journal)
 
     @property
     def journal(self) -> Path:

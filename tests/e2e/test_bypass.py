@@ -46,16 +46,22 @@ def _run(house: House, case: Case, world: str, pool: Pool) -> Played:
     def beside(text: str) -> object:
         return worlds.ask(house.server, world, text)
 
+    acted: list[str] = []
+
+    def act(text: str) -> object:
+        acted.append(text)
+        return beside(text)
+
     before = beside(case.effect) if case.effect else None
     state = worlds.state(house.server, world) if case.who != "reader" else None
     try:
-        played = play(case, house.through(case.who, world), beside, pool)
+        played = play(case, house.through(case.who, world), act, pool)
         if case.effect:
             assert beside(case.effect) == before, f"{case.id}: it acted: {_told(played)}"
         if case.who == "reader":
             return played
     finally:
-        if _changed(house, world, state) or (case.effect and beside(case.effect) != before):
+        if acted or _changed(house, world, state) or (case.effect and beside(case.effect) != before):
             _reset(house, world, pool)
     return played
 
@@ -79,8 +85,14 @@ def _check_outcome(house: House, case: Case, played: Played, pool: Pool) -> None
             assert played.codes, f"{case.id}: nothing was denied: {_told(played)}"
             assert case.code in ("any", *played.codes), f"{case.id}: {_told(played)}"
         return
-    direct = play(case, house.around(case.who), lambda text: worlds.ask(house.server, worlds.ALPHA, text))
-    if case.who != "reader":
+    acted: list[str] = []
+
+    def act(text: str) -> object:
+        acted.append(text)
+        return worlds.ask(house.server, worlds.ALPHA, text)
+
+    direct = play(case, house.around(case.who), act)
+    if acted or case.who != "reader":
         _reset(house, worlds.ALPHA, pool)
     assert case.code == "any" or played.codes == direct.codes, (
         f"{case.id}: {_told(played)} instead of {direct.codes}"
