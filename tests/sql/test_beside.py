@@ -167,6 +167,12 @@ def test_what_acts_at_a_reading_is_unknown_there(known: Catalog, relation: str) 
         assert analyse(known, text).disturbs, text
 
 
+def test_a_lock_looks_at_no_row(known: Catalog) -> None:
+    found = facts(known, "LOCK TABLE policy IN ACCESS SHARE MODE")
+    assert found.effects == {Effect.READ}
+    assert not found.functions
+
+
 @pytest.mark.parametrize("relation", STORED)
 def test_what_is_computed_into_a_row_is_opaque(known: Catalog, relation: str) -> None:
     for text in (WRITES[0], WRITES[3]):

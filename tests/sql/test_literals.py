@@ -13,16 +13,18 @@ from wicketgate.sql.parse import Member, SyntaxRefused, parse
 from wicketgate.sql.resolve import resolve
 
 SHARED = [
-    ("SELECT * FROM t WHERE a = 1", "SELECT * FROM t WHERE a = 'x'"),
+    ("SELECT * FROM t WHERE a = 'y'", "SELECT * FROM t WHERE a = 'x'"),
     (
         "SELECT * FROM t WHERE a IN (1, 2) AND b BETWEEN 1 AND 2",
         "SELECT * FROM t WHERE a IN (3, 4) AND b BETWEEN 5 AND 6",
     ),
-    ("INSERT INTO t (a, b) VALUES (1, 'x'), (2, NULL)", "INSERT INTO t (a, b) VALUES (7, 'y'), (8, 'z')"),
+    ("INSERT INTO t (a, b) VALUES (1, 'x'), (2, NULL)", "INSERT INTO t (a, b) VALUES (7, 'y'), (8, NULL)"),
     ("UPDATE t SET a = 1, b = b + 1 WHERE c = 2", "UPDATE t SET a = 5, b = b + 9 WHERE c = 7"),
     ("DELETE FROM t WHERE a LIKE 'x%'", "DELETE FROM t WHERE a LIKE 'y%'"),
 ]
 APART = [
+    ("SELECT * FROM t WHERE a = 1", "SELECT * FROM t WHERE a = 'x'"),
+    ("INSERT INTO t (a) VALUES (1), (NULL)", "INSERT INTO t (a) VALUES (1), (2)"),
     ("SELECT 1", "SELECT 2"),
     ("SELECT * FROM t LIMIT 1", "SELECT * FROM t LIMIT 2"),
     ("SELECT * FROM t ORDER BY 1", "SELECT * FROM t ORDER BY 2"),

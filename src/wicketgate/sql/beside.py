@@ -36,10 +36,11 @@ class Beside:
 _UNKNOWN = Beside(_DOUBT, complete=False, opaque=True, looks=True)
 
 
-def reading(walk: "Walk", relation: Relation) -> None:
-    """Rows of a relation are looked at, its children's with them: row security decides which."""
+def reading(walk: "Walk", relation: Relation, rows: bool = True) -> None:
+    """A relation is read, its children with it; where rows are looked at, row security decides which."""
     walk.reads.update(child.qualified for child in walk.catalog.descendants(relation.oid))
-    _screen(walk, relation)
+    if rows:
+        _screen(walk, relation)
 
 
 def writing(walk: "Walk", relation: Relation, storing: bool, effect: Effect) -> None:

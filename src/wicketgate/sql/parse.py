@@ -79,9 +79,9 @@ class Script:
 _EMPTY = Script((Member("", {}, "empty", None, None, NOTHING),))
 
 _by_text: Generations[bytes, Script] = Generations(4096, 8 << 20)
-_by_shape: Generations[bytes, Script] = Generations(4096, 8 << 20)
 _by_skeleton: Generations[bytes, Script] = Generations(4096, 8 << 20)
-_HOLES = bytes.maketrans(bytes((NUMBER, STRING)), b"??")
+_ERASED = b"(?:[%c%c]|(?i:null|true|false))" % (NUMBER, STRING)
+"""libpg_query takes these words for literals too; in a skeleton they stand as they are."""
 _PARAMETER = re.compile(rb"\$[0-9]+")
 
 
@@ -109,27 +109,19 @@ def parse(text: bytes, largest: int = LARGEST) -> Script:
         text.decode()
     except UnicodeDecodeError:
         raise SyntaxRefused("statement is not valid UTF-8") from None
-    shape = None
-    if size <= _SMALL and b"$" not in text:
-        shape = _normalize(text)
-        if shape is not None:
-            found = _by_shape.get(shape)
-            if found is not None:
-                _keep_bones(bones, shape, found)
-                return found
+    shape = _normalize(text) if bones is not None else None
     script, shared = _script(_tree(text), text, shape is not None)
-    if shared and shape is not None:
-        _by_shape.put(shape, script, size * 20)
-        _keep_bones(bones, shape, script)
+    if shared and bones is not None and shape is not None and _agree(bones, shape):
+        _by_skeleton.put(bones, script, size * 20)
     else:
         _by_text.put(text, script, size * 20)
     return script
 
 
-def _keep_bones(bones: bytes | None, shape: bytes, script: Script) -> None:
-    """A skeleton leads to a script where libpg_query erases the very same literals."""
-    if bones is not None and _PARAMETER.sub(b"?", shape) == bones.translate(_HOLES):
-        _by_skeleton.put(bones, script, len(bones) * 20)
+def _agree(bones: bytes, shape: bytes) -> bool:
+    """Whether libpg_query's normalized text erases each literal that the skeleton does. It would not do as a
+    key itself: it has one sign for numbers and strings, and casts tell them apart."""
+    return re.fullmatch(_ERASED.join(map(re.escape, _PARAMETER.split(shape))), bones) is not None
 
 
 def parse_view(text: str) -> Member:

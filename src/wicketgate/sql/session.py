@@ -92,7 +92,7 @@ def _lock(
         relations, doubtful = walk.find(reference)
         name = str(reference.get("relname", ""))
         if shared:
-            walk.read(relations, name, doubtful)
+            walk.read(relations, name, doubtful, rows=False)
         else:
             walk.write(relations, name, doubtful, Effect.WRITE)
     walk.bounded |= walk.reads

@@ -30,7 +30,7 @@ def _kinds() -> bytes:
     kinds = bytearray(256)
     for code in range(256):
         letter = chr(code)
-        if code >= 127 or (code < 32 and letter not in "\t\n\r") or letter in '?"$\\':
+        if code >= 127 or (code < 32 and letter not in "\t\n\r") or letter in "?$\\":
             kinds[code] = _REFUSED
         elif "0" <= letter <= "9":
             kinds[code] = _DIGIT
@@ -45,8 +45,9 @@ _KINDS: Final = _kinds()
 def skeleton(text: bytes) -> bytes | None:
     """The text with a byte in the place of each whole number and simple string; None where one can't be sure.
 
-    There is none for a text with a comment, a quoted name, a parameter, a backslash, a byte that is not plain
-    ASCII, a number that is no short run of digits, or a string with a prefix, a quote or a line in it.
+    There is none for a text with a comment, a quote in a quoted name, a parameter, a backslash, a byte that
+    is not plain ASCII, a number that is no short run of digits, or a string with a prefix, a quote or a line
+    in it.
     """
     size: i64 = len(text)
     if size > LONGEST:
@@ -89,6 +90,17 @@ def skeleton(text: bytes) -> bytes | None:
             at = end + 1
             kept = at
             before = 0
+            continue
+        if code == 34:  # a quoted name stays as it is
+            end = at + 1
+            while end < size and text[end] != 34:
+                if text[end] < 32 or text[end] > 126 or text[end] == 92 or text[end] == 63 or text[end] == 36:
+                    return None
+                end += 1
+            if end >= size or (end + 1 < size and text[end + 1] == 34):
+                return None
+            at = end + 1
+            before = _IN_NAME
             continue
         if at + 1 < size and ((code == 45 and text[at + 1] == 45) or (code == 47 and text[at + 1] == 42)):
             return None

@@ -190,8 +190,15 @@ class Walk:
                     break  # others the server passes over where the account may not use them
         return tuple(several), shadowed or not several
 
-    def read(self, relations: tuple[Relation, ...], name: str, doubtful: bool, source: bool = True) -> None:
-        """These relations are read: with what reading them brings. source: not merely RETURNING's target."""
+    def read(
+        self,
+        relations: tuple[Relation, ...],
+        name: str,
+        doubtful: bool,
+        source: bool = True,
+        rows: bool = True,
+    ) -> None:
+        """These are read, with what it brings. source: not only RETURNING's target. rows: not only locked."""
         self.effects.add(Effect.READ)
         for relation in relations:
             self.reads.add(relation.qualified)
@@ -201,7 +208,7 @@ class Walk:
                 self.sources.add(relation.oid)
             if relation.view is not None:
                 self._open(relation)
-            reading(self, relation)
+            reading(self, relation, rows)
         if doubtful and not relations:
             self._missing(name)
 
@@ -213,8 +220,7 @@ class Walk:
         effect: Effect,
         storing: bool = False,
     ) -> None:
-        """These relations are changed. storing: rows are stored, so that defaults, checks and triggers
-        run."""
+        """These are changed. storing: rows are stored, so that defaults, checks and triggers run."""
         self.effects.add(effect)
         for relation in relations:
             self.writes.add(relation.qualified)
@@ -253,17 +259,14 @@ class Walk:
         if relation.kind != "m":
             self.effects |= body.effects
             self.functions |= body.functions
-            if Effect.UNKNOWN in body.effects:
-                self.disturbs = True
+            self.disturbs = self.disturbs or Effect.UNKNOWN in body.effects
         if reading:
             self.reads |= body.reads
         if body.classes:
             self.classes |= body.classes
             self.sensitive = True
-        if not body.complete:
-            self.complete = False
-        if body.opaque:
-            self.opaque = True
+        self.complete = self.complete and body.complete
+        self.opaque = self.opaque or body.opaque
 
     def item(
         self, relations: tuple[Relation, ...], alias: str, columns: tuple[str, ...], doubtful: bool
