@@ -43,7 +43,10 @@ class Facts:
     complete: False where a relation, function or effect could not be told. Conditions that ask for one are
         then unknown (law 1).
     classes: data classes that any relation touched holds.
-    steered: data classes that stand where their `predicates` setting lets no value stand (law: §8).
+    steered: data classes that decide, otherwise than by equality, what comes back: in ranges, patterns, order,
+        functions of the column. Their `predicates` setting says whether they may.
+    compared: data classes that decide it by equality alone: `=`, IN, joins, GROUP BY, DISTINCT.
+    spilled: data classes that would go where no mask follows them: into other objects, settings, messages.
     opaque: True where lineage could not be resolved; on a resource with sensitive data this is denied.
     refusal: a reason why no policy can let this pass (over-size, lifts the read-only session …), or None.
         It is shown to the client.
@@ -61,6 +64,8 @@ class Facts:
     complete: bool = True
     classes: frozenset[str] = frozenset()
     steered: frozenset[str] = frozenset()
+    compared: frozenset[str] = frozenset()
+    spilled: frozenset[str] = frozenset()
     opaque: bool = False
     refusal: str | None = None
     returns_rows: bool = True
