@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from wicketgate.model.decision import Decision, Verdict
 from wicketgate.model.errors import PolicyError
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import TlsMode
@@ -99,3 +100,29 @@ def session(found: Policy, who: Identity, resource: str = "sales", account: str 
 
 def context(database: str | None = "sales", **other: Any) -> Context:
     return Context(other.pop("now", NOW), database, **other)
+
+
+CREW = identity("crew-bot", "crew")
+READ = facts("read", reads="public.customers", classes="email payment-card national-id")
+BEGIN = facts("session", commands="begin", returns_rows=False)
+READS = (
+    "{name: crews read, identities: {groups: [crew]}, resources: [sales], account: reader, permit: [read]}"
+)
+
+REVEAL = "identities: any, resources: any, reveal: [email]"
+
+
+def opened(rules: str, who: str = "", resources: str = RESOURCES, **where: str) -> Ruleset:
+    found = session(policy(f"rules: [{rules}]", resources), identity(who) if who else CREW, **where)
+    assert found is not None
+    return found
+
+
+def decide(rules: str, asked: Facts = READ, database: str | None = "sales", now: int = NOW) -> Decision:
+    return opened(rules).decide(asked, context(database, now=now))
+
+
+def told(decision: Decision) -> tuple[str, str, str | None]:
+    assert decision.denial is not None
+    assert decision.verdict is Verdict.DENY
+    return decision.denial.kind, decision.denial.message, decision.denial.hint

@@ -8,37 +8,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.samples import NOW, context, facts, identity, session
+from policy.samples import (
+    BEGIN,
+    CREW,
+    NOW,
+    READ,
+    READS,
+    REVEAL,
+    context,
+    decide,
+    facts,
+    identity,
+    opened,
+    session,
+    told,
+)
 from policy.samples import policy as make
 from wicketgate.model.decision import Decision, Limit, Observed, Verdict
 from wicketgate.model.statement import UNKNOWN_FACTS, Facts
 from wicketgate.policy.conditions import Asking
-from wicketgate.policy.engine import Engine, Ruleset
+from wicketgate.policy.engine import Engine
 from wicketgate.policy.load import Policy
 from wicketgate.policy.truth import Truth
-
-CREW = identity("crew-bot", "crew")
-READ = facts("read", reads="public.customers", classes="email payment-card national-id")
-BEGIN = facts("session", commands="begin", returns_rows=False)
-READS = (
-    "{name: crews read, identities: {groups: [crew]}, resources: [sales], account: reader, permit: [read]}"
-)
-
-
-def opened(rules: str, who: str = "", **where: str) -> Ruleset:
-    found = session(make(f"rules: [{rules}]"), identity(who) if who else CREW, **where)
-    assert found is not None
-    return found
-
-
-def decide(rules: str, asked: Facts = READ, database: str | None = "sales", now: int = NOW) -> Decision:
-    return opened(rules).decide(asked, context(database, now=now))
-
-
-def told(decision: Decision) -> tuple[str, str, str | None]:
-    assert decision.denial is not None
-    assert decision.verdict is Verdict.DENY
-    return decision.denial.kind, decision.denial.message, decision.denial.hint
 
 
 # -- sessions ----------------------------------------------------------------------------------------------
@@ -257,86 +248,6 @@ def test_a_sure_denial_is_told_first() -> None:
         "no rule"
     )
     assert told(decide(f"{READS}, {unsure}", asked))[1] == 'denied by rule "a": perhaps'
-
-
-# -- masks -------------------------------------------------------------------------------------------------
-def masks(*rules: str, asked: Facts = READ) -> dict[str, str]:
-    made = ", ".join(f"{{name: m{n}, {rule}}}" for n, rule in enumerate(rules))
-    decision = decide(f"{READS}, {made}" if made else READS, asked)
-    assert decision.verdict is Verdict.PERMIT
-    return dict(decision.mask)
-
-
-REVEAL = "identities: any, resources: any, reveal: [email]"
-
-
-def test_masks() -> None:
-    assert masks() == {"*": "redact"}
-    assert masks("mask: {email: last4}") == {"*": "redact", "email": "last4"}
-    assert masks("mask: {email: last4}", "mask: {email: last4}") == {"*": "redact", "email": "last4"}
-    assert masks("mask: {email: last4}", "mask: {email: 'null'}") == {"*": "redact", "email": "redact"}
-    assert masks("mask: {'*': 'null'}", "mask: {email: last4}") == {"*": "null", "email": "last4"}
-    assert masks("mask: {'*': 'null'}", "mask: {'*': last4}") == {"*": "redact"}
-    assert masks("mask: {email: last4}, when: statement.does('drop')") == {"*": "redact"}
-
-
-def test_an_unknown_mask_masks() -> None:
-    rule = "mask: {email: 'null'}, when: statement.reads('a.b')"
-    assert masks(rule) == {"*": "redact"}
-    assert masks(rule, asked=facts("read", complete=False)) == {"*": "redact", "email": "null"}
-
-
-def test_reveals() -> None:
-    assert masks(REVEAL) == {"*": "redact", "email": "reveal"}
-    assert masks(REVEAL, "mask: {email: last4}") == {"*": "redact", "email": "last4"}
-    assert masks(REVEAL, "mask: {'*': 'null'}") == {"*": "null"}
-    assert masks(REVEAL, "mask: {payment-card: last4}") == {
-        "*": "redact",
-        "email": "reveal",
-        "payment-card": "last4",
-    }
-    assert masks(REVEAL + ", mask: {'*': 'null'}") == {"*": "null", "email": "reveal"}
-    assert masks(REVEAL + ", mask: {email: last4}") == {"*": "redact", "email": "last4"}
-    everything = REVEAL.replace("email", "'*'")
-    assert masks(everything) == {"*": "reveal"}
-    assert masks(everything, "mask: {email: last4}") == {"*": "reveal", "email": "last4"}
-    assert masks(everything, "mask: {'*': 'null'}") == {"*": "null"}
-
-
-def test_an_unknown_reveal_does_not_reveal() -> None:
-    rule = REVEAL + ", when: statement.reads('public.customers')"
-    assert masks(rule)["email"] == "reveal"
-    assert masks(rule, asked=facts("read", reads="public.customers", complete=False)) == {"*": "redact"}
-    mask = "mask: {email: last4}, when: statement.reads('public.customers')"
-    assert masks(REVEAL, mask, asked=facts("read", complete=False))["email"] == "last4"
-
-
-def test_unmaskable_is_unpassable() -> None:
-    steered = facts("read", steered="email payment-card")
-    kind, message, hint = told(decide(READS, steered))
-    assert (kind, message) == (
-        "mask",
-        "sensitive values (email, payment-card) stand where they can't be masked",
-    )
-    assert hint is not None
-    assert "= or IN" in hint
-    one = f"{READS}, {{name: v, {REVEAL}}}"
-    assert told(decide(one, steered))[1] == "sensitive values (payment-card) stand where they can't be masked"
-    two = one.replace("[email]", "[email, payment-card]")
-    assert decide(two, steered).verdict is Verdict.PERMIT
-    assert told(decide(two, facts("read", opaque=True)))[1].endswith(
-        "sales holds sensitive ones (national-id)"
-    )
-    every = one.replace("[email]", "['*']")
-    assert decide(every, facts("read", opaque=True)).verdict is Verdict.PERMIT
-
-
-def test_opaque_where_nothing_is_sensitive() -> None:
-    rule = "{name: r, identities: any, resources: [notes], permit: [read]}"
-    assert (
-        opened(rule, resource="notes").decide(facts("read", opaque=True), context("notes")).verdict
-        is Verdict.PERMIT
-    )
 
 
 # -- limits and reviews ------------------------------------------------------------------------------------

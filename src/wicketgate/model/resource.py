@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+PREDICATES = ("equality-only", "allow", "review", "deny")
+"""How a sensitive value may decide which rows come back: by `=`, IN, joins and grouping; in any way; in any
+way once somebody has looked; not at all. The first where nothing is said."""
+
 
 class TlsMode(Enum):
     """How the upstream link is secured; names as in libpq's sslmode, without its opportunistic ones."""
@@ -42,6 +46,8 @@ class Resource:
     """A thing protected.
 
     sensitive: database -> qualified column (`schema.table.column`) -> data class.
+    predicates: data class (`*`: all others) -> what a statement may ask of its values: one of PREDICATES.
+    detect: data classes that are looked for in values; None: the usual ones, if anything is sensitive here.
     settings: the protocol's own options, already validated by the protocol's schema.
     ca_file: PEM bundle for verify-ca and verify-full; None means the system's.
     """
@@ -57,3 +63,9 @@ class Resource:
     sensitive: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     ca_file: str | None = None
+    predicates: Mapping[str, str] = field(default_factory=dict)
+    detect: tuple[str, ...] | None = None
+
+    def predicate(self, data_class: str) -> str:
+        """What a statement may ask of values of this class."""
+        return self.predicates.get(data_class) or self.predicates.get("*", PREDICATES[0])

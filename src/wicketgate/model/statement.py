@@ -43,7 +43,7 @@ class Facts:
     complete: False where a relation, function or effect could not be told. Conditions that ask for one are
         then unknown (law 1).
     classes: data classes that any relation touched holds.
-    steered: data classes that decide, otherwise than by equality, what comes back: in ranges, patterns, order,
+    steered: data classes that decide otherwise than by equality what comes back: in ranges, patterns, order,
         functions of the column. Their `predicates` setting says whether they may.
     compared: data classes that decide it by equality alone: `=`, IN, joins, GROUP BY, DISTINCT.
     spilled: data classes that would go where no mask follows them: into other objects, settings, messages.

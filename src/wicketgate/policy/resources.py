@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from wicketgate.model.identity import IdentityKind
-from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
+from wicketgate.model.resource import PREDICATES, Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.token import ServiceAccount, check_group, check_name, is_any
 from wicketgate.policy.document import Node, Place
 from wicketgate.policy.reading import Invalid, Reading, near
@@ -25,7 +25,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?"
 _RESERVED: Final = frozenset({"reveal", "redact", "null"})
 
 _KEYS: Final = frozenset(
-    ["protocol", "address", "databases", "tls", "ca_file", "labels", "accounts", "sensitive", "settings"]
+    "protocol address databases tls ca_file labels accounts sensitive predicates detect settings".split()
 )
 
 
@@ -90,11 +90,26 @@ def _resource(reading: Reading, name: str, node: Node, protocols: Mapping[str, P
     sensitive: Mapping[str, Mapping[str, str]] = {}
     if "sensitive" in keys:
         sensitive = _sensitive(reading, keys["sensitive"], databases, protocol)
+    predicates: Mapping[str, str] = {}
+    if "predicates" in keys:
+        predicates = _predicates(reading, keys["predicates"], sensitive)
     settings = _settings(reading, keys.get("settings"), node, protocol)
     if len(reading.problems) > before:
         raise Invalid
     return Resource(
-        name, protocol.name, host, port, databases, tls, accounts, labels, sensitive, settings, ca_file
+        name,
+        protocol.name,
+        host,
+        port,
+        databases,
+        tls,
+        accounts,
+        labels,
+        sensitive,
+        settings,
+        ca_file,
+        predicates,
+        _detect(reading, keys.get("detect")),
     )
 
 
@@ -190,6 +205,29 @@ def _columns(reading: Reading, node: Node, protocol: ProtocolRules) -> dict[str,
                 raise reading.fail(place, f"{column!r}: {error}") from None
             found[column] = data_class
     return found
+
+
+def _predicates(
+    reading: Reading, node: Node, sensitive: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, str]:
+    """Data class, or `*` for all others, -> one of PREDICATES."""
+    found: dict[str, str] = {}
+    known = {data_class for columns in sensitive.values() for data_class in columns.values()}
+    for data_class, entry in reading.keys(node, "predicates").items():
+        with suppress(Invalid):
+            if data_class != "*" and data_class not in known:
+                raise reading.fail(entry, f"no column here is {data_class!r}{near(data_class, known)}")
+            found[data_class] = reading.choice(entry, f"predicates: {data_class}", PREDICATES)
+    return found
+
+
+def _detect(reading: Reading, node: Node | None) -> tuple[str, ...] | None:
+    """Data classes that are looked for in values; an empty list for none."""
+    if node is None:
+        return None
+    if node.value == []:
+        return ()
+    return tuple(text for _, text in reading.texts(node, "detect"))
 
 
 def _settings(

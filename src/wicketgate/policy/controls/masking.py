@@ -72,16 +72,25 @@ def _would_change(
 def _denial(evaluation: Evaluation, mask: Mapping[str, str]) -> Denial | None:
     """Unmaskable is unpassable (law 5)."""
     facts = evaluation.facts
-    known = evaluation.classes()
-    steered = sorted(each for each in facts.steered if mask.get(each, mask[REST]) != REVEAL)
-    if steered:
+    hidden = sorted(each for each in evaluation.classes() if mask.get(each, mask[REST]) != REVEAL)
+    spilled = sorted(each for each in facts.spilled if mask.get(each, mask[REST]) != REVEAL)
+    if spilled:
         return Denial(
             "mask",
-            f"sensitive values ({', '.join(steered)}) stand where they can't be masked",
-            f"steered: {', '.join(steered)}",
-            "A column of this kind may stand as an output column by itself, or be compared with = or IN.",
+            f"sensitive values ({', '.join(spilled)}) would go where they can't be masked",
+            f"spilled: {', '.join(spilled)}",
+            "A column of this kind may stand in the answer, where it is masked, not in what is kept.",
         )
-    hidden = sorted(each for each in known if mask.get(each, mask[REST]) != REVEAL)
+    asked = {each: evaluation.resource.predicate(each) for each in sorted(facts.steered | facts.compared)}
+    refused = {
+        each: mode
+        for each, mode in asked.items()
+        if mode != "allow"
+        and mask.get(each, mask[REST]) != REVEAL
+        and (mode != "equality-only" or each in facts.steered)
+    }
+    if refused:
+        return _steering(refused)
     if facts.opaque and hidden:
         return Denial(
             "mask",
@@ -92,3 +101,24 @@ def _denial(evaluation: Evaluation, mask: Mapping[str, str]) -> Denial | None:
             "ask for columns by name.",
         )
     return None
+
+
+def _steering(refused: Mapping[str, str]) -> Denial:
+    """What comes back would tell of values that are masked. refused: class -> its `predicates` mode."""
+    reviewed = [each for each, mode in refused.items() if mode == "review"]
+    denied = ", ".join(each for each in refused if each not in reviewed)
+    if not denied:
+        classes = ", ".join(reviewed)
+        return Denial(
+            "review",
+            f"a statement whose answer depends on {classes} asks for a review",
+            f"predicates: review for {classes}; there are no reviews yet, so it is denied",
+            "Reviews are not available on this gateway yet: ask for less, or ask its operator.",
+        )
+    only = "by itself." if "deny" in refused.values() else "by itself, or be compared with = or IN."
+    return Denial(
+        "mask",
+        f"sensitive values ({denied}) stand where they can't be masked",
+        f"steered: {denied}",
+        f"A column of this kind may stand as an output column {only}",
+    )
