@@ -6,7 +6,7 @@ import datetime
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,12 @@ class LateStore:
 
     async def replicated(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         return await (await self._get()).replicated()
+
+    async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
+        await (await self._get()).inherit(resource, database, inherits)
+
+    async def inherited(self) -> Sequence[tuple[str, str, str, str]]:
+        return await (await self._get()).inherited()
 
     async def ping(self) -> None:
         await (await self._get()).ping()

@@ -77,7 +77,7 @@ async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
             warnings = await probe(access)
             read, bind = specs[resource.protocol].read_catalog, specs[resource.protocol].bind_catalog
             if read is not None and bind is not None:
-                bind(None, await read(access), resource, database)
+                bind(None, await read(access), resource, database, ())
         except GatewayError as error:
             return [("error", f"{place}: {error.detail or error.public}")]
         except ValueError as error:

@@ -6,7 +6,7 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class MemoryStore:
         self.away = False
         self.closed = False
         self.spent: dict[Counted, int] = {}
+        self.kept: list[tuple[str, str, str, str]] = []
         self.checkpoints: list[tuple[int, bytes]] = []
         self.tokens: dict[str, Mapping[str, Any]] = {"good": {"identity": "bot"}}
 
@@ -70,6 +71,14 @@ class MemoryStore:
 
     async def last_checkpoint(self, node: str) -> tuple[int, bytes] | None:
         return self.checkpoints[-1] if self.checkpoints else None
+
+    async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
+        self._check()
+        self.kept += [(resource, database, *pair) for pair in inherits]
+
+    async def inherited(self) -> Sequence[tuple[str, str, str, str]]:
+        self._check()
+        return list(self.kept)
 
     async def replicated(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         self._check()

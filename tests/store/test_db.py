@@ -202,6 +202,16 @@ async def test_a_second_store_leaves_the_first_ones_locks(tmp_path: Path) -> Non
         await second.close()
 
 
+async def test_inherited_classes_are_kept_once(store: Store) -> None:
+    await store.inherit("sales", "main", [("public.a.b", "email"), ("public.a.c", "email")], NOW)
+    await store.inherit("sales", "main", [("public.a.b", "email"), ("public.a.b", "iban")], NOW + 1)
+    assert sorted(await store.inherited()) == [
+        ("sales", "main", "public.a.b", "email"),
+        ("sales", "main", "public.a.b", "iban"),
+        ("sales", "main", "public.a.c", "email"),
+    ]
+
+
 async def test_the_file_is_no_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").touch()
     (tmp_path / "wicketgate.sqlite").symlink_to(tmp_path / "elsewhere")

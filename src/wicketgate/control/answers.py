@@ -5,6 +5,7 @@ It must never hand out a secret on a worker's word alone: the policy decides aga
 from typing import Any
 
 from wicketgate.control.attempts import Attempts
+from wicketgate.control.catalogs import Catalogs
 from wicketgate.control.credentials import Credentials
 from wicketgate.control.leases import Leases
 from wicketgate.control.messages import Answer, Ask
@@ -16,12 +17,18 @@ class Answers:
     """policy_now: the policy that holds, or None."""
 
     def __init__(
-        self, policy: PolicyPort, credentials: Credentials, leases: Leases, attempts: Attempts
+        self,
+        policy: PolicyPort,
+        credentials: Credentials,
+        leases: Leases,
+        attempts: Attempts,
+        catalogs: Catalogs,
     ) -> None:
         self._policy = policy
         self._credentials = credentials
         self._leases = leases
         self._attempts = attempts
+        self._catalogs = catalogs
         self.policy_now: LoadedPolicy | None = None
 
     async def answer(self, worker: int, ask: Ask) -> Answer:
@@ -34,6 +41,8 @@ class Answers:
                     return await self._lease(worker, ask.id, ask.body)
                 case "attempt":
                     return await self._attempt(ask.id, ask.body)
+                case "inherit":
+                    return await self._inherit(ask.id, ask.body)
                 case "review":
                     return _deny(ask.id, "review", "Reviews are not available yet.", "no reviews")
                 case _:
@@ -74,6 +83,11 @@ class Answers:
             int(body["want"]),
         )
         return Answer(number, {"lease": lease.number, "granted": lease.granted, "until": lease.until})
+
+    async def _inherit(self, number: int, body: dict[str, Any]) -> Answer:
+        inherits = [(str(column), str(data_class)) for column, data_class in body["columns"]]
+        await self._catalogs.inherit(str(body["resource"]), str(body["database"]), inherits)
+        return Answer(number, {})
 
     async def _attempt(self, number: int, body: dict[str, Any]) -> Answer:
         wait = await self._attempts.tell(str(body["outcome"]), str(body["source"]), str(body["identity"]))

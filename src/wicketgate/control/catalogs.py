@@ -4,11 +4,13 @@ A catalog that is known to be out of date must never be served on: its database 
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from wicketgate.control.credentials import CredentialMissing, Credentials
 from wicketgate.control.messages import MESSAGE
+from wicketgate.control.ports import StorePort
+from wicketgate.model.errors import GatewayError
 from wicketgate.model.resource import Account, Resource
 from wicketgate.protocols.base import CatalogAccess, ProtocolSpec
 
@@ -20,6 +22,8 @@ MISSES = 3
 """Looks that may fail in a row before the database is closed."""
 LARGEST = MESSAGE - 65536
 """Bytes of a catalog: it travels in one message."""
+MOST_INHERITED = 5000
+"""Columns of a database that are known to have taken over a data class; a memory limit."""
 AT_ONCE = 4
 """Catalogs read at the same time."""
 
@@ -36,6 +40,7 @@ class Catalogs:
         self,
         protocols: Mapping[str, ProtocolSpec],
         credentials: Credentials,
+        store: StorePort,
         put: Put,
         boot: Callable[[], int],
         every: float,
@@ -43,11 +48,13 @@ class Catalogs:
     ) -> None:
         self._protocols = protocols
         self._credentials = credentials
+        self._store = store
         self._put = put
         self._boot = boot
         self._every = every
         self._log = log
         self._watched: dict[str, _Watched] = {}
+        self._inherited: dict[str, set[tuple[str, str]]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def adopt(self, resources: Mapping[str, Resource]) -> None:
@@ -80,6 +87,31 @@ class Catalogs:
         watched = self._watched.get(f"{resource}/{database}")
         if watched is not None:
             watched.stale.set()
+
+    def inherited(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
+        """What the store keeps: (resource, database, column, data class). Nothing is forgotten."""
+        for resource, database, column, data_class in rows:
+            known = self._inherited.setdefault(f"{resource}/{database}", set())
+            if (column, data_class) not in known:
+                known.add((column, data_class))
+                self.stale(resource, database)
+
+    async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
+        """These columns will hold values of these data classes. It holds for all workers when this returns.
+
+        Raises GatewayError where it can't be kept."""
+        key = f"{resource}/{database}"
+        watched = self._watched.get(key)
+        known = self._inherited.setdefault(key, set())
+        fresh = set(inherits) - known
+        if watched is None or len(known) + len(fresh) > MOST_INHERITED:
+            raise GatewayError("no more columns can be followed there", key)
+        if fresh:
+            await self._store.inherit(resource, database, sorted(fresh))
+            known |= fresh
+            await self._read(key, watched, self._protocols[watched.resource.protocol])
+        if watched.closed is not None:
+            raise GatewayError("the catalog can't be read", watched.closed)
 
     def closed(self) -> dict[str, str | None]:
         """`resource/database` -> why it is closed, or None where its catalog stands."""
@@ -118,14 +150,19 @@ class Catalogs:
 
     async def _read(self, key: str, watched: "_Watched", spec: ProtocolSpec) -> None:
         assert spec.read_catalog is not None
-        async with self._slots:
+        async with watched.reading, self._slots:
             began = self._boot()
             try:
                 async with asyncio.timeout(READ):
                     raw = await spec.read_catalog(self._access(watched))
                     if spec.bind_catalog is not None:
                         raw = await asyncio.to_thread(
-                            spec.bind_catalog, watched.bound, raw, watched.resource, watched.database
+                            spec.bind_catalog,
+                            watched.bound,
+                            raw,
+                            watched.resource,
+                            watched.database,
+                            tuple(sorted(self._inherited.get(key, ()))),
                         )
                 if len(raw) > LARGEST:
                     raise ValueError(f"a catalog of {len(raw)} bytes is too large")
@@ -158,7 +195,7 @@ class Catalogs:
 
 
 class _Watched:
-    __slots__ = ("bound", "closed", "database", "raw", "resource", "stale", "task")
+    __slots__ = ("bound", "closed", "database", "raw", "reading", "resource", "stale", "task")
 
     task: "asyncio.Task[None]"
 
@@ -170,6 +207,7 @@ class _Watched:
         """The last catalog that was read, kept also while the database is closed."""
         self.closed: str | None = "its catalog was not read yet"
         self.stale = asyncio.Event()
+        self.reading = asyncio.Lock()
 
 
 def catalog_account(resource: Resource) -> Account:

@@ -71,7 +71,6 @@ class Control:
         self.credentials = Credentials(ports.decrypt)
         self.leases = Leases(ports.store, ports.clock)
         self.attempts = Attempts(ports.boot)
-        self.answers = Answers(ports.policy, self.credentials, self.leases, self.attempts)
         self.children = Children(
             settings.command,
             settings.workers,
@@ -86,8 +85,15 @@ class Control:
         )
         self.state = State(self.children.send)
         self.catalogs = Catalogs(
-            ports.protocols, self.credentials, self._put_soon, ports.boot, settings.catalog_every, ports.log
+            ports.protocols,
+            self.credentials,
+            ports.store,
+            self._put_soon,
+            ports.boot,
+            settings.catalog_every,
+            ports.log,
         )
+        self.answers = Answers(ports.policy, self.credentials, self.leases, self.attempts, self.catalogs)
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
         )
@@ -224,6 +230,7 @@ class Control:
             sections[section][key] = dict(value)
         for section, entries in sections.items():
             self.state.replace(section, entries)
+        self.catalogs.inherited(await self.ports.store.inherited())
 
     # -- policy ---------------------------------------------------------------------------------------------
     def _hang_up(self) -> None:

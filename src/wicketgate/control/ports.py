@@ -3,7 +3,7 @@ No adapter lives here: only Protocols, and the frozen data that cross them.
 """
 
 import concurrent.futures
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,6 +85,14 @@ class StorePort(Protocol):
 
     async def replicated(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         """Entries (section, key, value) of `tokens`, `identities` and `revoked` as workers need them."""
+        ...
+
+    async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
+        """Keep that these columns (qualified) hold values of these data classes."""
+        ...
+
+    async def inherited(self) -> Sequence[tuple[str, str, str, str]]:
+        """(resource, database, column, data class) of all that is kept."""
         ...
 
     async def ping(self) -> None:

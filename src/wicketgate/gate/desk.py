@@ -6,6 +6,7 @@ from typing import Final
 
 from wicketgate.gate import render
 from wicketgate.gate.counts import Counts
+from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases, exhausted
 from wicketgate.gate.ports import SessionLines
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
@@ -68,6 +69,7 @@ class Desk:
         "_database",
         "_decided",
         "_identity",
+        "_inheritance",
         "_key",
         "_leases",
         "_lines",
@@ -94,6 +96,7 @@ class Desk:
         policy: str,
         lines: SessionLines,
         leases: Leases,
+        inheritance: Inheritance,
         clock: Callable[[], int],
         boot: Callable[[], int],
         touch: Callable[[], None],
@@ -115,6 +118,7 @@ class Desk:
         self._catalog: str | None = None
         self._lines: SessionLines = lines
         self._leases: Leases = leases
+        self._inheritance: Inheritance = inheritance
         self._clock: Callable[[], int] = clock
         self._boot: Callable[[], int] = boot
         self._touch: Callable[[], None] = touch
@@ -184,9 +188,19 @@ class Desk:
         if denial is not None:
             self.refused(statement, denial)
             return denial
+        if statement.facts.inherits and not self._inherited(statement, resume):
+            return None
         if decided.limited:
             return self._limited(statement, decided, resume)
         return self._cleared(statement, decided, self._unlimited)
+
+    def _inherited(self, statement: Statement, resume: Callable[[Answer], None]) -> bool:
+        """Whether it is kept which columns hold sensitive values after it. If not, it waits for that."""
+        resource, inherits = self.admission.resource.name, statement.facts.inherits
+        if self._inheritance.kept(resource, self._database, inherits):
+            return True
+        self._inheritance.keep(resource, self._database, inherits, self._after_wait(statement, resume))
+        return False
 
     # -- limits -------------------------------------------------------------------------------------------
     def _limited(
@@ -200,13 +214,13 @@ class Desk:
             denial = exhausted(taken.limit)
             self.refused(statement, denial)
             return denial
-        self._leases.refill(self._identity, taken, self._after_lease(statement, resume))
+        self._leases.refill(self._identity, taken, self._after_wait(statement, resume))
         return None
 
-    def _after_lease(
+    def _after_wait(
         self, statement: Statement, resume: Callable[[Answer], None]
     ) -> Callable[[Denial | None], None]:
-        """Goes on where a statement waited for a lease. It is decided anew: the policy may have changed."""
+        """Goes on where a statement waited. It is decided anew: the policy may have changed."""
 
         def go_on(denial: Denial | None) -> None:
             if self.ended:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from wicketgate.gate import render
 from wicketgate.gate.choose import Chosen, choose
 from wicketgate.gate.desk import EXPIRED, UNRECORDED, Desk
+from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases
 from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce, SessionLines
 from wicketgate.model.decision import Denial
@@ -69,6 +70,7 @@ class Gate:
         self._key = key
         self._count = count
         self._leases = Leases(asks, clock)
+        self._inheritance = Inheritance(asks)
         self._open: dict[str, Open] = {}
         self._looked: tuple[PolicyInForce, Authenticates] = (policy, authenticator)
 
@@ -119,6 +121,7 @@ class Gate:
             digest,
             lines,
             self._leases,
+            self._inheritance,
             self._clock,
             self._boot,
             self._touch,

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
+Inherits = tuple[tuple[str, str], ...]
+"""(qualified column, data class): the column holds values of this class once the statement has run."""
+
 
 class Effect(Enum):
     """What a statement would do. UNKNOWN is a value: it is never the same as nothing.
@@ -46,6 +49,7 @@ class Facts:
     steered: data classes that decide otherwise than by equality what comes back: in ranges, patterns, order,
         functions of the column. Their `predicates` setting says whether they may.
     compared: data classes that decide it by equality alone: `=`, IN, joins, GROUP BY, DISTINCT.
+    inherits: what sensitive values are copied into: kept with the resource before the statement is forwarded.
     spilled: data classes that would go where no mask follows them: into other objects, settings, messages.
     opaque: True where lineage could not be resolved; on a resource with sensitive data this is denied.
     refusal: a reason why no policy can let this pass (over-size, lifts the read-only session …), or None.
@@ -66,6 +70,7 @@ class Facts:
     steered: frozenset[str] = frozenset()
     compared: frozenset[str] = frozenset()
     spilled: frozenset[str] = frozenset()
+    inherits: Inherits = ()
     opaque: bool = False
     refusal: str | None = None
     returns_rows: bool = True

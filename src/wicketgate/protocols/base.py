@@ -19,7 +19,7 @@ from wicketgate.model.identity import Claim
 from wicketgate.model.resource import Account, Resource, TlsMode
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission
-from wicketgate.model.statement import Statement
+from wicketgate.model.statement import Inherits, Statement
 
 
 # -- 1. before TLS -----------------------------------------------------------------------------------------
@@ -340,8 +340,9 @@ class ProtocolSpec:
     validate: the protocol's own resource settings -> checked settings; raises ValueError((key, message)).
     check_column: whether a `sensitive` key is well-formed (`schema.table.column`); raises ValueError.
     read_catalog: reads the target's catalog, as bytes that travel to workers (None: it has none).
-    bind_catalog: (the catalog before it or None, as it was read, resource, database) -> the catalog with its
-        sensitive names bound; raises ValueError where one means nothing (the database is then closed).
+    bind_catalog: (the catalog before it or None, as it was read, resource, database, columns that took over
+        a data class) -> the catalog with its sensitive names bound; raises ValueError where one means nothing
+        (the database is then closed).
     load_catalog: those bytes -> what conversations use.
     probe: for `wicket check`: warnings about an account.
     introduction: for `wicket init`. show: for replays: an answer's bytes as recorded -> what people can read.
@@ -359,7 +360,7 @@ class ProtocolSpec:
     tls_modes: frozenset[TlsMode] = frozenset(TlsMode)
     read_catalog: Callable[[CatalogAccess], Awaitable[bytes]] | None = None
     catalog_changed: Callable[[CatalogAccess, bytes], Awaitable[bool]] | None = None
-    bind_catalog: Callable[[bytes | None, bytes, Resource, str], bytes] | None = None
+    bind_catalog: Callable[[bytes | None, bytes, Resource, str, Inherits], bytes] | None = None
     load_catalog: Callable[[bytes, Resource, str], Any] | None = None
     probe: Callable[[CatalogAccess], Awaitable[list[str]]] | None = None
     introduction: Introduction | None = None

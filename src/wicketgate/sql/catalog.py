@@ -38,10 +38,11 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
     for _, oid, number, data_class in source.get("bound", ()):
         if oid in relations:  # what these columns were called when they were named sensitive
             relations[oid].classes[number] = relations[oid].classes.get(number, NO_CLASSES) | {data_class}
+    keys = {**source.get("inherited", {}), **sensitive}
     for key, oid, number, _ in source.get("carried", ()):
-        if key in sensitive and oid in relations and relations[oid].kind != "v":
+        if key in keys and oid in relations and relations[oid].kind != "v":
             held = relations[oid].classes  # these were made from sensitive columns once
-            held[number] = held.get(number, NO_CLASSES) | {sensitive[key]}
+            held[number] = held.get(number, NO_CLASSES) | {keys[key]}
     _close(relations, source)
     if marked:
         _sequences(relations, source)

@@ -73,5 +73,11 @@ class ControlStore:
                 entries.append(("revoked", token.id, {"at": token.revoked}))
         return entries
 
+    async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
+        await self._store.inherit(resource, database, inherits, self._clock())
+
+    async def inherited(self) -> Sequence[tuple[str, str, str, str]]:
+        return await self._store.inherited()
+
     async def ping(self) -> None:
         await self._store.ready()

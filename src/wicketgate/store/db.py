@@ -5,7 +5,7 @@ import errno
 import os
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from wicketgate.model.errors import StoreFailed
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.store.migrate import upgrade
-from wicketgate.store.tables import CHECKPOINTS, IDENTITIES, LIMITS, MEMBERSHIPS, NODES, TOKENS
+from wicketgate.store.tables import CHECKPOINTS, IDENTITIES, INHERITED, LIMITS, MEMBERSHIPS, NODES, TOKENS
 
 MINUTE: Final = 60_000_000_000
 NODES_MOST: Final = 127
@@ -273,6 +273,27 @@ class Store:
         """Drop windows that began before `before` (ns): they can't be asked for any more."""
         async with self._transaction() as connection:
             await connection.execute(sa.delete(LIMITS).where(LIMITS.c.window < before))
+
+    # -- inherited classes -----------------------------------------------------------------------------------
+    async def inherit(
+        self, resource: str, database: str, inherits: Iterable[tuple[str, str]], now: int
+    ) -> None:
+        """Keep that these columns hold values of these data classes."""
+        rows = [
+            {"resource": resource, "database": database, "column_name": column, "data_class": data_class}
+            for column, data_class in inherits
+        ]
+        async with self._transaction() as connection:
+            for row in rows:
+                statement = self._insert(INHERITED).values(created=now, **row)
+                await connection.execute(statement.on_conflict_do_nothing())
+
+    async def inherited(self) -> Sequence[tuple[str, str, str, str]]:
+        """(resource, database, column, data class) of all that is kept."""
+        table = INHERITED.c
+        query = sa.select(table.resource, table.database, table.column_name, table.data_class)
+        async with self._transaction() as connection:
+            return [tuple(row) for row in (await connection.execute(query)).all()]
 
     # -- checkpoints -----------------------------------------------------------------------------------------
     async def add_checkpoint(self, node: str, number: int, line: str, now: int) -> None:

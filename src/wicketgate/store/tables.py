@@ -70,6 +70,16 @@ CHECKPOINTS = Table(
     Column("line", Text, nullable=False),
 )
 
+INHERITED = Table(
+    "inherited",
+    METADATA,
+    Column("resource", String(63), primary_key=True),
+    Column("database", String(63), primary_key=True),
+    Column("column_name", String(200), primary_key=True),
+    Column("data_class", String(100), primary_key=True),
+    Column("created", BigInteger, nullable=False),
+)
+
 NODES = Table(
     "nodes",
     METADATA,

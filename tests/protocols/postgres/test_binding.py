@@ -75,6 +75,28 @@ def test_a_dropped_column_is_let_go_and_a_name_taken_out_of_the_policy_too() -> 
     assert bound(bind(first, raw(people={"id": 1, "ssn": 2}), resource(), "d")) == []
 
 
+COPIED = (("public.notes.body", "national-id"), ("public.late.copy", "email"))
+
+
+def test_a_column_that_took_over_a_class_is_bound_as_soon_as_it_is_there() -> None:
+    tables = {"people": {"id": 1, "ssn": 2}, "notes": {"id": 1, "body": 2}}
+    first = bind(None, raw(**tables), SSN, "d", COPIED)
+    assert [row[1:] for row in bound(first)] == [[11, 2, "national-id"], ROW[1:]]
+    late = bind(first, raw(**tables, late={"copy": 1}), SSN, "d", COPIED)
+    assert [12, 1, "email"] in [row[1:] for row in bound(late)]
+    renamed = bind(late, raw(**tables, later={"harmless": 1}), SSN, "d", COPIED)
+    assert [12, 1, "email"] in [row[1:] for row in bound(renamed)]
+    catalog = load(renamed, SSN.sensitive["d"], {})
+    assert catalog.classes(12, 1) == {"email"}
+    assert catalog.classes(11, 2) == {"national-id"}
+
+
+def test_a_column_may_hold_several_classes() -> None:
+    copied = (("public.people.ssn", "email"), ("public.people.ssn", "payment-card"))
+    catalog = load(bind(None, raw(people={"id": 1, "ssn": 2}), SSN, "d", copied), SSN.sensitive["d"], {})
+    assert catalog.classes(10, 2) == {"national-id", "email", "payment-card"}
+
+
 WORLD = """
 CREATE TABLE people (id int, ssn text, login text);
 CREATE TABLE people_child () INHERITS (people);

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wicketgate.model.resource import Resource
+from wicketgate.model.statement import Inherits
 from wicketgate.sql.catalog import load
 
 _KEPT: Final = frozenset("rpmf")
@@ -17,14 +18,17 @@ class Unbound(ValueError):
     """A `sensitive:` name that means no column, and never did: nobody can tell what it should have masked."""
 
 
-def bind(previous: bytes | None, raw: bytes, resource: Resource, database: str) -> bytes:
+def bind(
+    previous: bytes | None, raw: bytes, resource: Resource, database: str, inherits: Inherits = ()
+) -> bytes:
     """A catalog as it was read, with what its sensitive names are bound to.
 
     previous: the catalog before it, as this function gave it; None at the first reading. Adds `bound`: rows
     of [key, relation OID, attribute, data class], `known`: keys that were bound once, and `carried`: rows of
     [key, relation OID, attribute, `schema.relation.column`] for all that a bound column was ever carried to
     (children, generated columns, views). A relation that takes the place of one that is gone, under its name,
-    takes what its columns were. Raises Unbound.
+    takes what its columns were. inherits: columns into which values of a class were copied; they are bound
+    as soon as they are there (`inherited`: a key for each -> its class). Raises Unbound.
     """
     catalog: dict[str, Any] = json.loads(raw)
     wanted = resource.sensitive.get(database, {})
@@ -35,19 +39,23 @@ def bind(previous: bytes | None, raw: bytes, resource: Resource, database: str) 
     bound = [row for row in earlier.get("bound", ()) if (row[1], row[2]) in alive]
     known = set(earlier.get("known", ()))
     missing: list[str] = []
-    for key, data_class in wanted.items():
-        relation, _, column = key.rpartition(".")
+    inherited = {f"{column}={data_class}": data_class for column, data_class in inherits}
+    for key, data_class in [*wanted.items(), *inherited.items()]:
+        name = key.rpartition("=")[0] if key in inherited else key
+        relation, _, column = name.rpartition(".")
         oid = relations.get(relation)
         number = columns.get(oid, {}).get(column) if oid is not None else None
         if number is not None:
             bound.append([key, oid, number, data_class])
             known.add(key)
-        elif key not in known:
+        elif key not in known and key not in inherited:
             missing.append(key)
     if missing:
         raise Unbound(
             f"no such column: {', '.join(sorted(missing))} (named in sensitive; renamed or misspelt?)"
         )
+    wanted = {**inherited, **wanted}
+    catalog["inherited"] = inherited
     catalog["bound"] = sorted({tuple(row) for row in bound if _wanted(wanted, row)})
     catalog["known"] = sorted(known & wanted.keys())
     catalog["carried"] = _kept(earlier.get("carried", []), catalog, alive, wanted)
