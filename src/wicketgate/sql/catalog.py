@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from wicketgate.sql import builtins
+from wicketgate.sql.compositions import compositions
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.functions import Doing, builtin, extension_is_pure
 from wicketgate.sql.parse import parse_view
@@ -54,7 +55,7 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
     )
     holds = _holds(source, casts)
     salt = orjson.dumps([sorted(sensitive.items()), sorted(trusted)])
-    return Catalog(
+    catalog = Catalog(
         version=hashlib.sha256(raw + salt).hexdigest(),
         database=source["database"],
         server=source["server"],
@@ -84,6 +85,8 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         unbound=unbound,
         resolve_view=resolve_view,
     )
+    catalog.compositions = compositions(source)
+    return catalog
 
 
 def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str]) -> dict[int, Relation]:

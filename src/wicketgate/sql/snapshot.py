@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wicketgate.sql.compositions import Composition
 from wicketgate.sql.functions import Doing, builtin
 
 NO_CLASSES: frozenset[str] = frozenset()
@@ -159,6 +160,7 @@ class Catalog:
         self.open_schemas = open_schemas
         self.collated = collated
         self.beside: dict[tuple[int, str], Any] = {}
+        self.compositions: Mapping[int, Composition] = {}
         self._names = names
         self._resolve_view = resolve_view
         self._bodies: dict[int, Body] = {}
