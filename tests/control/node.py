@@ -27,6 +27,7 @@ from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
+from wicketgate.model.keyring import Keyring
 from wicketgate.model.secret import Secret
 from worker.echo import ECHO, resources
 
@@ -261,6 +262,7 @@ def make_control(
             journal=writer,
             signing=signing or SigningKey.generate(),
             protocols={"echo": ECHO},
+            pseudonyms=Keyring({1: Secret(bytes(32))}),
             decrypt=lambda text: Secret(text.encode()),
             clock=time.time_ns,
             boot=time.monotonic_ns,

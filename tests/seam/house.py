@@ -20,6 +20,7 @@ from wicketgate.journal.parse import Line
 from wicketgate.journal.report import Report
 from wicketgate.journal.verify import verify
 from wicketgate.journal.writer import Writer
+from wicketgate.model.keyring import Keyring
 from wicketgate.model.secret import Secret
 from wicketgate.settings import load_settings
 
@@ -172,6 +173,7 @@ async def opened(folder: Path, port: int, rules: str, workers: int = 1) -> Async
             journal=Writer(journal, "node", "control", time.time_ns, time.monotonic_ns, os.urandom, False),
             signing=key,
             protocols=specs,
+            pseudonyms=Keyring({1: Secret(bytes(32))}),
             decrypt=lambda text: Secret(text.encode()),
             clock=time.time_ns,
             boot=time.monotonic_ns,

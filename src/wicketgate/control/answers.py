@@ -11,6 +11,8 @@ from wicketgate.control.leases import Leases
 from wicketgate.control.messages import Answer, Ask
 from wicketgate.control.ports import LoadedPolicy, PolicyPort
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.keyring import Keyring
+from wicketgate.model.secret import Secret
 
 
 class Answers:
@@ -23,12 +25,14 @@ class Answers:
         leases: Leases,
         attempts: Attempts,
         catalogs: Catalogs,
+        pseudonyms: Keyring,
     ) -> None:
         self._policy = policy
         self._credentials = credentials
         self._leases = leases
         self._attempts = attempts
         self._catalogs = catalogs
+        self._pseudonyms = pseudonyms
         self.policy_now: LoadedPolicy | None = None
 
     async def answer(self, worker: int, ask: Ask) -> Answer:
@@ -43,6 +47,8 @@ class Answers:
                     return await self._attempt(ask.id, ask.body)
                 case "inherit":
                     return await self._inherit(ask.id, ask.body)
+                case "keys":
+                    return Answer(ask.id, {}, None, Secret(self._pseudonyms.written()))
                 case "review":
                     return _deny(ask.id, "review", "Reviews are not available yet.", "no reviews")
                 case _:

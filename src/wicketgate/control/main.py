@@ -93,7 +93,9 @@ class Control:
             settings.catalog_every,
             ports.log,
         )
-        self.answers = Answers(ports.policy, self.credentials, self.leases, self.attempts, self.catalogs)
+        self.answers = Answers(
+            ports.policy, self.credentials, self.leases, self.attempts, self.catalogs, ports.pseudonyms
+        )
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
         )

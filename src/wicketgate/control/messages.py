@@ -115,7 +115,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """what: `secret`, `lease`, `inherit`, `review` or `attempt`. body: what each needs (answers.py)."""
+    """what: `secret`, `lease`, `inherit`, `keys`, `review` or `attempt`. body: see answers.py."""
 
     KIND: ClassVar[int] = 33
     id: int

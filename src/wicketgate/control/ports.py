@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.decision import Denial
+from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
 from wicketgate.protocols.base import ProtocolSpec
@@ -123,6 +124,7 @@ class ControlPorts:
 
     journal: opened control journal. signing: the key of checkpoints.
     clock: wall ns. boot: monotonic ns. token: n random bytes.
+    pseudonyms: the keys of pseudonyms; workers ask for them at their start.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     """
 
@@ -131,6 +133,7 @@ class ControlPorts:
     journal: ControlJournal
     signing: SigningKey
     protocols: Mapping[str, ProtocolSpec]
+    pseudonyms: Keyring
     decrypt: Callable[[str], Secret]
     clock: Callable[[], int]
     boot: Callable[[], int]

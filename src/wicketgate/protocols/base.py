@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
+from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource, TlsMode
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission
@@ -208,7 +209,8 @@ class Host(Protocol):
 @dataclass(frozen=True, slots=True)
 class Setting:
     """key: (number, proof) to hand to the client so that it can ask to cancel. kept: bytes of an answer that
-    the journal keeps. buffer: bytes that may be held for the client or the target before reading pauses."""
+    the journal keeps. buffer: bytes that may be held for the client or the target before reading pauses.
+    pseudonyms: the keys of tokens; None: there are none, and what would be a token is redacted."""
 
     admission: Admission
     desk: Desk
@@ -218,6 +220,7 @@ class Setting:
     key: tuple[int, bytes]
     kept: int = 65536
     buffer: int = 1 << 20
+    pseudonyms: Keyring | None = None
 
 
 class Conversation(Protocol):

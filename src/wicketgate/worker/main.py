@@ -24,7 +24,8 @@ from wicketgate.control.messages import (
     Welcome,
 )
 from wicketgate.model.decision import Denial
-from wicketgate.model.errors import JournalFailed
+from wicketgate.model.errors import GatewayError, JournalFailed
+from wicketgate.model.keyring import Keyring
 from wicketgate.worker.ports import WorkerPorts
 from wicketgate.worker.shell import Shell
 from wicketgate.worker.tasks import Tasks
@@ -66,7 +67,7 @@ class Worker:
             welcome = None
         if welcome is None:
             return "link: no welcome"
-        shell = self._make(welcome)
+        shell = self._make(welcome, await self._pseudonyms())
         timer = self._tasks.start(self._tick(shell), "tick")
         try:
             return await self._ended
@@ -80,7 +81,16 @@ class Worker:
             await asyncio.sleep(0.1)
             await self._tasks.end()
 
-    def _make(self, welcome: Welcome) -> Shell:
+    async def _pseudonyms(self) -> Keyring | None:
+        """The keys of pseudonyms. Without them, what would be a pseudonym is redacted."""
+        try:
+            reply = await self._asks.ask("keys", {})
+            return Keyring.parse(reply.secret.reveal()) if reply.secret is not None else None
+        except (GatewayError, ValueError) as error:
+            self._ports.log(f"no keys of pseudonyms: {type(error).__name__}")
+            return None
+
+    def _make(self, welcome: Welcome, pseudonyms: Keyring | None) -> Shell:
         """Everything that needs the first commit."""
         journal = None
         try:
@@ -97,6 +107,7 @@ class Worker:
             self._tasks,
             self._link.send,
             self._over,
+            pseudonyms,
         )
         self._link.send(Ready(welcome.writer))
         if journal is None:

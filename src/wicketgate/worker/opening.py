@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, UpstreamFailed
+from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission, Refused
@@ -55,6 +56,7 @@ class Opener:
         closing: Callable[[Admission, str], None],
         record: Callable[[], None],
         log: Callable[[str], None],
+        pseudonyms: Keyring | None,
     ) -> None:
         self._around = around
         self._gate = gate
@@ -68,6 +70,7 @@ class Opener:
         self._closing = closing
         self._record = record
         self._log = log
+        self._pseudonyms = pseudonyms
 
     async def open(self, guest: Guest) -> None:
         """Make a session of a guest that signed in, or refuse it in its protocol."""
@@ -203,6 +206,7 @@ class Opener:
                     key=(number, proof),
                     kept=self._limits.kept,
                     buffer=self._limits.buffer,
+                    pseudonyms=self._pseudonyms,
                 )
             )
         except Exception:

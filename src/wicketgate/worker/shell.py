@@ -12,6 +12,7 @@ from wicketgate.control.link import Asks, Replica, Watch
 from wicketgate.control.messages import Message, Opened, Sealed, Welcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed
+from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource
 from wicketgate.model.session import Admission
 from wicketgate.protocols.base import CancelAsked, ProtocolSpec
@@ -52,6 +53,7 @@ class Shell:
         tasks: Tasks,
         send: Callable[[Message], None],
         over: Callable[[str], None],
+        pseudonyms: Keyring | None,
     ) -> None:
         self._ports = ports
         self._journal = journal
@@ -105,6 +107,7 @@ class Shell:
             dialer=self._dialer,
             catalogs=catalogs,
             limits=OpeningLimits(limits.kept, limits.buffer),
+            pseudonyms=pseudonyms,
             closed=self._closed,
             asks=asks,
             opened=self._opened,
