@@ -195,6 +195,18 @@ async def test_a_decision_that_fails_denies(monkeypatch: pytest.MonkeyPatch) -> 
     cleared(desk)
 
 
+async def test_every_reveal_is_recorded_and_counted() -> None:
+    stage = Stage(READ + "  - {name: see, identities: any, resources: [sales], reveal: [email]}\n")
+    desk = await stage.desk()
+    cleared(desk, facts("read", classes="email national-id"))
+    asked, revealed = stage.journal.lines[-2:]
+    assert (revealed["k"], revealed["r"], revealed["o"]) == ("revealed", asked["q"], {"classes": ["email"]})
+    assert stage.counted["revealed{class=email}"] == 1
+    cleared(desk, facts("read", classes="national-id"))
+    assert stage.journal.lines[-1]["k"] == "ask"
+    assert stage.counted["revealed{class=email}"] == 1
+
+
 async def test_what_observing_rules_would_have_done_stands_in_the_journal_alone() -> None:
     stage = Stage(
         READ

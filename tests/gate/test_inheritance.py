@@ -1,4 +1,4 @@
-"""Statements that copy sensitive values: forwarded only once it is kept what the columns hold from then on."""
+"""Statements that copy sensitive values: forwarded only once it is kept what columns hold from then on."""
 
 import asyncio
 

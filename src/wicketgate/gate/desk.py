@@ -6,11 +6,12 @@ from typing import Final
 
 from wicketgate.gate import render
 from wicketgate.gate.counts import Counts
+from wicketgate.gate.decided import Decided
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases, exhausted
 from wicketgate.gate.ports import SessionLines
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
-from wicketgate.model.decision import Decision, Denial, Limit, Verdict
+from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.session import Admission
 from wicketgate.model.statement import Facts, Statement
@@ -28,28 +29,6 @@ UNDECIDED: Final = "This statement could not be decided."
 EXPIRED: Final = Denial("revoked", "The token of this session has expired.", "expired")
 
 Answer = Clearance | Denial
-
-
-class Decided:
-    """A decision seen before for the same facts, with the journal's part of it ready. limited: a limit counts
-    it."""
-
-    __slots__ = ("decision", "denial", "head", "limited", "rows", "statements", "until")
-
-    def __init__(self, decision: Decision, facts: Facts) -> None:
-        denial = decision.denial
-        if decision.verdict is not Verdict.PERMIT and denial is None:
-            denial = Denial("policy", "This statement is not permitted.", "no denial was given")
-        rows = tuple([limit for limit in decision.limits if limit.what == "rows"])
-        self.decision: Decision = decision
-        self.denial: Denial | None = denial
-        self.head: bytes = render.judged(decision.verdict.value, decision.rules, facts)
-        self.rows: tuple[Limit, ...] = rows if facts.returns_rows else ()
-        self.statements: tuple[Limit, ...] = tuple(
-            [limit for limit in decision.limits if limit.what == "statements"]
-        )
-        self.limited: bool = bool(self.rows) or bool(self.statements)
-        self.until: int | None = decision.valid_until
 
 
 class Desk:
@@ -179,6 +158,10 @@ class Desk:
         """Whether a statement could be permitted, without recording a thing."""
         return self._decide(statement.facts).denial
 
+    def decision(self, facts: Facts) -> Decision:
+        """What holds for a statement of these facts, without recording a thing."""
+        return self._decide(facts).decision
+
     def submit(self, statement: Statement, resume: Callable[[Answer], None]) -> Answer | None:
         """Decide, discharge, record. None: a limit is being leased, and `resume` gets the answer later.
 
@@ -303,6 +286,8 @@ class Desk:
         q = self._lines.line("ask", head, body)
         if decision.observed:
             self._observed(q, decision)
+        if decided.revealed:
+            self._revealed(q, decided.revealed)
         self.statements += 1
         return Clearance(q, decision, allowance, self._boot())
 
@@ -347,6 +332,11 @@ class Desk:
         for each in decision.observed:
             self._lines.line("observed", render.observed(q, each.rule, each.would))
             self._count(f"observed{{would={each.would}}}", 1)
+
+    def _revealed(self, q: int, classes: tuple[str, ...]) -> None:
+        self._lines.line("revealed", render.revealed(q, classes))
+        for name in classes:
+            self._count(f"revealed{{class={name}}}", 1)
 
     def note(self, statement: Statement) -> None:
         """A text goes upstream to be prepared, and is not bound yet. Raises JournalFailed."""

@@ -136,6 +136,11 @@ def observed(q: int, rule: str, would: str) -> bytes:
     return b',"r":%d' % q + _members({"d": would, "u": [rule]})
 
 
+def revealed(q: int, classes: tuple[str, ...]) -> bytes:
+    """HEAD of `revealed`: data classes whose values the statement at `q` may show as they are."""
+    return b',"r":%d' % q + _members({"o": {"classes": list(classes)}})
+
+
 def answered(q: int, outcome: Outcome, nanoseconds: int) -> bytes:
     """HEAD of `answer`. One format for the ordinary one: it stands on the hot path."""
     tag, code, sha, masked = outcome.tag, outcome.code, outcome.sha256, outcome.masked

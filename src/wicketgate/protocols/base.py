@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wicketgate.model.clearance import Clearance, Outcome
-from wicketgate.model.decision import Denial
+from wicketgate.model.decision import Decision, Denial
 from wicketgate.model.identity import Claim
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource, TlsMode
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission
-from wicketgate.model.statement import Inherits, Statement
+from wicketgate.model.statement import Facts, Inherits, Statement
 
 
 # -- 1. before TLS -----------------------------------------------------------------------------------------
@@ -155,6 +155,10 @@ class Desk(Protocol):
 
     def weigh(self, statement: Statement) -> Denial | None:
         """Whether a statement could be permitted at all, without recording a thing (a Parse)."""
+        ...
+
+    def decision(self, facts: Facts) -> Decision:
+        """What holds for a statement of these facts now, without recording a thing."""
         ...
 
     def note(self, statement: Statement) -> None:
