@@ -1,0 +1,104 @@
+"""Finds payment cards among groups of digits (compiled).
+It must never take a piece of a longer number for a card's."""
+
+from mypy_extensions import i64
+
+from wicketgate.masking.detect import checksums
+from wicketgate.masking.detect.chains import DASH, DOT, MIXED, SLASH, SPACE, Chain
+from wicketgate.masking.detect.classes import Found
+from wicketgate.masking.detect.columns import NEAR_CARD, NEAR_OTHER, Sense, behind, near
+
+
+def card(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
+    """The last group of a card's number that starts here; -1 where there is none."""
+    cell = chain.cell
+    lead: i64 = cell[chain.starts[first]]
+    groups: i64 = len(chain.starts)
+    if not 50 <= lead <= 54 and not (lead == 56 and sense.card):  # 2 to 6: who issues cards
+        return -1
+    size = chain.length(first)
+    if size >= 12:
+        if size > 19 or not chain.lone(first, first):
+            return -1
+        hinted = sense.card
+        digits = cell[chain.starts[first] : chain.ends[first]]
+        if not checksums.luhn(digits):
+            return -1
+        start = chain.starts[first]
+        end = chain.ends[first]
+        if not hinted and (size < 15 or size > 16 or sense.other or not checksums.card(digits, False)):
+            hinted = near(NEAR_CARD, cell, start, end)
+            if not hinted:
+                return -1
+        if not hinted and behind(NEAR_OTHER, cell, start):
+            return -1
+        if not checksums.card(digits, hinted):
+            return -1
+        found.append(("payment-card", start, end))
+        return first
+    # groups: 4-4-4-4 and what else is printed on cards; or the whole chain is one number, however cut up
+    last = first
+    total: i64 = 0
+    even = True
+    while last < groups:
+        length = chain.length(last)
+        if last > first:
+            sep = chain.seps[last - 1]
+            if sep == SLASH or (sep == MIXED and not _plain_gap(chain, last)):
+                break
+            even = even and sep == chain.seps[first]
+        total += length
+        if total > 19:
+            break
+        shaped = total >= 13 and last > first and _card_shape(chain, first, last, total, even)
+        if shaped and _check_card(chain, first, last, sense):
+            found.append(("payment-card", chain.starts[first], chain.ends[last]))
+            return last
+        last += 1
+    return -1
+
+
+def _plain_gap(chain: Chain, group: i64) -> bool:
+    """Only spaces and dashes stand before this group."""
+    at = chain.ends[group - 1]
+    while at < chain.starts[group]:
+        code: i64 = chain.cell[at]
+        if code != SPACE and code != DASH:
+            return False
+        at += 1
+    return True
+
+
+def _card_shape(chain: Chain, first: i64, last: i64, total: i64, even: bool) -> bool:
+    count = last - first + 1
+    if (
+        count == 4
+        and chain.length(first) == 4
+        and chain.length(first + 1) == 4
+        and chain.length(first + 2) == 4
+    ):
+        return total == 16 or (total <= 15 and chain.lone(first, last))
+    if count == 3 and chain.length(first) == 4 and chain.length(first + 1) == 6:
+        return total == 15 or total == 14
+    if count == 5 and total == 19 and chain.length(first) == 4:
+        return even
+    # cut up otherwise: only where it is all there is
+    return (
+        (total == 15 or total == 16) and first == 0 and last == len(chain.starts) - 1 and chain.seps[0] != DOT
+    )
+
+
+def _check_card(chain: Chain, first: i64, last: i64, sense: Sense) -> bool:
+    digits = checksums.digits_of(chain.cell, chain.starts[first], chain.ends[last])
+    if not checksums.luhn(digits) or not chain.lone(first, last):
+        return False
+    size: i64 = len(digits)
+    start = chain.starts[first]
+    if (size == 15 or size == 16) and checksums.card(digits, False):
+        return not behind(NEAR_OTHER, chain.cell, start) or near(
+            NEAR_CARD, chain.cell, start, chain.ends[last]
+        )
+    if size == 14 and chain.length(first) == 4:
+        return checksums.card(digits, True)
+    hinted = sense.card or near(NEAR_CARD, chain.cell, start, chain.ends[last])
+    return hinted and checksums.card(digits, True)

@@ -1,0 +1,352 @@
+"""What stands in one cell: looks once at every byte, and asks only those finders that may find something
+(compiled). It must never answer differently for the same text in another engine."""
+
+from collections.abc import Callable
+from typing import Final
+
+from mypy_extensions import i64
+
+from wicketgate.masking.detect import assignments, codes, emails, networks, numbers, tokens
+from wicketgate.masking.detect.classes import Found
+from wicketgate.masking.detect.columns import Sense
+from wicketgate.masking.detect.dates import compact
+from wicketgate.masking.detect.folding import FOLDABLE, fold
+from wicketgate.masking.detect.leaves import (
+    ESCAPED,
+    ESCAPED_KEY,
+    KEY,
+    NUMBER,
+    Leaf,
+    array_leaves,
+    array_unescaped,
+    json_leaves,
+    json_unescaped,
+)
+
+QUOTED: Final = 1
+HEX: Final = 2
+BACKSLASHED: Final = 4
+"""How a marker is written: as a JSON string; in hexadecimal; its quotes with backslashes."""
+
+Edit = tuple[str, int, int, int]
+"""(data class, start, end, style): style is a sum of QUOTED, HEX and BACKSLASHED."""
+
+_OTHER: Final = 0
+_DIGIT: Final = 1
+_LETTER: Final = 2
+_BODY: Final = 3
+_DOT: Final = 4
+_DASH: Final = 5
+_COLON: Final = 6
+_SIGN: Final = 7
+_EQUALS: Final = 8
+_HIGH: Final = 9
+_BACKSLASH: Final = 10
+
+
+def _kind(code: int) -> int:
+    if 48 <= code <= 57:
+        return _DIGIT
+    if 65 <= code <= 90 or 97 <= code <= 122:
+        return _LETTER
+    if code >= 128:
+        return _HIGH
+    return {
+        ord("."): _DOT,
+        ord("-"): _DASH,
+        ord(":"): _COLON,
+        ord("@"): _SIGN,
+        ord("%"): _SIGN,
+        ord("="): _EQUALS,
+        ord("\\"): _BACKSLASH,
+        ord("_"): _BODY,
+        ord("/"): _BODY,
+        ord("+"): _BODY,
+        ord("~"): _BODY,
+    }.get(code, _OTHER)
+
+
+_KINDS: Final = bytes(_kind(code) for code in range(256))
+
+Sensing = Callable[[str], Sense]
+Extra = Callable[[bytes, Sense, list[Found]], None]
+
+
+class Cells:
+    """Finds in single cells. sensing: what a column's or key's name says. extra: finds custom classes."""
+
+    def __init__(self, sensing: Sensing, extra: Extra | None) -> None:
+        self._sensing: Final = sensing
+        self._extra: Final = extra
+
+    def find(self, cell: bytes, sense: Sense, edits: list[Edit], as_json: bool) -> None:
+        """Adds what one cell holds to `edits`, in no order, overlapping maybe.
+
+        as_json: the column's type is JSON, so a number that stands alone is a leaf too."""
+        size: i64 = len(cell)
+        if size == 0:
+            return
+        first: i64 = cell[0]
+        bracket = first == 123 or first == 91 or first == 34 or first <= 32
+        if bracket and self._structured(cell, sense, edits, 0):
+            return
+        if (
+            first == 92
+            and size >= 10
+            and cell[1] == 120
+            and size % 2 == 0
+            and self._bytea(cell, sense, edits)
+        ):
+            return
+        found: list[Found] = []
+        self.text(cell, sense, found)
+        if found:
+            style = QUOTED if as_json and not (first == 34 or first == 123 or first == 91) else 0
+            for data_class, start, end in found:
+                edits.append((data_class, 0 if style else start, size if style else end, style))
+
+    # -- inside of a cell ----------------------------------------------------------------------------------
+    def _structured(self, cell: bytes, sense: Sense, edits: list[Edit], depth: i64) -> bool:
+        """JSON or an array; False where it is neither."""
+        json = True
+        leaves = json_leaves(cell)
+        if leaves is None:
+            json = False
+            leaves = array_leaves(cell)
+            if leaves is None:
+                return False
+        for leaf in leaves:
+            self._leaf(cell, leaf, sense, edits, json, depth)
+        return True
+
+    def _leaf(self, cell: bytes, leaf: Leaf, sense: Sense, edits: list[Edit], json: bool, depth: i64) -> None:
+        kind, start, end, key = leaf
+        if end - start < 3:
+            return
+        if key:
+            named = self._sensing(key.decode("utf-8", "replace"))
+            if named.raised or named.other or named.version:
+                sense = named
+        elif kind in (KEY, ESCAPED_KEY):
+            sense = _KEYS
+        raw = cell[start:end]
+        escaped = kind in (ESCAPED, ESCAPED_KEY)
+        inner: list[Edit] = []
+        if not escaped:
+            self._inner(raw, sense, inner, depth)
+            for data_class, low, high, style in inner:
+                if kind == NUMBER:
+                    edits.append((data_class, start, end, QUOTED | (BACKSLASHED if depth else 0)))
+                else:
+                    edits.append((data_class, start + low, start + high, style))
+            return
+        text, starts, ends = json_unescaped(raw) if json else array_unescaped(raw)
+        self._inner(text, sense, inner, depth)
+        for data_class, low, high, style in inner:
+            edits.append((data_class, start + starts[low], start + ends[high - 1], style))
+
+    def _inner(self, text: bytes, sense: Sense, edits: list[Edit], depth: i64) -> None:
+        first: i64 = text[0] if text else 0
+        if (first == 123 or first == 91) and depth == 0 and self._structured(text, sense, edits, 1):
+            return
+        found: list[Found] = []
+        self.text(text, sense, found)
+        for data_class, start, end in found:
+            edits.append((data_class, start, end, 0))
+
+    def _bytea(self, cell: bytes, sense: Sense, edits: list[Edit]) -> bool:
+        r"""`\x616263`; False where it is no text."""
+        try:
+            text = bytes.fromhex(cell[2:].decode("ascii"))
+            text.decode("utf-8")
+        except ValueError:
+            return False
+        if len(text) * 2 + 2 != len(cell):
+            return False
+        inner: list[Edit] = []
+        self.find(text, sense, inner, False)
+        for data_class, start, end, style in inner:
+            edits.append((data_class, start * 2 + 2, end * 2 + 2, style | HEX))
+        return True
+
+    # -- a plain text --------------------------------------------------------------------------------------
+    def text(self, cell: bytes, sense: Sense, found: list[Found]) -> None:
+        """Adds what a text holds to `found`."""
+        size: i64 = len(cell)
+        if size < 3:
+            return
+        digits: i64 = 0
+        letters: i64 = 0
+        dots: i64 = 0
+        dashes: i64 = 0
+        colons: i64 = 0
+        signs: i64 = 0
+        equals: i64 = 0
+        high = False
+        run: i64 = 0
+        longest: i64 = 0
+        at: i64 = 0
+        while at < size:
+            kind: i64 = _KINDS[cell[at]]
+            if kind == _LETTER:
+                letters += 1
+                run += 1
+            elif kind == _DIGIT:
+                digits += 1
+                run += 1
+            elif kind == _OTHER:
+                if run > longest:
+                    longest = run
+                run = 0
+            else:
+                run += 1
+                if kind == _DOT:
+                    dots += 1
+                elif kind == _DASH:
+                    dashes += 1
+                elif kind == _COLON:
+                    colons += 1
+                elif kind == _SIGN:
+                    signs += 1
+                elif kind == _EQUALS:
+                    equals += 1
+                elif kind == _HIGH:
+                    high = True
+                    run = 0
+                elif kind == _BACKSLASH:
+                    run = 0
+            at += 1
+        if run > longest:
+            longest = run
+        if high and FOLDABLE.search(cell) is not None:
+            folded = fold(cell)
+            inner: list[Found] = []
+            self._plain(folded.text, sense, inner)
+            for data_class, low, end in inner:
+                found.append((data_class, folded.starts[low], folded.ends[end - 1]))
+            return
+        if sense.raised and sense.whole and whole(cell, sense):
+            found.append(("secret" if sense.raised == "password" else sense.raised, 0, size))
+            return
+        if self._extra is not None:
+            self._extra(cell, sense, found)
+        if signs > 0:
+            emails.find(cell, found)
+        if digits >= 4:
+            if size == 36 and dashes == 4 and digits + letters == 32 and _uuid(cell):
+                return
+            if 19 <= size <= 32 and colons >= 2 and dashes >= 2 and _moment(cell) and not sense.birth:
+                return
+            if digits >= 7 or dots >= 3 or (digits >= 5 and letters >= 3) or sense.birth or sense.phone:
+                numbers.find(cell, sense, found)
+            if letters > 0 and (digits >= 7 or size >= 10):
+                codes.find(cell, sense, found)
+        if (colons > 0 or equals > 0) and (equals > 0 or letters >= 3):
+            assignments.find(cell, found)
+        if (digits + letters >= 12 and (colons >= 2 or dashes >= 5 or dots == 2)) or (
+            colons >= 2 and digits + letters >= 2
+        ):
+            networks.find(cell, sense, found)
+        if (longest >= tokens.LEAST or dashes >= 10) and letters > 0:
+            tokens.find(cell, sense, found)
+            if letters >= 16 and size > longest:
+                assignments.headers(cell, found)
+
+    def _plain(self, cell: bytes, sense: Sense, found: list[Found]) -> None:
+        """All finders: for a text that was folded."""
+        if not cell:
+            return
+        if sense.raised and sense.whole and whole(cell, sense):
+            found.append(("secret" if sense.raised == "password" else sense.raised, 0, len(cell)))
+            return
+        if self._extra is not None:
+            self._extra(cell, sense, found)
+        emails.find(cell, found)
+        numbers.find(cell, sense, found)
+        codes.find(cell, sense, found)
+        assignments.find(cell, found)
+        networks.find(cell, sense, found)
+        tokens.find(cell, sense, found)
+        assignments.headers(cell, found)
+
+
+_KEYS: Final = Sense("", False, False, "")
+"""What stands over a key of JSON: nothing."""
+
+
+def _uuid(cell: bytes) -> bool:
+    return cell[8] == 45 and cell[13] == 45 and cell[18] == 45 and cell[23] == 45
+
+
+def _moment(cell: bytes) -> bool:
+    """`2026-11-21 10:48:53.123+00`, whole."""
+    if cell[4] != 45 or cell[7] != 45 or cell[13] != 58 or cell[16] != 58:
+        return False
+    if cell[10] != 32 and cell[10] != 84:
+        return False
+    size: i64 = len(cell)
+    at: i64 = 0
+    while at < size:
+        code: i64 = cell[at]
+        if not (
+            48 <= code <= 58
+            or code == 45
+            or code == 46
+            or code == 43
+            or code == 32
+            or code == 84
+            or code == 90
+        ):
+            return False
+        at += 1
+    return True
+
+
+def whole(cell: bytes, sense: Sense) -> bool:
+    """Whether the whole cell is what its column's name says."""
+    size: i64 = len(cell)
+    raised = sense.raised
+    if cell[:9] == b"[redacted" and cell[size - 1] == 93:
+        return False
+    if raised == "birth-date":
+        return size == 8 and compact(cell)
+    text = cell.strip()
+    size = len(text)
+    if raised == "person-name":
+        return 2 <= size <= 256 and not _numeric(text) and text.lower() not in _NOTHING
+    if raised == "address":
+        return 3 <= size <= 1024 and text.lower() not in _NOTHING
+    if raised == "password":
+        return size >= 3 and text.lower() not in _NOTHING
+    return size >= 8 and text.lower() not in _NOTHING and (b" " not in text or size > 200)
+
+
+_NOTHING: Final = frozenset(
+    (
+        b"null",
+        b"none",
+        b"true",
+        b"false",
+        b"yes",
+        b"no",
+        b"n/a",
+        b"na",
+        b"unknown",
+        b"undefined",
+        b"-",
+        b"--",
+        b"---",
+        b"***",
+        b"not set",
+        b"unset",
+        b"empty",
+        b"missing",
+        b"redacted",
+        b"anonymous",
+        b"undisclosed",
+    )
+)
+
+
+def _numeric(text: bytes) -> bool:
+    return all(not (65 <= code <= 90 or 97 <= code <= 122 or code >= 128) for code in text)

@@ -1,0 +1,99 @@
+"""Groups of digits with separators between them, as numbers are written (compiled).
+It must never join digits that a letter or a comma parts."""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+SPACE: Final = 32
+DASH: Final = 45
+DOT: Final = 46
+SLASH: Final = 47
+PLUS: Final = 43
+OPEN: Final = 40
+CLOSE: Final = 41
+MIXED: Final = 1
+"""Several characters stand between two groups of digits, like `) `."""
+
+
+class Chain:
+    """Groups of digits with a few separators between them, as `+49 (0)30 123-456`.
+
+    starts, ends: of each group. seps: what stands before each group but the first: a character, or MIXED.
+    """
+
+    def __init__(self, cell: bytes) -> None:
+        self.cell: Final = cell
+        self.starts: list[i64] = []
+        self.ends: list[i64] = []
+        self.seps: list[i64] = []
+        self.total: i64 = 0
+
+    def length(self, group: i64) -> i64:
+        return self.ends[group] - self.starts[group]
+
+    def lone(self, first: i64, last: i64) -> bool:
+        """Whether these groups stand for themselves: no letter beside them, no decimal point."""
+        cell = self.cell
+        start = self.starts[first]
+        end = self.ends[last]
+        if start > 0:
+            before: i64 = cell[start - 1]
+            if wordlike(before):
+                return False
+            if start > 1 and (before == DOT or before == 44) and digit(cell[start - 2]):
+                return False
+        size: i64 = len(cell)
+        if end < size:
+            after: i64 = cell[end]
+            if wordlike(after) and after != 95:
+                return False
+            if end + 1 < size and (after == DOT or after == 44) and digit(cell[end + 1]):
+                return False
+        return True
+
+    def apart(self, first: i64, last: i64) -> bool:
+        """Besides, no dash ties them to a further group: not a piece of a UUID or a longer code."""
+        if first > 0 and self.seps[first - 1] == DASH:
+            return False
+        if last + 1 < len(self.starts) and self.seps[last] == DASH:
+            return False
+        start = self.starts[first]
+        end = self.ends[last]
+        cell = self.cell
+        if start > 1 and cell[start - 1] == DASH and wordlike(cell[start - 2]):
+            return False
+        return not (end + 1 < len(cell) and cell[end] == DASH and wordlike(cell[end + 1]))
+
+
+def digit(code: i64) -> bool:
+    return 48 <= code <= 57
+
+
+def wordlike(code: i64) -> bool:
+    return 97 <= code <= 122 or 65 <= code <= 90 or 48 <= code <= 57
+
+
+def gap_behind(cell: bytes, at: i64, size: i64) -> i64:
+    """How many characters separate this from the next group of digits: 0 where none follows."""
+    if at + 1 >= size:
+        return 0
+    code: i64 = cell[at]
+    if code != SPACE and code != DASH and code != DOT and code != SLASH and code != CLOSE and code != OPEN:
+        return 0
+    follower: i64 = cell[at + 1]
+    if 48 <= follower <= 57:
+        return 1
+    if code in (DOT, SLASH):
+        return 0
+    look = at + 1
+    while look < size and look < at + 3:
+        follower = cell[look]
+        if 48 <= follower <= 57:
+            return look - at
+        if follower != SPACE and follower != DASH and follower != OPEN and follower != CLOSE:
+            return 0
+        look += 1
+    if look < size and digit(cell[look]):
+        return look - at
+    return 0

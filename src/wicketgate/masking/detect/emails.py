@@ -1,0 +1,112 @@
+"""Finds email addresses (compiled).
+It must never take `user@host` of a URL, a file's name or a package's version for one."""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from wicketgate.masking.detect.classes import Found
+
+_FILES: Final = frozenset(
+    b"png jpg jpeg gif svg webp bmp ico css scss less js mjs cjs ts tsx jsx json yaml yml toml xml html"
+    b" htm txt log lock exe"
+    b" dll so jar war class gz tgz tar bz2 xz 7z whl rpm deb pdf doc docx xls xlsx csv tsv sql md rst ini"
+    b" cfg conf bak tmp"
+    b" swp java cpp hpp go rb php vue map woff woff2 ttf eot mp3 mp4 wav avi mkv service socket timer".split()
+)
+_MACHINES: Final = frozenset((b"git", b"hg", b"svn"))
+
+
+def local(code: i64) -> bool:
+    return (
+        97 <= code <= 122
+        or 65 <= code <= 90
+        or 48 <= code <= 57
+        or code == 46
+        or code == 95
+        or code == 45
+        or code == 43
+        or code == 37
+        or code == 39
+        or code >= 128
+    )
+
+
+def _plain(code: i64) -> bool:
+    return 97 <= code <= 122 or 65 <= code <= 90 or 48 <= code <= 57 or code >= 128
+
+
+def find(cell: bytes, found: list[Found]) -> None:
+    """Adds what it finds to `found`. An `@` may be written `%40`."""
+    size: i64 = len(cell)
+    at: i64 = cell.find(b"@")
+    while at >= 0:
+        _around(cell, at, at + 1, size, found)
+        at = cell.find(b"@", at + 1)
+    at = cell.find(b"%40")
+    while at >= 0:
+        _around(cell, at, at + 3, size, found)
+        at = cell.find(b"%40", at + 3)
+
+
+def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -> None:
+    start = sign
+    low: i64 = sign - 128 if sign > 128 else 0
+    while start > low and local(cell[start - 1]):
+        start -= 1
+    # what only quotes or ends a sentence before it is no part of it
+    while start < sign and not _plain(cell[start]) and cell[start] != 95 and cell[start] != 43:
+        if cell[start] == 37 and start + 3 <= sign:
+            start += 3
+        else:
+            start += 1
+    if start == sign:
+        return
+    while sign - start > 3 and cell[start] == 37:
+        start += 3
+    end = after
+    high: i64 = after + 255
+    dot: i64 = -1
+    while end < size and end < high:
+        code: i64 = cell[end]
+        if code == 46:
+            dot = end
+        elif not _plain(code) and code != 45:
+            break
+        end += 1
+    while end > after and not _plain(cell[end - 1]):
+        end -= 1
+        if end == dot:
+            dot = cell.rfind(b".", after, end)
+    if dot < 0 or dot == after or end - dot < 3 or cell[after] == 46 or cell[after] == 45:
+        return
+    if end < size and cell[end] == 95:
+        return
+    at = dot + 1
+    if cell[at : at + 4].lower() != b"xn--":
+        while at < end:
+            code = cell[at]
+            if 48 <= code <= 57 or code == 45:
+                return
+            at += 1
+    if cell[dot + 1 : end].lower() in _FILES:
+        return
+    if cell[start:sign].lower() in _MACHINES:
+        return
+    if start > 0 and (cell[start - 1] == 47 or cell[start - 1] == 58) and _userinfo(cell, start):
+        return
+    found.append(("email", start, end))
+
+
+def _userinfo(cell: bytes, start: i64) -> bool:
+    """Whether this stands before a host in a URL: `https://name@host`, `https://name:password@host`."""
+    low: i64 = start - 1
+    bottom: i64 = start - 256 if start > 256 else 0
+    if cell[low] == 58:
+        while low > bottom:
+            code: i64 = cell[low - 1]
+            if code == 47 or code <= 32 or code == 34:
+                break
+            low -= 1
+        low -= 1
+    return low > 1 and cell[low] == 47 and cell[low - 1] == 47 and cell[low - 2] == 58

@@ -1,0 +1,243 @@
+"""Finds what is written in digits: cards, national numbers, phones, addresses in dotted form, dates of birth
+(compiled). It must never take part of a longer number for a whole one."""
+
+from mypy_extensions import i64
+
+from wicketgate.masking.detect import checksums
+from wicketgate.masking.detect.cards import card
+from wicketgate.masking.detect.chains import (
+    DASH,
+    DOT,
+    MIXED,
+    OPEN,
+    PLUS,
+    SLASH,
+    SPACE,
+    Chain,
+    digit,
+    gap_behind,
+    wordlike,
+)
+from wicketgate.masking.detect.classes import Found
+from wicketgate.masking.detect.columns import (
+    NEAR_BIRTH,
+    NEAR_IP,
+    NEAR_OTHER,
+    NEAR_PHONE,
+    NEAR_VERSION,
+    Sense,
+    behind,
+    near,
+)
+from wicketgate.masking.detect.dates import date_before, date_between
+from wicketgate.masking.detect.nationals import national_id
+from wicketgate.masking.detect.phones import calling, nanp, national, parenthesised
+
+
+def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
+    """Adds what it finds to `found`."""
+    size: i64 = len(cell)
+    at: i64 = 0
+    while at < size:
+        code: i64 = cell[at]
+        if code < 48 or code > 57:
+            at += 1
+            continue
+        start = at
+        at += 1
+        while at < size:
+            code = cell[at]
+            if code < 48 or code > 57:
+                break
+            at += 1
+        # a single short number is the most there is: no chain is made for it
+        gap = gap_behind(cell, at, size)
+        if gap == 0 and at - start < 7:
+            if at - start == 4 and start > 5:
+                _written_birth(cell, start, at, sense, found)
+            continue
+        chain = Chain(cell)
+        chain.starts.append(start)
+        chain.ends.append(at)
+        chain.total = at - start
+        while gap > 0:
+            chain.seps.append(cell[at] if gap == 1 else MIXED)
+            start = at + gap
+            at = start + 1
+            while at < size:
+                code = cell[at]
+                if code < 48 or code > 57:
+                    break
+                at += 1
+            chain.starts.append(start)
+            chain.ends.append(at)
+            chain.total += at - start
+            gap = gap_behind(cell, at, size)
+        if chain.total >= 4:
+            _chain(chain, sense, found)
+
+
+def _chain(chain: Chain, sense: Sense, found: list[Found]) -> None:
+    groups: i64 = len(chain.starts)
+    cell = chain.cell
+    if groups == 4 and chain.total <= 12 and chain.seps[0] == DOT and _ipv4(chain, sense, found):
+        return
+    if chain.total < 5:
+        return
+    plus = chain.starts[0] > 0 and cell[chain.starts[0] - 1] == PLUS
+    if not plus and chain.starts[0] > 1 and cell[chain.starts[0] - 1] == OPEN:
+        plus = cell[chain.starts[0] - 2] == PLUS
+    if plus and not _card_windows_first(chain) and _international(chain, sense, found):
+        return
+    group: i64 = 0
+    while group < groups:
+        last: i64 = -1
+        if chain.total >= 12:
+            last = card(chain, group, sense, found)
+        if last < 0 and chain.total >= 8:
+            last = national_id(chain, group, sense, found)
+        if last < 0 and chain.total >= 7 and not plus:
+            last = _phone(chain, group, sense, found)
+        if last < 0:
+            last = _birth(chain, group, sense, found)
+        group = last + 1 if last >= 0 else group + 1
+
+
+def _card_windows_first(chain: Chain) -> bool:
+    """`+4111 1111 1111 1111` is no phone."""
+    return chain.total >= 16 and chain.length(0) >= 4
+
+
+# -- phones ------------------------------------------------------------------------------------------------
+def _international(chain: Chain, sense: Sense, found: list[Found]) -> bool:
+    """`+` and a calling code: as many groups as make a number."""
+    cell = chain.cell
+    start = chain.starts[0] - 1
+    if cell[start] == OPEN:
+        start -= 1
+    if start > 0 and wordlike(cell[start - 1]):
+        return False
+    if sense.other and not sense.phone and chain.total < 10:
+        return False
+    last: i64 = len(chain.starts) - 1
+    while last >= 0:
+        end = chain.ends[last]
+        if calling(checksums.digits_of(cell, start, end), cell[start:end]):
+            if end < len(cell) and wordlike(cell[end]) and cell[end] | 32 != 120:
+                return False
+            found.append(("phone", start, end))
+            return True
+        last -= 1
+    return False
+
+
+def _phone(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
+    cell = chain.cell
+    groups: i64 = len(chain.starts)
+    start = chain.starts[first]
+    if start > 0 and wordlike(cell[start - 1]):
+        return -1
+    if start > 1 and (cell[start - 1] == DOT or cell[start - 1] == 44) and digit(cell[start - 2]):
+        return -1
+    opened = start > 0 and cell[start - 1] == OPEN
+    # 3-3-4 by the rules of the North American plan says what it is
+    lead: i64 = 1 if chain.length(first) == 1 and cell[start] == 49 else 0
+    last = first + 2 + lead
+    if (
+        last < groups
+        and chain.length(last) == 4
+        and chain.length(last - 1) == 3
+        and chain.length(last - 2) == 3
+    ):
+        digits = checksums.digits_of(cell, chain.starts[last - 2], chain.ends[last])
+        sep = chain.seps[last - 1]
+        if nanp(digits) and chain.lone(last, last) and chain.apart(first, last):
+            written = sep in (DASH, DOT) or (parenthesised(cell, chain.starts[last - 2]) and sep == SPACE)
+            begin = start - 1 if opened else start
+            if sense.phone or (written and not sense.other and not behind(NEAR_OTHER, cell, begin)):
+                found.append(("phone", begin, chain.ends[last]))
+                return last
+    if not sense.phone and (sense.other or sense.card or sense.national or sense.birth):
+        return -1
+    last = national(cell, chain.starts, chain.ends, first)
+    if last < 0 or not chain.lone(last, last) or not chain.apart(first, last):
+        return -1
+    begin = start - 1 if opened else start
+    end = chain.ends[last]
+    if date_between(cell, start, chain.ends[first + 2] if first + 2 < groups else end):
+        return -1
+    if not sense.phone and (behind(NEAR_OTHER, cell, begin) or not near(NEAR_PHONE, cell, begin, end)):
+        return -1
+    found.append(("phone", begin, end))
+    return last
+
+
+# -- others ------------------------------------------------------------------------------------------------
+def _ipv4(chain: Chain, sense: Sense, found: list[Found]) -> bool:
+    """True where the chain is no other number either."""
+    cell = chain.cell
+    group: i64 = 0
+    small = True
+    first: i64 = 0
+    while group < 4:
+        if group > 0 and chain.seps[group - 1] != DOT:
+            return False
+        length = chain.length(group)
+        lead: i64 = cell[chain.starts[group]]
+        if length > 3 or (length > 1 and lead == 48):
+            return False
+        octet = checksums.value_of(cell, chain.starts[group], chain.ends[group])
+        if octet > 255:
+            return False
+        if group == 0:
+            first = octet
+        small = small and octet < 20
+        group += 1
+    start = chain.starts[0]
+    end = chain.ends[3]
+    if first == 0 or first == 127 or first == 255 or not chain.lone(0, 3) or not chain.apart(0, 3):
+        return True
+    if not sense.ip:
+        if sense.version or behind(NEAR_VERSION, cell, start):
+            return True
+        if start > 0 and (cell[start - 1] == SLASH and start > 1 and wordlike(cell[start - 2])):
+            return True  # Chrome/119.0.0.0
+        if small and first != 10 and not near(NEAR_IP, cell, start, end):
+            return True
+    found.append(("ip-address", start, end))
+    return True
+
+
+def _birth(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
+    """A date, where words or the column speak of a birth."""
+    if sense.other:
+        return -1
+    cell = chain.cell
+    groups: i64 = len(chain.starts)
+    start = chain.starts[first]
+    end = chain.ends[first + 2] if first + 2 < groups else -1
+    if end > 0 and date_between(cell, start, end):
+        if sense.birth or behind_birth(cell, start):
+            found.append(("birth-date", start, end))
+            return first + 2
+        return -1
+    return -1
+
+
+def _written_birth(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> None:
+    """A year that stands behind a month's name, where words or the column speak of a birth."""
+    code: i64 = cell[start]
+    before: i64 = cell[start - 1]
+    if (code != 49 and code != 50) or (before != SPACE and before != DASH) or digit(cell[start - 2]):
+        return
+    begin = date_before(cell, end)
+    if begin >= 0 and (sense.birth or behind_birth(cell, begin)):
+        found.append(("birth-date", begin, end))
+
+
+def behind_birth(cell: bytes, start: i64) -> bool:
+    """Whether words of birth stand closely before."""
+    if start < 3:
+        return False
+    low = start - 30 if start > 30 else 0
+    return NEAR_BIRTH.search(cell[low:start].lower()) is not None
