@@ -31,9 +31,7 @@ from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
-from wicketgate.model.keyring import LENGTH, Keyring
-from wicketgate.model.secret import Secret
-from wicketgate.office import kept, node_of, open_office, private_folder, recordings
+from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
@@ -207,7 +205,7 @@ def _serve(config: Path) -> int:
         ),
         signing=signing,
         protocols=specs,
-        pseudonyms=_pseudonyms(state),
+        pseudonyms=pseudonym_keys(state),
         decrypt=LocalKey.load_or_make(state / "local.key").decrypt,
         clock=time.time_ns,
         boot=boot,
@@ -252,15 +250,6 @@ def _serve(config: Path) -> int:
     finally:
         for handle in handles:
             handle.stop()
-
-
-def _pseudonyms(state: Path) -> Keyring:
-    """The keys of pseudonyms, made at first start. Raises GatewayError for a file that holds none."""
-    path = state / "pseudonym.keys"
-    try:
-        return Keyring.parse(kept(path, lambda: Keyring({1: Secret(os.urandom(LENGTH))}).written()))
-    except ValueError as error:
-        raise GatewayError(f"{path}: {error}") from None
 
 
 def _tls(settings: Settings) -> tuple[TlsFiles, Any]:

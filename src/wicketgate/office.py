@@ -19,6 +19,7 @@ from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint
 from wicketgate.journal.report import Verdict
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import Identity
+from wicketgate.model.keyring import LENGTH, Keyring
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
@@ -283,3 +284,26 @@ def kept(path: Path, make: Callable[[], bytes]) -> bytes:
 def node_of(state: Path) -> str:
     """This node's random id, made where there is none yet."""
     return kept(state / "node", lambda: os.urandom(16).hex().encode()).decode()
+
+
+def pseudonym_keys(state: Path) -> Keyring:
+    """The keys of pseudonyms, made where there are none. Raises GatewayError for a file without any."""
+    path = state / "pseudonym.keys"
+    try:
+        return Keyring.parse(kept(path, lambda: Keyring({1: Secret(os.urandom(LENGTH))}).written()))
+    except ValueError as error:
+        raise GatewayError(f"{path}: {error}") from None
+
+
+def rotate_pseudonyms(config: Path) -> Keyring:
+    """Add a key of pseudonyms: new tokens are made with it, old ones are still known. It holds from the next
+    start. Raises GatewayError, OSError."""
+    place = site(config)
+    place.prepare()
+    ring = pseudonym_keys(place.state)
+    added = Keyring({**ring.keys, ring.newest + 1: Secret(os.urandom(LENGTH))})
+    fresh = place.state / "pseudonym.keys.new"
+    fresh.unlink(missing_ok=True)
+    kept(fresh, added.written)
+    fresh.replace(place.state / "pseudonym.keys")
+    return added

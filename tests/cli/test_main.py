@@ -14,7 +14,7 @@ def test_every_command_has_help_with_an_example(wicket: Run) -> None:
     verbs = ("list", "show", "replay", "export", "verify", "terminate")
     commands = ["init", "serve", "check", "ca", "whoami", "status", "version", "completion"]
     commands += [f"token {verb}" for verb in ("issue", "list", "revoke")]
-    commands += [f"sessions {verb}" for verb in verbs]
+    commands += [f"sessions {verb}" for verb in verbs] + ["keys list", "keys rotate"]
     for command in commands:
         shown = wicket(*command.split(), "--help")
         assert shown.code == 0, command
@@ -25,7 +25,7 @@ def test_every_command_has_help_with_an_example(wicket: Run) -> None:
 def test_what_prints_facts_takes_json(wicket: Run) -> None:
     for command in ("init", "check", "ca", "whoami", "status", "version", "token issue", "token list",
                     "token revoke", "sessions list", "sessions show", "sessions replay", "sessions export",
-                    "sessions verify"):  # fmt: skip
+                    "sessions verify", "keys list", "keys rotate"):  # fmt: skip
         assert "--json" in wicket(*command.split(), "--help").out, command
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from wicketgate.cli import node, sessions, setup, tokens
+from wicketgate.cli import keys, node, sessions, setup, tokens
 from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.cli.output import clean, note, say
 
@@ -52,6 +52,7 @@ app.command()(setup.check)
 app.command()(setup.ca)
 app.add_typer(tokens.app, name="token")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(keys.app, name="keys")
 app.command()(node.whoami)
 app.command()(node.status)
 app.command()(node.completion)
