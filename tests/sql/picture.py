@@ -8,6 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from wicketgate.sql.analysis import Output
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.parse import parse
 from wicketgate.sql.resolve import Analysis, Environment, resolve
@@ -72,9 +73,9 @@ def analyse(row: Row, catalog: Catalog) -> Analysis:
 def picture(analysis: Analysis, catalog: Catalog) -> dict[str, Any]:
     """Everything that differs from a clean, complete statement that gives rows."""
     facts = analysis.facts
-    shape = "".join("c" if clean else "m" for clean in analysis.head)
+    shape = "".join(map(_letter, analysis.head))
     if analysis.starred:
-        shape += "*" + "".join("c" if clean else "m" for clean in analysis.tail)
+        shape += "*" + "".join(map(_letter, analysis.tail))
     found: dict[str, Any] = {
         "effects": _words(effect.value for effect in facts.effects),
         "commands": _words(facts.commands),
@@ -84,6 +85,9 @@ def picture(analysis: Analysis, catalog: Catalog) -> dict[str, Any]:
         "functions": " | ".join(sorted(facts.functions)),
         "classes": _words(facts.classes),
         "steered": _words(facts.steered),
+        "compared": _words(facts.compared),
+        "spilled": _words(facts.spilled),
+        "inherits": _words(f"{column}={data_class}" for column, data_class in facts.inherits),
         "shape": shape,
         "origins": _words(catalog.relation_name(oid) or str(oid) for oid in analysis.relations),
         "flags": _words(
@@ -109,6 +113,14 @@ def picture(analysis: Analysis, catalog: Catalog) -> dict[str, Any]:
     if found["origins"] == found["reads"]:
         del found["origins"]
     return {key: value for key, value in found.items() if value}
+
+
+def _letter(output: Output | None) -> str:
+    if output is None:
+        return "?"
+    if not output.classes:
+        return "c"
+    return "b" if output.bare else "m"
 
 
 def _words(many: Any) -> str:

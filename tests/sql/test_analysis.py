@@ -34,7 +34,8 @@ def test_facts_add_up(catalog: Catalog) -> None:
     seen = picture(united, catalog)
     assert seen["reads"] == "public.customers public.orders"
     assert seen["steered"] == "email"
-    assert seen["shape"] == "mm"
+    assert seen["compared"] == "national-id"
+    assert seen["shape"] == "cm"
     assert seen["parameters"] == "2 3"
     assert united.sensitive
 

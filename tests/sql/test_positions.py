@@ -327,7 +327,9 @@ SHIFTED = (
 def test_nothing_is_read_under_another_columns_position(world: Catalog, text: str) -> None:
     (member,) = parse(text.encode()).members
     environment = Environment(world, ("public",), frozenset(), "app", world.database, False)
-    assert "a.s" in resolve(member, environment).facts.steered
+    analysis = resolve(member, environment)
+    held = frozenset().union(*(output.classes for output in analysis.head if output is not None))
+    assert analysis.starred or None in analysis.head or "a.s" in held | analysis.facts.spilled
 
 
 @pytest.mark.parametrize("text", SHIFTED[-2:])

@@ -32,6 +32,26 @@ class Environment:
 _KEPT = frozenset({Effect.WRITE, Effect.DELETE, Effect.DEFINE, Effect.GRANT, Effect.EXECUTE, Effect.UNKNOWN})
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output column. classes: data classes of every value that it may be computed from, in any way; clean
+    without any. bare: it is one base column itself, unchanged, through whatever views and sub-selects."""
+
+    classes: frozenset[str]
+    bare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """A column of a lasting relation that a statement puts values of these classes into. The relation may not
+    be there before the statement."""
+
+    schema: str
+    relation: str
+    column: str
+    classes: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """One member in one environment. Compared by identity.
@@ -39,13 +59,17 @@ class Analysis:
     sensitive: it touches what holds sensitive values, or that can't be told: its result goes through the
     mask.
     relations: OIDs that may stand as an output column's origin.
-    head, tail: outputs before the first star and after the last: True where the expression holds no column.
-    starred: there is a star (without one, tail is empty and head is all).
-    returning_unproven: RETURNING of a statement that also reads sensitive values: origins prove nothing.
+    head, tail: outputs before the first place where it can't be told how many there are, and after the last.
+    None: it can't be told what is in it, or a star stands for it: only an origin that the server names tells.
+    starred: there is such a place (without one, tail is empty and head is all; a star over known relations is
+    none, but the server may expand it to more: head proves nothing of an answer of another width).
+    returning_unproven: RETURNING of a statement that also stores sensitive values: origins prove nothing, and
+    what head and tail say holds alone.
     sensitive_parameters: numbers of the $n compared with or stored into sensitive columns; None: can't tell.
     ambiguous: a name has several candidates because the path is unknown.
     disturbs: it may call what changes the path or creates temporary objects unseen.
-    copied: for COPY … TO STDOUT, the classes of each column in order; None: can't tell (or no COPY out).
+    copied: for COPY … TO STDOUT, its columns in order; None: can't tell (or no COPY out).
+    inherits: columns of lasting relations that gain classes by what it stores in them.
     unknown_names: names of relations and columns that the catalog does not know, for a denial's words.
     held: for PREPARE and DECLARE, the analysis of what EXECUTE and FETCH will run.
     keeps: a commit would keep some of what it does. unsettles: names may mean something else after it.
@@ -54,14 +78,15 @@ class Analysis:
     facts: Facts
     sensitive: bool
     relations: frozenset[int] = frozenset()
-    head: tuple[bool, ...] = ()
-    tail: tuple[bool, ...] = ()
+    head: tuple[Output | None, ...] = ()
+    tail: tuple[Output | None, ...] = ()
     starred: bool = False
     returning_unproven: bool = False
     sensitive_parameters: frozenset[int] | None = frozenset()
     ambiguous: bool = False
     disturbs: bool = False
-    copied: tuple[frozenset[str], ...] | None = None
+    copied: tuple[Output, ...] | None = None
+    inherits: tuple[Inherited, ...] = ()
     unknown_names: tuple[str, ...] = ()
     held: "Analysis | None" = None
     keeps: bool = field(init=False, repr=False)
@@ -97,10 +122,10 @@ def unite(analyses: Sequence[Analysis]) -> Analysis:
         (len(other.head), len(other.tail), other.starred) == (len(first.head), len(first.tail), first.starred)
         for other in analyses
     )
-    copied: tuple[frozenset[str], ...] | None = None
+    copied: tuple[Output, ...] | None = None
     columns = [other.copied for other in analyses if other.copied is not None]
     if len(columns) == len(analyses) and all(len(column) == len(columns[0]) for column in columns):
-        copied = tuple(frozenset().union(*classes) for classes in zip(*columns, strict=True))
+        copied = tuple(_either(outputs) for outputs in zip(*columns, strict=True))
     held = [analysis.held for analysis in analyses if analysis.held is not None]
     return Analysis(
         facts=unite_facts([analysis.facts for analysis in analyses]),
@@ -114,13 +139,24 @@ def unite(analyses: Sequence[Analysis]) -> Analysis:
         ambiguous=any(analysis.ambiguous for analysis in analyses),
         disturbs=any(analysis.disturbs for analysis in analyses),
         copied=copied,
+        inherits=tuple(dict.fromkeys(gain for other in analyses for gain in other.inherits)),
         unknown_names=tuple(dict.fromkeys(name for other in analyses for name in other.unknown_names)),
         held=unite(held) if len(held) == len(analyses) else None,
     )
 
 
-def _agreed(flags: Iterable[tuple[bool, ...]]) -> tuple[bool, ...]:
-    return tuple(all(column) for column in zip(*flags, strict=True))
+def _agreed(many: Iterable[tuple[Output | None, ...]]) -> tuple[Output | None, ...]:
+    return tuple(_any(outputs) for outputs in zip(*many, strict=True))
+
+
+def _any(outputs: Sequence[Output | None]) -> Output | None:
+    told = [output for output in outputs if output is not None]
+    return _either(told) if len(told) == len(outputs) else None
+
+
+def _either(outputs: Sequence[Output]) -> Output:
+    classes = frozenset().union(*(output.classes for output in outputs))
+    return Output(classes, all(output.bare and output.classes == classes for output in outputs))
 
 
 def unite_facts(many: Sequence[Facts]) -> Facts:
@@ -135,6 +171,8 @@ def unite_facts(many: Sequence[Facts]) -> Facts:
         complete=all(facts.complete for facts in many),
         classes=_all(facts.classes for facts in many),
         steered=_all(facts.steered for facts in many),
+        compared=_all(facts.compared for facts in many),
+        spilled=_all(facts.spilled for facts in many),
         opaque=any(facts.opaque for facts in many),
         refusal=next((facts.refusal for facts in many if facts.refusal), None),
         returns_rows=any(facts.returns_rows for facts in many),

@@ -5,14 +5,11 @@ from dataclasses import replace
 from wicketgate.sql.changes import is_set_config
 from wicketgate.sql.functions import SINGLE, Doing
 from wicketgate.sql.reading import expression, expressions, predicate, reads
-from wicketgate.sql.scope import (
-    Scope,
-    Value,
-    combine,
-)
+from wicketgate.sql.scope import CLEAN, COLUMN, VAST, Scope, Value, combine, equality
 from wicketgate.sql.settings import allowed, canonical, chooses_plans, refusal
-from wicketgate.sql.snapshot import NO_CLASSES
+from wicketgate.sql.total import ENDLESS, FLAT, GROWING, function_is_total
 from wicketgate.sql.tree import Body, Node, literal, strings, without_database
+from wicketgate.sql.value import LIGHT
 from wicketgate.sql.walk import Walk
 
 
@@ -25,16 +22,9 @@ def _function(walk: Walk, body: Body, scope: Scope) -> Value:
     walk.place(strings(body.get("funcname")))
     nodes = body.get("args") or []
     values = expressions(walk, nodes, scope)
-    counting = (
-        name in (("count",), ("pg_catalog", "count"))
-        and body.get("agg_distinct")
-        and len(values) == 1
-        and values[0].bare
-    )
-    if counting:
+    counting = name in (("count",), ("pg_catalog", "count")) and len(values) == 1
+    if body.get("agg_distinct"):
         walk.compare(values)
-    else:
-        walk.consume(values)
     extra: list[Value] = []
     for sort in body.get("agg_order", ()):
         extra.append(sorting(walk, sort, scope))
@@ -44,16 +34,31 @@ def _function(walk: Walk, body: Body, scope: Scope) -> Value:
         extra.append(window(walk, body["over"], scope))
     if is_set_config(body):
         _configure(walk, nodes)
+    before = walk.opaque
     doing = _called(walk, name, values)
     walk.does(doing, name[-1])
+    if counting and doing is Doing.PURE and (walk.opaque <= before):
+        # how many there are that are not NULL, and how many different ones
+        for value in values:
+            walk.compared |= value.classes
+            walk.consume([value], total=True)
+        values = [COLUMN if any(value.columns for value in values) else CLEAN]
+    elif doing is Doing.PURE:
+        walk.consume(values, function_is_total(walk, name, body, values))
+    else:
+        for value in [*values, *extra]:
+            walk.spill(value)
     found = combine([*values, *extra])
+    if name[-1] in GROWING:
+        found = replace(found, weight=VAST if name[-1] in ENDLESS else max(found.weight, LIGHT))
+    found = replace(found, odd=found.odd and name[-1] not in FLAT)
     if name[-1] == "unnest" and doing is Doing.PURE and values and all(value.constant for value in values):
         found = replace(found, constant=True)
     elif not is_single(walk, name):
         found = replace(found, many=True)
     if doing is Doing.PURE or doing is Doing.WRITES or doing is Doing.CONFIGURES:
-        return replace(found, classes=NO_CLASSES, bare=False, columns=True) if counting else found
-    return replace(found, bare=False, columns=True, constant=False)
+        return found
+    return replace(found, bare=False, columns=True, constant=False, doubt=True)
 
 
 def is_single(walk: Walk, name: tuple[str, ...]) -> bool:
@@ -135,8 +140,11 @@ def window(walk: Walk, body: Body, scope: Scope) -> Value:
     if not body.keys() <= _WINDOW:
         walk.unknown("syntax WindowDef")
     values = expressions(walk, body.get("partitionClause"), scope)
-    values.append(expression(walk, body.get("startOffset"), scope))
-    values.append(expression(walk, body.get("endOffset"), scope))
-    walk.consume(values)
+    for value in values:
+        walk.compare([value])
+    values = [equality(values)] if values else []
+    offsets = expressions(walk, [body.get("startOffset", {}), body.get("endOffset", {})], scope)
+    walk.consume(offsets)
+    values.extend(offsets)
     values.extend(sorting(walk, sort, scope) for sort in body.get("orderClause", ()))
     return combine(values)

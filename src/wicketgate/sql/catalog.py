@@ -17,7 +17,7 @@ from wicketgate.sql.tree import strings, walk
 
 __all__ = ["NO_CLASSES", "Body", "Cast", "Catalog", "Named", "Relation", "load"]
 
-FORMAT = 5
+FORMAT = 6
 
 
 def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -> Catalog:
@@ -36,14 +36,18 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
     trusted = frozenset(str(name) for name in options.get("functions", ()))
     relations = _relations(source, marked, trusted)
     unbound = _mark(relations.values(), sensitive)
-    for _, oid, number, data_class in source.get("bound", ()):
+    inherited = source.get("inherited", {})
+    for key, oid, number, data_class in source.get("bound", ()):
         if oid in relations:  # what these columns were called when they were named sensitive
             relations[oid].classes[number] = relations[oid].classes.get(number, NO_CLASSES) | {data_class}
-    keys = {**source.get("inherited", {}), **sensitive}
+            if key in inherited:
+                relations[oid].copied.add(number)
+    keys = {**inherited, **sensitive}
     for key, oid, number, _ in source.get("carried", ()):
         if key in keys and oid in relations and relations[oid].kind != "v":
             held = relations[oid].classes  # these were made from sensitive columns once
             held[number] = held.get(number, NO_CLASSES) | {keys[key]}
+            relations[oid].copied.add(number)
     _close(relations, source)
     if marked:
         _sequences(relations, source)
@@ -81,6 +85,7 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         collations={name: bool(exact) for name, exact in source["collations"]},
         collated=_collated(source, relations),
         open_schemas=frozenset(source.get("open_schemas", ())),
+        schemas=frozenset(source.get("schemas", ())),
         names=_names(source),
         unbound=unbound,
         resolve_view=resolve_view,
@@ -105,6 +110,11 @@ def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str])
         row[0]: frozenset(number for number, how in zip(row[1], row[4], strict=True) if how)
         for row in source["columns"]
     }
+    modifiers = {row[0]: tuple(row[5]) for row in source["columns"] if len(row) > 5}
+    used: dict[int, set[int]] = {}
+    for oid, _, number in source["generated"]:
+        used.setdefault(oid, set()).add(number)
+    excluding = frozenset(source.get("excluding", ()))
     views = dict(source["views"])
     keys: dict[int, list[list[int]]] = {}
     for oid, numbers in source["keys"]:
@@ -138,6 +148,9 @@ def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str])
             expressions=tuple(expressions.get(oid, ())),
             code=tuple(code.get(oid, ())),
             patterned=frozenset(patterned.get(oid, ())),
+            modifiers=modifiers.get(oid, ()),
+            excludes=oid in excluding,
+            used=frozenset(used.get(oid, ())),
         )
     return found
 

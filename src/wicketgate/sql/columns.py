@@ -51,7 +51,7 @@ def _unseen(walk: Walk, name: str, scope: Scope) -> Value:
     if held.classes:
         walk.blur()
         walk.steer(held)
-    return Value(held.classes, False, True)
+    return Value(held.classes, False, True, doubt=True)
 
 
 def column(walk: Walk, name: str, scope: Scope) -> Value:
@@ -82,9 +82,7 @@ def column(walk: Walk, name: str, scope: Scope) -> Value:
         walk.work(len(level.items))
         if named:
             walk.work(sum(len(item.columns.names) for item in named))
-            whole = combine([COLUMN, *(item.columns.everything() for item in named)])
-            walk.steer(whole)
-            found.append(whole)
+            found.append(combine([COLUMN, *(item.columns.everything() for item in named)]))
             break
     if found:
         return unite_values(found)
@@ -140,7 +138,7 @@ def _project(walk: Walk, name: str, whole: Value, surely: bool) -> Value:
         walk.unknown(name)
     else:
         walk.unseen(name, surely)
-    return Value(whole.classes, False, True, False, whole.parameters)
+    return replace(whole, bare=False, columns=True, base=False, doubt=True)
 
 
 def _whole_row(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value:
@@ -172,6 +170,6 @@ def _indirection(walk: Walk, body: Body, scope: Scope) -> Value:
                 walk.does(walk.call((field,)), field)
         elif name != "A_Star":
             walk.unknown(f"syntax {name}")
-    walk.consume(values)
-    found = combine(values)
-    return Value(found.classes, False, True, False, found.parameters)
+    # where a value says which element is meant, what comes back tells it
+    walk.consume(values, total=not any(index.classes for index in values[1:]))
+    return replace(combine([COLUMN, *values]), many=False, odd=False)

@@ -63,8 +63,15 @@ def _json(walk: Walk, body: Body, scope: Scope) -> Value:
     for query in queries:
         columns = walk.query(walk, query, scope)
         values.extend(columns.values)
-    walk.consume(values)
+        if columns.loose is not None:
+            values.append(columns.loose)
+    plain = not body.keys() & {"output", "unique"}
+    walk.consume(values, total=plain and bool(body.keys() <= _BUILDING))
     return combine([COLUMN, *values])
+
+
+_BUILDING = frozenset({"exprs", "absent_on_null", "location"})
+"""Fields of JSON_OBJECT and JSON_ARRAY: they take whatever they are given."""
 
 
 for _node, _fields in {

@@ -9,22 +9,19 @@ from wicketgate.sql.builtins import VALUE
 from wicketgate.sql.casts import is_text, only_literals
 from wicketgate.sql.constructs import json_syntax
 from wicketgate.sql.reading import HANDLERS, expression, expressions, reads
-from wicketgate.sql.scope import (
-    CLEAN,
-    COLUMN,
-    Scope,
-    Value,
-    combine,
-    unite_values,
-)
-from wicketgate.sql.snapshot import NO_CLASSES
+from wicketgate.sql.scope import CLEAN, COLUMN, DOUBT, Scope, Value, combine, equality, unite_values
+from wicketgate.sql.total import cast_is_total, is_same, operator_is_total
 from wicketgate.sql.tree import Body, Node, strings
+from wicketgate.sql.value import NO_PARAMETERS
 from wicketgate.sql.walk import Walk
 
 
 @reads("ParamRef", "number")
 def _parameter(walk: Walk, body: Body, scope: Scope) -> Value:
-    return Value(constant=True, parameters=frozenset({int(body.get("number", 0))}))
+    number = int(body.get("number", 0))
+    if walk.arguments is not None:  # in the body of a function
+        return walk.arguments[number - 1] if 0 < number <= len(walk.arguments) else DOUBT
+    return Value(constant=True, parameters=frozenset({number}))
 
 
 # -- operators ---------------------------------------------------------------------------------------------
@@ -44,7 +41,8 @@ _PREFIXED = {
     "AEXPR_BETWEEN_SYM": (">=", "<=", "<", ">"),
     "AEXPR_NOT_BETWEEN_SYM": (">=", "<=", "<", ">"),
 }
-_EQUALITY = frozenset({"AEXPR_OP", "AEXPR_OP_ANY", "AEXPR_IN"})
+_EQUALITY = frozenset({"AEXPR_OP", "AEXPR_OP_ANY", "AEXPR_OP_ALL", "AEXPR_IN"})
+_DISTINCTION = frozenset({"AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_NULLIF"})
 
 
 @reads("A_Expr", "kind name lexpr rexpr rexpr_list_start rexpr_list_end")
@@ -75,8 +73,8 @@ def _apply(walk: Walk, body: Body, scope: Scope, left: Value | None) -> Value:
         operators = ()
     for implied in operators or (name[-1:] and [name]):
         walk.operate((implied,) if isinstance(implied, str) else implied)
-    equality = kind in _EQUALITY and name[-1:] == ("=",)
-    read = _operand if equality else expression
+    equal = kind in _DISTINCTION or (kind in _EQUALITY and name[-1] in ("=", "<>", "!="))
+    read = _operand if equal else expression
     if left is None:
         left = read(walk, body.get("lexpr"), scope)
     right_node = body.get("rexpr", {})
@@ -85,10 +83,12 @@ def _apply(walk: Walk, body: Body, scope: Scope, left: Value | None) -> Value:
     else:
         right = [read(walk, right_node, scope)]
     values = [left, *right]
-    if equality:
+    if equal:
         walk.compare(values)
-        return COLUMN if any(value.columns for value in values) else CLEAN
-    walk.consume(values)
+        if kind == "AEXPR_NULLIF":  # the left operand, or NULL where they are equal
+            return replace(combine(values), odd=left.odd)
+        return equality(values)
+    walk.consume(values, operator_is_total(walk, kind, name, values, right_node))
     return combine(values)
 
 
@@ -103,7 +103,7 @@ def _operand(walk: Walk, node: Node | None, scope: Scope) -> Value:
         found = combine(values)
         bare = all(value.bare or not value.classes for value in values)
         asked = any(value.guesses for value in values)
-        return Value(found.classes, bare, found.columns, False, found.parameters, asked)
+        return replace(found, bare=bare, constant=False, many=asked)
     return expression(walk, node, scope)
 
 
@@ -112,12 +112,20 @@ def _boolean(walk: Walk, body: Body, scope: Scope) -> Value:
     values = expressions(walk, body.get("args"), scope)
     for value in values:
         walk.steer(value)
-    classes = NO_CLASSES.union(*(value.classes for value in values))
-    return Value(classes, False, any(value.columns for value in values))
+    return replace(combine(values), parameters=NO_PARAMETERS, many=False, weight=1)
+
+
+@reads("NullTest", "arg nulltesttype argisrow")
+def _null(walk: Walk, body: Body, scope: Scope) -> Value:
+    """Whether it is NULL is shown by its mask as well, and nothing that is not steered makes it NULL."""
+    value = expression(walk, body.get("arg"), scope)
+    walk.compared |= value.classes
+    walk.sensitive_parameters |= value.parameters if value.classes else NO_PARAMETERS
+    return equality([value])
 
 
 def _computed(fields: str, *nodes: str) -> None:
-    """Node types whose every operand goes into something computed."""
+    """Node types whose every operand goes into something computed, which never fails."""
     wanted = fields.split()
 
     def handler(walk: Walk, body: Body, scope: Scope) -> Value:
@@ -128,7 +136,7 @@ def _computed(fields: str, *nodes: str) -> None:
                 values.extend(expressions(walk, inner, scope))
             elif inner:
                 values.append(expression(walk, inner, scope))
-        walk.consume(values)
+        walk.consume(values, total=True)
         return combine(values)
 
     for node in nodes:
@@ -136,7 +144,6 @@ def _computed(fields: str, *nodes: str) -> None:
 
 
 _PLAIN_FIELDS = {
-    "NullTest": "nulltesttype argisrow",
     "BooleanTest": "booltesttype",
     "MinMaxExpr": "op",
     "NamedArgExpr": "name argnumber",
@@ -144,7 +151,7 @@ _PLAIN_FIELDS = {
     "RowExpr": "row_format",
 }
 
-_computed("arg", "NullTest", "BooleanTest", "NamedArgExpr")
+_computed("arg", "BooleanTest", "NamedArgExpr")
 _computed("args", "MinMaxExpr", "CoalesceExpr")
 _computed("args colnames", "RowExpr")
 
@@ -155,33 +162,39 @@ def _collate(walk: Walk, body: Body, scope: Scope) -> Value:
     if not walk.catalog.collations.get(strings(body.get("collname"))[-1], False):
         walk.patterned = True
     value = expression(walk, body.get("arg"), scope)
-    walk.consume([value])
+    walk.consume([value], total=True)
     return combine([value])
 
 
 @reads("A_ArrayExpr", "elements list_start list_end")
 def _array(walk: Walk, body: Body, scope: Scope) -> Value:
     values = expressions(walk, body.get("elements"), scope)
-    walk.consume(values)
+    walk.consume(values, total=not any(value.odd for value in values))
     found = combine(values)
     return replace(found, constant=True) if all(value.constant for value in values) else found
 
 
 @reads("CaseExpr", "arg args defresult")
 def _case(walk: Walk, body: Body, scope: Scope) -> Value:
-    values = []
+    conditions: list[Value] = []
+    values: list[Value] = []
     if body.get("arg"):
         walk.operate(("=",))
-        values.append(expression(walk, body["arg"], scope))
+        conditions.append(_operand(walk, body["arg"], scope))
     for branch in body.get("args", ()):
         when = branch["CaseWhen"]
         if not when.keys() <= {"expr", "result", "location"}:
             walk.unknown("syntax CaseWhen")
-        values.append(expression(walk, when.get("expr"), scope))
+        conditions.append((_operand if body.get("arg") else expression)(walk, when.get("expr"), scope))
         values.append(expression(walk, when.get("result"), scope))
     values.append(expression(walk, body.get("defresult"), scope))
-    walk.consume(values)
-    return combine(values)
+    if body.get("arg"):
+        walk.compare(conditions)
+        conditions = [equality(conditions)]
+    for condition in conditions:
+        walk.steer(condition)
+    walk.consume(values, total=True)
+    return combine([*conditions, *values])
 
 
 @reads("TypeCast", "arg typeName")
@@ -194,16 +207,18 @@ def _cast(walk: Walk, body: Body, scope: Scope) -> Value:
     of_relation = named[-1:] == ("relation",) and strings(target.get("names"))[-1:] == ("regclass",)
     if of_relation and not value.classes and _is_of_locks(scope):
         return CLEAN  # a relation's name, as it stands in pg_class
-    if value.constant or (value.bare and not value.classes):
+    if value.constant or is_same(walk, target, value):
         return value
+    if value.bare and not value.classes:
+        return replace(value, base=False)
     if (
         named[-1:] == ("classid",)
         and value.classes <= {VALUE}
         and strings(target.get("names")) == ("regclass",)
     ):
         # what pgAdmin asks of pg_locks: a number becomes a name or stays a number, nothing else happens
-        return Value(value.classes, False, True)
-    walk.consume([value])
+        return replace(value, bare=False, base=False)
+    walk.consume([value], cast_is_total(walk, target, value, argument))
     return combine([value])
 
 
@@ -257,7 +272,8 @@ def _multiple(walk: Walk, body: Body, scope: Scope) -> Value:
 @reads("SubLink", "subLinkType subLinkId testexpr operName subselect")
 def _subquery(walk: Walk, body: Body, scope: Scope) -> Value:
     kind = str(body.get("subLinkType"))
-    equality = kind == "ANY_SUBLINK" and strings(body.get("operName"))[-1:] in ((), ("=",))
+    name = strings(body.get("operName"))[-1:]
+    equal = (kind == "ANY_SUBLINK" and name in ((), ("=",))) or (kind == "ALL_SUBLINK" and name == ("<>",))
     compared = kind in ("ANY_SUBLINK", "ALL_SUBLINK", "ROWCOMPARE_SUBLINK")
     tested = (_operand if compared else expression)(walk, body.get("testexpr"), scope)
     columns = walk.query(walk, body.get("subselect", {}), scope)
@@ -271,13 +287,13 @@ def _subquery(walk: Walk, body: Body, scope: Scope) -> Value:
     if kind == "EXPR_SUBLINK":
         return unite_values(inside) if len(inside) == 1 else combine(inside)
     if kind == "ARRAY_SUBLINK":
-        walk.consume(inside)
+        walk.consume(inside, total=not any(value.odd for value in inside))
         return combine(inside)
     if compared:
         walk.operate(strings(body.get("operName")) or ("=",))
-        if equality:
+        if equal:
             walk.compare([tested, *inside])
-            return COLUMN
+            return equality([COLUMN, tested, *inside])
         walk.consume([tested, *inside])
         return combine([COLUMN, tested, *inside])
     walk.unknown(f"syntax {kind}")

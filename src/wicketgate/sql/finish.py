@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from wicketgate.model.statement import Effect, Facts
-from wicketgate.sql.analysis import Analysis, Environment
+from wicketgate.sql.analysis import Analysis, Environment, Output
 from wicketgate.sql.parse import Member
-from wicketgate.sql.scope import Columns
+from wicketgate.sql.scope import Columns, Value
 from wicketgate.sql.walk import Walk
 
 Resolver = Callable[[Member, Environment, Analysis | None], Analysis]
@@ -17,6 +17,7 @@ def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
     walk.settle()
     shape = columns.shape
     starred = None in shape
+    sure = not (walk.opaque or walk.unknown_names or (walk.returning and walk.unproven))
     first = shape.index(None) if starred else len(shape)
     last = len(shape) - shape[::-1].index(None) if starred else len(shape)
     sensitive = walk.sensitive or (walk.opaque and walk.catalog.sensitive)
@@ -32,6 +33,13 @@ def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
         complete=walk.complete,
         classes=frozenset(walk.classes),
         steered=frozenset(walk.steered),
+        compared=frozenset(walk.compared),
+        spilled=frozenset(walk.spilled),
+        inherits=tuple(
+            (f"{gain.schema}.{gain.relation}.{gain.column}", each)
+            for gain in dict.fromkeys(walk.inherits)
+            for each in sorted(gain.classes)
+        ),
         opaque=walk.opaque,
         refusal=walk.refusal,
         returns_rows=returns_rows,
@@ -42,15 +50,23 @@ def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
         facts=facts,
         sensitive=sensitive,
         relations=frozenset(walk.relations),
-        head=tuple(bool(clean) for clean in shape[:first]),
-        tail=tuple(bool(clean) for clean in shape[last:]) if starred else (),
+        head=tuple(output(value, sure) for value in shape[:first]),
+        tail=tuple(output(value, sure) for value in shape[last:]) if starred else (),
         starred=starred,
-        returning_unproven=walk.returning and (walk.unproven or bool(walk.sources) or blind),
+        returning_unproven=walk.returning and (walk.unproven or walk.stored or blind),
         sensitive_parameters=None if blind else frozenset(walk.sensitive_parameters),
         ambiguous=walk.ambiguous,
         disturbs=walk.disturbs,
+        inherits=tuple(dict.fromkeys(walk.inherits)),
         unknown_names=tuple(dict.fromkeys(walk.unknown_names)),
     )
+
+
+def output(value: Value | None, sure: bool) -> Output | None:
+    """What is told of an output. sure: all that the statement names and calls is known."""
+    if value is None or value.doubt or (value.columns and not sure):
+        return None
+    return Output(value.classes, value.base)
 
 
 NOTHING = Columns()

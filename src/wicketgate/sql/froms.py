@@ -2,11 +2,11 @@
 A field or node that is not named here makes the statement unknown.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wicketgate.sql.constructs import json_syntax, nested
 from wicketgate.sql.reading import expression, predicate
-from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, combine, merge, side_by_side
+from wicketgate.sql.scope import COLUMN, DOUBT, Columns, Item, Scope, Value, combine, merge, side_by_side
 from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import Walk
 
@@ -56,7 +56,7 @@ def _item(
     finally:
         walk.depth -= 1
     walk.unknown(f"syntax {name}")
-    return _single(Item("", Columns(loose=COLUMN), doubtful=True))
+    return _single(Item("", Columns(loose=DOUBT), doubtful=True))
 
 
 _RANGE = frozenset("catalogname schemaname relname inh relpersistence alias location".split())
@@ -101,7 +101,7 @@ def _subselect(walk: Walk, body: Body, scope: Scope, before: list[Item], limited
     name, query = split(body.get("subquery", {}))
     if name != "SelectStmt":
         walk.unknown(f"syntax {name}")
-        return Item("", Columns(loose=COLUMN), doubtful=True)
+        return Item("", Columns(loose=DOUBT), doubtful=True)
     columns = select(walk, query, inner, limited)
     alias, names = alias_of(body)
     return Item(alias, columns.renamed(names))
@@ -130,7 +130,7 @@ def _functions(walk: Walk, body: Body, scope: Scope) -> Item:
         walk.steer(value)
     held = combine(values)
     written = bool(values) and all(value.constant for value in values)  # unnest of literals
-    row = Value(held.classes, False, True, written, held.parameters)
+    row = replace(held, bare=False, columns=True, constant=written, many=False)
     columns.values = [row] * len(columns.names)
     alias, names = alias_of(body)
     columns.loose = row
@@ -158,7 +158,7 @@ def _table_function(walk: Walk, name: str, body: Body, scope: Scope) -> Item:
     values = nested(walk, [[inner] if isinstance(inner, dict) else inner for inner in fields.values()], scope)
     walk.consume(values)
     held = combine(values)
-    row = Value(held.classes, False, True, False, held.parameters)
+    row = replace(held, bare=False, columns=True, constant=False, many=False)
     alias, names = alias_of(body)
     columns = Columns(loose=row)
     for column in names:

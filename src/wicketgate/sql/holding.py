@@ -6,11 +6,12 @@ from wicketgate.model.statement import Effect
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment
 from wicketgate.sql.bounds import bound
 from wicketgate.sql.changes import analyzes, is_set_config
-from wicketgate.sql.finish import NOTHING, Resolver, Special, finish
+from wicketgate.sql.finish import NOTHING, Resolver, Special, finish, output
 from wicketgate.sql.parse import Member
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.reading import expressions, predicate
 from wicketgate.sql.scope import Columns, Item, Scope
+from wicketgate.sql.storing import keep_query
 from wicketgate.sql.tree import strings
 from wicketgate.sql.tree import walk as every_node
 from wicketgate.sql.walk import Walk
@@ -57,7 +58,7 @@ def _execute(
     held = _held(inner)
     values = expressions(walk, member.body.get("params"), Scope())
     for value in values:
-        walk.steer(value)
+        walk.spill(value)
     own = finish(walk, NOTHING, False).facts if values else None
     parameters: frozenset[int] | None = frozenset()
     if held.sensitive_parameters is None or walk.opaque:
@@ -77,6 +78,8 @@ def _execute(
         functions=facts.functions | (own.functions if own else frozenset()),
         classes=facts.classes | (own.classes if own else frozenset()),
         steered=facts.steered | (own.steered if own else frozenset()),
+        compared=facts.compared | (own.compared if own else frozenset()),
+        spilled=facts.spilled | (own.spilled if own else frozenset()),
         complete=facts.complete and (own is None or own.complete),
         opaque=facts.opaque or (own is not None and own.opaque),
         refusal=facts.refusal or (own.refusal if own else None),
@@ -129,15 +132,17 @@ def _explain(
             commands=frozenset({"explain"}),
             writes=frozenset(),
             whole=frozenset(),
+            inherits=(),
         )
     return replace(
         explained,
         facts=replace(facts, returns_rows=True),
         relations=frozenset(),
-        head=(False,),
+        head=(None,),
         tail=(),
         starred=False,
         copied=None,
+        inherits=explained.inherits if facts.inherits else (),
         held=None,
     )
 
@@ -156,7 +161,7 @@ def _into(
             facts,
             effects=facts.effects | {Effect.DEFINE},
             commands=facts.commands | {"create"},
-            steered=facts.steered | facts.classes,
+            spilled=facts.spilled | facts.classes,
             returns_rows=False,
         )
         return replace(executed, facts=facts)
@@ -167,8 +172,10 @@ def _into(
         columns = query(walk, body.get("query", {}), Scope())
     walk.commands.add("create")
     walk.effects.add(Effect.DEFINE)
-    for value in [*columns.values, *([columns.loose] if columns.loose is not None else [])]:
-        walk.steer(value)
+    into = body.get("intoClause") or body.get("into") or {}
+    reference = body.get("view") or into.get("rel") or {}
+    names = strings(body.get("aliases") or into.get("colNames"))
+    keep_query(walk, reference, names, columns)
     kept = member.node == "ViewStmt" or member.body.get("objtype") == "OBJECT_MATVIEW"
     if kept and any(node == "FuncCall" and is_set_config(part) for node, part in every_node(member.body)):
         walk.unknown("pg_catalog.set_config")  # later sessions would not be told
@@ -232,12 +239,13 @@ def _copy(
     told = columns is not None and columns.loose is None and not walk.opaque
     if outside and columns is not None:
         for value in columns.values:
-            walk.steer(value)
-    # no origin comes with COPY's rows: nothing of what touches sensitive values is proven clean
-    walk.steered |= walk.classes
+            walk.spill(value)
+        if columns.loose is not None:
+            walk.spill(columns.loose)
     analysis = finish(walk, Columns(shape=[None]), not outside)
-    copied = tuple(value.classes for value in columns.values) if told and columns is not None else None
-    return replace(analysis, copied=copied)
+    outputs = [output(value, not walk.unknown_names) for value in columns.values] if told and columns else []
+    copied = tuple(each for each in outputs if each is not None)
+    return replace(analysis, copied=copied if told and len(copied) == len(outputs) else None)
 
 
 def _copied_relation(walk: Walk, member: Member) -> Columns | None:

@@ -13,7 +13,8 @@ from wicketgate.sql.naming import output_name
 from wicketgate.sql.reading import expression, expressions, predicate
 from wicketgate.sql.scope import (
     CLEAN,
-    COLUMN,
+    DOUBT,
+    ORIGIN,
     Columns,
     Scope,
     Value,
@@ -41,7 +42,7 @@ def query(walk: Walk, node: Node, scope: Scope) -> Columns:
 
         return change(walk, name, body, scope)
     walk.unknown(f"syntax {name}")
-    return Columns(loose=COLUMN)
+    return Columns(loose=DOUBT)
 
 
 def select(walk: Walk, body: Body, outer: Scope, limited: bool = False) -> Columns:
@@ -147,9 +148,9 @@ def _values(walk: Walk, body: Body, scope: Scope) -> Columns:
     for at in range(width):
         value = unite_values([row[at] for row in rows if at < len(row)])
         columns.add(f"column{at + 1}", value)
-        columns.shape.append(not value.columns)
+        columns.shape.append(value)
     if any(spreads(item) for row in body["valuesLists"] for item in row.get("List", {}).get("items", ())):
-        _loosen(columns, unite_values([COLUMN, *columns.values]))
+        _loosen(columns, unite_values([DOUBT, *columns.values]))
         columns.shape = [None]
     inner = Scope(scope)
     tail(walk, body, inner, columns)
@@ -252,7 +253,6 @@ def targets(walk: Walk, nodes: list[Node], scope: Scope) -> Columns:
         value = body.get("val", {})
         starred = star(value)
         if starred is not None:
-            columns.shape.append(None)
             _expand(walk, starred, scope, columns)
         else:
             found = expression(walk, value, scope)
@@ -261,7 +261,7 @@ def targets(walk: Walk, nodes: list[Node], scope: Scope) -> Columns:
                 columns.shape.append(None)
                 _loosen(columns, found)
             else:
-                columns.shape.append(not found.columns)
+                columns.shape.append(found)
                 name = str(body["name"]) if body.get("name") else output_name(value, walk.query_names)
                 columns.add(name or "", found)
                 if name is None:
@@ -294,7 +294,7 @@ def spreads(node: Node) -> bool:
 def _loosen(columns: Columns, value: Value) -> None:
     """There are more columns than can be told, and they may hold this."""
     have = [] if columns.loose is None else [columns.loose]
-    columns.loose = unite_values([COLUMN, value, *have])
+    columns.loose = unite_values([DOUBT, value, *have])
 
 
 def _expand(walk: Walk, qualifier: tuple[str, ...], scope: Scope, columns: Columns) -> None:
@@ -304,11 +304,13 @@ def _expand(walk: Walk, qualifier: tuple[str, ...], scope: Scope, columns: Colum
         if len(items) > 1:
             for row in rows:
                 _loosen(columns, row.everything())
+            columns.shape.append(None)
     else:
         rows = scope.row()
     if not rows:
         walk.unseen(".".join((*qualifier, "*")))
-        columns.loose = COLUMN
+        columns.loose = DOUBT
+        columns.shape.append(None)
         return
     for row in rows:
         walk.work(len(row.names))
@@ -316,6 +318,9 @@ def _expand(walk: Walk, qualifier: tuple[str, ...], scope: Scope, columns: Colum
         columns.values.extend(row.values)
         if row.loose is not None:
             _loosen(columns, unite_values([row.loose, *row.values]))
+            columns.shape.append(None)
+        else:
+            columns.shape.extend([ORIGIN] * len(row.values) if row.origin else row.values)
         if len(columns.names) > MOST_OUTPUTS:
             raise TooComplex
 

@@ -70,4 +70,4 @@ def everything(walk: Walk, scope: Scope) -> Value:
         for item in level.items:
             walk.work(1 + len(item.columns.names))
             classes |= item.columns.everything().classes
-    return Value(classes, False, True)
+    return Value(classes, False, True, doubt=True)

@@ -1,88 +1,59 @@
-"""What names stand for while a query is read: values with their data classes, columns, FROM items, scopes."""
+"""What names stand for while a query is read: columns, FROM items, scopes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from wicketgate.sql.snapshot import NO_CLASSES, Relation
+from wicketgate.sql.value import (
+    BARE_COLUMN,
+    BARE_DOUBT,
+    CLEAN,
+    COLUMN,
+    CONSTANT,
+    DOUBT,
+    ORIGIN,
+    VAST,
+    Value,
+    combine,
+    equality,
+    unite_values,
+)
 
-NO_PARAMETERS: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What an expression may hold.
-
-    classes: data classes of values it may be computed from, except through `=` and IN. bare: it is such a
-    column itself, unchanged. columns: it depends on some column (so it is not proven clean). constant: a
-    literal or parameter. parameters: numbers of the $n in it. many: it may stand for values that nobody wrote
-    out: it is computed from columns in part, or generated.
-    """
-
-    classes: frozenset[str] = NO_CLASSES
-    bare: bool = False
-    columns: bool = False
-    constant: bool = False
-    parameters: frozenset[int] = NO_PARAMETERS
-    many: bool = False
-
-    @property
-    def guesses(self) -> bool:
-        """Whether comparing this for equality asks more than somebody wrote: it is no column as it stands, no
-        literal, parameter or single value made of those. `pin = id * 500` is a search, not a look-up."""
-        return self.many or (self.columns and not self.bare and not self.constant)
-
-
-CLEAN = Value()
-CONSTANT = Value(constant=True)
-COLUMN = Value(columns=True)
-BARE_COLUMN = Value(bare=True, columns=True)
-
-
-def unite_values(values: Iterable[Value]) -> Value:
-    """Any of these: bare only where all are that hold a class (or simply all, where none does)."""
-    many = list(values)
-    if len(many) == 1:
-        return many[0]
-    if not many:
-        return CLEAN
-    return Value(
-        frozenset().union(*(value.classes for value in many)),
-        all(value.bare for value in [value for value in many if value.classes] or many),
-        any(value.columns for value in many),
-        all(value.constant for value in many),
-        frozenset().union(*(value.parameters for value in many)),
-        any(value.guesses for value in many),
-    )
-
-
-def combine(values: Iterable[Value]) -> Value:
-    """Something computed from all of these."""
-    classes: frozenset[str] = NO_CLASSES
-    parameters = NO_PARAMETERS
-    columns = False
-    generated = False
-    for value in values:
-        generated = generated or value.many
-        if value.classes:
-            classes |= value.classes
-        if value.parameters:
-            parameters |= value.parameters
-        columns = columns or value.columns
-    if not classes and not parameters and not generated:
-        return COLUMN if columns else CLEAN
-    return Value(classes, False, columns, False, parameters, generated)
+__all__ = [
+    "BARE_COLUMN",
+    "BARE_DOUBT",
+    "CLEAN",
+    "COLUMN",
+    "CONSTANT",
+    "DOUBT",
+    "ORIGIN",
+    "VAST",
+    "Columns",
+    "Item",
+    "Scope",
+    "Value",
+    "by_name",
+    "combine",
+    "equality",
+    "merge",
+    "overlay",
+    "side_by_side",
+    "unite_values",
+]
 
 
 @dataclass(slots=True)
 class Columns:
     """A row's columns in order, by name. loose: what columns that are not listed may hold (None: there are no
-    others). shape: for an output list, whether each entry is proven to depend on no column; None for a
-    star."""
+    others). shape: for an output list, each output's value, in order: ORIGIN for those that a star stands
+    for and that the server names the origin of, None for any number of outputs that can't be told. origin:
+    these are a relation's own, and the server names it where a star stands for them."""
 
     names: list[str] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     loose: Value | None = None
-    shape: list[bool | None] = field(default_factory=list)
+    shape: list[Value | None] = field(default_factory=list)
+    origin: bool = False
     _places: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
     _placed: int = field(default=0, repr=False, compare=False)
 
@@ -102,8 +73,16 @@ class Columns:
     def everything(self) -> Value:
         """The whole row."""
         extra = [self.loose] if self.loose is not None else []
+        found = combine([*self.values, *extra])
         return Value(
-            combine([*self.values, *extra]).classes, False, True, False, combine(self.values).parameters
+            found.classes,
+            False,
+            True,
+            False,
+            combine(self.values).parameters,
+            quiet=found.quiet,
+            doubt=found.doubt or self.loose is not None,
+            weight=found.weight,
         )
 
     def add(self, name: str, value: Value) -> None:
@@ -116,7 +95,7 @@ class Columns:
             return self
         if self.loose is not None:
             any_column = unite_values([*self.values, self.loose])
-            blurred = replace(any_column, columns=True, constant=False)
+            blurred = replace(any_column, columns=True, constant=False, base=False, doubt=True)
             return Columns(list(names), [blurred] * len(names), blurred)
         return Columns([*names[: len(self.names)], *self.names[len(names) :]], list(self.values))
 
@@ -133,7 +112,7 @@ def side_by_side(pieces: list[Columns]) -> Columns:
         if piece.loose is not None:
             loose.append(piece.loose)
     if loose:
-        row.loose = unite_values([COLUMN, *loose, *row.values])
+        row.loose = unite_values([DOUBT, *loose, *row.values])
     return row
 
 
@@ -147,7 +126,7 @@ def merge(left: Columns, right: Columns, names: tuple[str, ...]) -> Columns:
         sure = sure and left.names.count(name) == 1 == right.names.count(name)
         found = [value for value in (left.get(name), right.get(name)) if value is not None]
         value = unite_values(found)
-        row.add(name, value if value.columns else Value(value.classes, False, True))
+        row.add(name, value if value.columns else replace(value, bare=False, columns=True, constant=False))
     merged = frozenset(names)
     for side in (left, right):
         for name, value in zip(side.names, side.values, strict=True):
@@ -155,7 +134,7 @@ def merge(left: Columns, right: Columns, names: tuple[str, ...]) -> Columns:
                 row.add(name, value)
     if not sure:
         extra = [side.loose for side in (left, right) if side.loose is not None]
-        row.loose = unite_values([COLUMN, *extra, *left.values, *right.values])
+        row.loose = unite_values([DOUBT, *extra, *left.values, *right.values])
     return row
 
 
@@ -169,10 +148,9 @@ def by_name(shapes: list[Columns]) -> Columns:
     for values in names.values():
         for value in values:
             every |= value.classes
-    merged = Columns(loose=Value(frozenset(every), True, True))
+    merged = Columns(loose=Value(frozenset(every), True, True, doubt=True))
     for name, values in names.items():
-        held = frozenset().union(*(value.classes for value in values))
-        merged.add(name, Value(held, True, True))
+        merged.add(name, replace(unite_values(values), bare=True, columns=True))
     return merged
 
 
@@ -190,7 +168,7 @@ def overlay(many: list[Columns]) -> Columns:
         )
     everything = [value for other in many for value in other.values]
     everything.extend(other.loose for other in many if other.loose is not None)
-    loose = unite_values([COLUMN, *everything])
+    loose = unite_values([DOUBT, *everything])
     names = list(dict.fromkeys(name for other in many for name in other.names))
     return Columns(names, [loose] * len(names), loose, _shape(many))
 
@@ -203,11 +181,14 @@ def _either(values: tuple[Value, ...]) -> Value:
     return replace(united, many=True) if mixed else united
 
 
-def _shape(many: list[Columns]) -> list[bool | None]:
-    """Clean where all branches are; where any holds a star, positions can't be told."""
-    if any(None in other.shape or len(other.shape) != len(many[0].shape) for other in many):
+def _shape(many: list[Columns]) -> list[Value | None]:
+    """The outputs of a set operation: the server names no origin of any. Where any branch holds what can't be
+    told, positions can't be."""
+    if any(other.loose is not None or None in other.shape for other in many):
         return [None]
-    return [all(clean) for clean in zip(*(other.shape for other in many), strict=True)]
+    if any(len(other.values) != len(many[0].values) for other in many):
+        return [None]
+    return [unite_values(values) for values in zip(*(other.values for other in many), strict=True)]
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ from wicketgate.sql.calls import setting
 from wicketgate.sql.finish import NOTHING, Resolver, Special, finish
 from wicketgate.sql.parse import Member
 from wicketgate.sql.reading import expression
-from wicketgate.sql.scope import Columns, Scope
+from wicketgate.sql.scope import CLEAN, Columns, Scope
 from wicketgate.sql.settings import canonical
 from wicketgate.sql.walk import Walk
 
@@ -19,7 +19,7 @@ def _session(command: str, *effects: Effect, rows: int = 0) -> Special:
     ) -> Analysis:
         walk.commands.add(command)
         walk.effects |= set(effects or (Effect.SESSION,))
-        return finish(walk, Columns(shape=[True] * rows), rows > 0)
+        return finish(walk, Columns(shape=[CLEAN] * rows), rows > 0)
 
     return special
 

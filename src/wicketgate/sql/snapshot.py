@@ -4,101 +4,25 @@ hold sensitive data. It is immutable; what views depend on is worked out when fi
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from wicketgate.sql.compositions import Composition
 from wicketgate.sql.functions import Doing, builtin
+from wicketgate.sql.relation import BUILTIN, PLAIN, Body, Cast, Foreign, Named, Relation, typed
+from wicketgate.sql.value import NO_CLASSES, Value
 
-NO_CLASSES: frozenset[str] = frozenset()
-
-BUILTIN = 16384
-"""OIDs below this are given when a server is made, and are the same code everywhere (FirstNormalObjectId)."""
-
-
-@dataclass(slots=True, eq=False)
-class Relation:
-    """A table, view, sequence … of the database. classes: by attribute number, closed over everything but
-    view
-    bodies (see Catalog.classes). forks: other tables inherit from it (not partitions), so its keys bound
-    nothing. expressions: moment (`any`, `store`, `guard`) and text of what the server computes beside a
-    statement. code: moment (also `trigger`) and name of functions that run so. patterned: columns whose
-    collation takes different texts for equal."""
-
-    oid: int
-    schema: str
-    name: str
-    kind: str
-    columns: tuple[tuple[int, str, int], ...]
-    numbers: dict[str, int]
-    classes: dict[int, frozenset[str]]
-    generated: frozenset[int]
-    keys: tuple[frozenset[str], ...]
-    forks: bool
-    ruled: bool
-    extension: bool
-    view: str | None
-    expressions: tuple[tuple[str, str], ...] = ()
-    code: tuple[tuple[str, str], ...] = ()
-    patterned: frozenset[int] = frozenset()
-
-    @property
-    def qualified(self) -> str:
-        return f"{self.schema}.{self.name}"
-
-    @property
-    def system(self) -> bool:
-        return self.schema in ("pg_catalog", "information_schema")
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What reading a view does. columns: its columns' classes by position; None where they can't be told."""
-
-    columns: tuple[frozenset[str], ...] | None
-    effects: frozenset[Any]
-    reads: frozenset[str]
-    functions: frozenset[str]
-    classes: frozenset[str]
-    complete: bool
-    opaque: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """A foreign key: what a change of `referenced` changes in `referring`. on_update, on_delete: `a` and `r`
-    (nothing), `c` cascade, `n` set null, `d` set default. keys, columns: attributes of the two."""
-
-    referenced: int
-    referring: int
-    on_update: str
-    on_delete: str
-    keys: tuple[int, ...]
-    columns: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """A cast that runs a user's function. context: `e` only where it is written out, `a` where a value is
-    stored
-    too, `i` anywhere. source, target: OIDs."""
-
-    source: int
-    target: int
-    context: str
-    source_name: str
-    target_name: str
-    function: str
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A function or operator outside pg_catalog. safe: known to compute from its arguments only."""
-
-    schema: str
-    name: str
-    safe: bool
-    aggregate: bool = False
+__all__ = [
+    "BUILTIN",
+    "NO_CLASSES",
+    "PLAIN",
+    "Body",
+    "Cast",
+    "Catalog",
+    "Foreign",
+    "Named",
+    "Relation",
+    "typed",
+]
 
 
 class Catalog:
@@ -129,6 +53,7 @@ class Catalog:
         event_triggers: frozenset[str],
         collations: Mapping[str, bool],
         open_schemas: frozenset[str],
+        schemas: frozenset[str],
         collated: frozenset[str],
         names: frozenset[str],
         unbound: tuple[str, ...],
@@ -154,10 +79,20 @@ class Catalog:
         self._known_types = known_types
         self._uses = uses
         self._children = children
+        self._referring = {
+            (key.referring, number) for many in foreign.values() for key in many for number in key.columns
+        }
+        self._partitions = frozenset(
+            child
+            for parent, many in children.items()
+            for child in many
+            if parent in relations and relations[parent].kind == "p"
+        )
         self.foreign = foreign
         self.event_triggers = event_triggers
         self.collations = collations
         self.open_schemas = open_schemas
+        self.schemas = schemas
         self.collated = collated
         self.beside: dict[tuple[int, str], Any] = {}
         self.compositions: Mapping[int, Composition] = {}
@@ -165,6 +100,7 @@ class Catalog:
         self._resolve_view = resolve_view
         self._bodies: dict[int, Body] = {}
         self._opening: set[int] = set()
+        self._values: dict[int, tuple[Value, ...]] = {}
         by_name: dict[str, list[Relation]] = {}
         by_place: dict[tuple[str, str], Relation] = {}
         for relation in relations.values():
@@ -188,6 +124,14 @@ class Catalog:
                 found[child] = None
                 stack.extend(self._children.get(child, ()))
         return tuple(self.relations[child] for child in found if child in self.relations)
+
+    def refers(self, oid: int, number: int) -> bool:
+        """Whether a foreign key looks up this column's values elsewhere."""
+        return (oid, number) in self._referring
+
+    def is_partition(self, oid: int) -> bool:
+        """Whether a partitioned table says which rows it takes."""
+        return oid in self._partitions
 
     # -- asked by the gateway ------------------------------------------------------------------------------
     def classes(self, relation_oid: int, attribute: int) -> frozenset[str] | None:
@@ -232,10 +176,55 @@ class Catalog:
             if body.columns is None:
                 own: frozenset[str] = self._coarse(relation)
             else:
-                own = body.columns[index] if index < len(body.columns) else self._coarse(relation)
+                known = index < len(body.columns)
+                own = body.columns[index].classes if known else self._coarse(relation)
             if own:
                 found[number] = found.get(number, NO_CLASSES) | own
         return found
+
+    def values(self, relation: Relation) -> tuple[Value, ...]:
+        """What its columns hold, by position."""
+        found = self._values.get(relation.oid)
+        if found is None:
+            found = tuple(self._value(relation, at) for at in range(len(relation.columns)))
+            if relation.oid not in self._opening:
+                self._values[relation.oid] = found
+        return found
+
+    def _value(self, relation: Relation, at: int) -> Value:
+        number, _, oid = relation.columns[at]
+        classes = self.relation_classes(relation).get(number, NO_CLASSES)
+        modifier = relation.modifiers[at] if at < len(relation.modifiers) else 0
+        return Value(
+            classes,
+            bare=True,
+            columns=True,
+            base=self._is_base(relation, at),
+            type=typed(oid, modifier),
+            odd=oid not in PLAIN,
+        )
+
+    def _is_base(self, relation: Relation, at: int) -> bool:
+        number = relation.columns[at][0]
+        if number in relation.copied or number in relation.generated:
+            return False
+        if relation.view is None:
+            return True
+        body = self.body(relation)
+        if body.columns is None or at >= len(body.columns):
+            return False
+        return body.columns[at].base and body.columns[at].classes == self.relation_classes(relation)[number]
+
+    def bare(self, relation_oid: int, attribute: int) -> bool:
+        """Whether a column's values are one base column's own, unchanged: no view or generated column that is
+        computed, and no column whose class came with what was stored in it. False for what is not known."""
+        relation = self.relations.get(relation_oid)
+        if relation is None:
+            return False
+        for value, (number, _, _) in zip(self.values(relation), relation.columns, strict=True):
+            if number == attribute:
+                return value.base
+        return False
 
     def body(self, relation: Relation) -> Body:
         """What reading this view does. A view that (wrongly) depends on itself is unknown."""

@@ -28,6 +28,7 @@ def resolve_view(catalog: Catalog, view: Relation) -> Body:
     except (SyntaxRefused, TooComplex, RecursionError):
         return Body(None, _UNKNOWN, NO_CLASSES, frozenset({view.qualified}), NO_CLASSES, False, True)
     whole = columns.loose is None and len(columns.values) == len(view.columns)
+    whole = whole and not any(value.doubt for value in columns.values)
     told = whole and not walk.opaque and not walk.unknown_names
     effects = frozenset(walk.effects)
     opaque = walk.opaque or bool(walk.unknown_names)
@@ -37,7 +38,7 @@ def resolve_view(catalog: Catalog, view: Relation) -> Body:
         effects, opaque, complete = frozenset({Effect.READ}), False, True
         told = whole
     return Body(
-        tuple(value.classes for value in columns.values) if told else None,
+        tuple(columns.values) if told else None,
         effects,
         frozenset(walk.reads),
         NO_CLASSES if view.extension else frozenset(walk.functions),

@@ -1,108 +1,25 @@
-"""What is gathered while one statement is read, and how names of relations, functions and types are found.
-Whatever is not known is noted as unknown here: nothing may be passed over in silence.
+"""How names of relations, functions, operators and types are found, and what their use brings with it.
+What can't be found is noted as unknown.
 """
 
-from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from wicketgate.model.statement import Effect
 from wicketgate.sql.beside import reading, set_off, writing
 from wicketgate.sql.casts import settle, spell
 from wicketgate.sql.functions import POLYMORPHIC, READS_BY_NAME, Doing
-from wicketgate.sql.scope import BARE_COLUMN, Columns, Item, Scope, Value, by_name
-from wicketgate.sql.snapshot import NO_CLASSES, Catalog, Named, Relation
-from wicketgate.sql.tree import Body, Node, strings
+from wicketgate.sql.gathered import DEEPEST, MOST_NODES, MOST_STEPS, Gathered, TooComplex
+from wicketgate.sql.scope import BARE_DOUBT, Columns, Item, by_name
+from wicketgate.sql.snapshot import NO_CLASSES, Named, Relation
+from wicketgate.sql.tree import Body, strings
 
-DEEPEST = 100
-"""Levels of nesting that are followed; deeper statements are refused."""
-
-MOST_NODES = 60_000
-"""Nodes that are looked at; larger statements are refused."""
-
-MOST_STEPS = 120_000
-"""Names and columns that are looked at for them; statements that need more are refused."""
+__all__ = ["DEEPEST", "MOST_NODES", "MOST_STEPS", "SYSTEM_COLUMNS", "TooComplex", "Walk"]
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
 
-class TooComplex(Exception):
-    """The statement is deeper or larger than is followed."""
-
-
-class Walk:
-    """One statement's facts in the making. path: None where unknown; as PostgreSQL searches it otherwise."""
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        path: tuple[str, ...] | None,
-        temporary: frozenset[str],
-        user: str,
-        read_only: bool,
-    ) -> None:
-        self.catalog = catalog
-        self.temporary = temporary
-        self.path = path
-        self.user = user
-        self.read_only = read_only
-        self.schemas = _searched(path, user)
-        self.effects: set[Effect] = set()
-        self.commands: set[str] = set()
-        self.reads: set[str] = set()
-        self.writes: set[str] = set()
-        self.bounded: set[str] = set()
-        self.unbounded: set[str] = set()
-        self.functions: set[str] = set()
-        self.classes: set[str] = set()
-        self.steered: set[str] = set()
-        self.relations: dict[int, Relation] = {}
-        self.sources: set[int] = set()
-        self.complete = True
-        self.opaque = False
-        self.ambiguous = False
-        self.sensitive = False
-        self.disturbs = False
-        self.returning = False
-        self.unproven = False
-        self.sensitive_parameters: set[int] = set()
-        self.unknown_names: list[str] = []
-        self.held_types: set[int] = set()
-        self.cast_names: set[str] = set()
-        self.literal_casts: set[str] = set()
-        self.polymorphic = False
-        self.patterned = False
-        self.compared: set[str] = set()
-        self.interleaves = False
-        """What is compared comes out equal or not (FULL JOIN, UNION): sorted, one tells where others lie."""
-        self.query_names: dict[int, str | None] = {}
-        self.row_setting: str | None = None
-        self.refusal: str | None = None
-        self.redact = False
-        self.depth = 0
-        self.nodes = 0
-        self.steps = 0
-        self.query: Callable[[Walk, Node, Scope], Columns]
-
-    # -- doubt ---------------------------------------------------------------------------------------------
-    def unknown(self, what: str) -> None:
-        """Something that is not understood: it may do and read anything."""
-        self.effects.add(Effect.UNKNOWN)
-        self.complete = False
-        self.opaque = True
-        self.disturbs = True
-        self.functions.add(what)
-
-    def blur(self) -> None:
-        """Lineage that can't be told; effects can."""
-        self.complete = False
-        self.opaque = True
-
-    def unseen(self, name: str, surely: bool = False) -> None:
-        """A name that the catalog does not know: the server will say so, and if it does know it, what comes
-        back is masked, as every origin is that the catalog can't place. surely: a column that none of the
-        relations in sight has, all of them known: what they hold says how sensitive it is."""
-        self.unknown_names.append(name)
-        self.complete = False
-        self.sensitive = self.sensitive or (self.catalog.sensitive and not surely)
+class Walk(Gathered):
+    """One statement, being read."""
 
     def settle(self) -> None:
         """Once all is read: whether a user's cast, or the input of a user's type, may run."""
@@ -115,49 +32,6 @@ class Walk:
             self.steered |= self.compared  # `=` may take different texts for equal: it is a pattern then
         if self.catalog.event_triggers and self.effects & {Effect.DEFINE, Effect.GRANT}:
             set_off(self, self.catalog.event_triggers)
-
-    def enter(self) -> None:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise TooComplex
-
-    def spend(self) -> None:
-        self.nodes += 1
-        if self.nodes > MOST_NODES:
-            raise TooComplex
-
-    def work(self, steps: int) -> None:
-        """Count what is looked at again and again: names against everything in sight, rows put together."""
-        self.steps += steps
-        if self.steps > MOST_STEPS:
-            raise TooComplex
-
-    # -- where values go -----------------------------------------------------------------------------------
-    def steer(self, value: Value) -> None:
-        """A value stands where only a class that is revealed may stand."""
-        if value.classes:
-            self.steered |= value.classes
-            self.sensitive_parameters |= value.parameters
-
-    def consume(self, values: Iterable[Value]) -> None:
-        """Values go together into something computed."""
-        many = list(values)
-        if any(value.classes for value in many):
-            for value in many:
-                self.steered |= value.classes
-                self.sensitive_parameters |= value.parameters
-
-    def compare(self, values: Iterable[Value]) -> None:
-        """Values are compared for equality: a bare column, a literal and a parameter may stand here, anything
-        computed may not."""
-        many = list(values)
-        if any(value.classes for value in many):
-            asked = any(value.guesses or (self.interleaves and not value.classes) for value in many)
-            for value in many:
-                if asked or not value.bare:
-                    self.steered |= value.classes
-                self.compared |= value.classes
-                self.sensitive_parameters |= value.parameters
 
     # -- relations -----------------------------------------------------------------------------------------
     def find(self, reference: Body) -> tuple[tuple[Relation, ...], bool]:
@@ -195,17 +69,14 @@ class Walk:
         relations: tuple[Relation, ...],
         name: str,
         doubtful: bool,
-        source: bool = True,
         rows: bool = True,
     ) -> None:
-        """These are read, with what it brings. source: not only RETURNING's target. rows: not only locked."""
+        """These are read, with what it brings. rows: not only locked."""
         self.effects.add(Effect.READ)
         for relation in relations:
             self.reads.add(relation.qualified)
             self.relations[relation.oid] = relation
-            classes = self._touch(relation)
-            if classes and source:
-                self.sources.add(relation.oid)
+            self._touch(relation)
             if relation.view is not None:
                 self._open(relation)
             reading(self, relation, rows)
@@ -275,20 +146,19 @@ class Walk:
         shapes = []
         for relation in relations:
             self.work(len(relation.columns))
-            classes = self.catalog.relation_classes(relation)
-            shape = Columns()
-            for number, column, _ in relation.columns:
-                held = classes.get(number, NO_CLASSES)
-                shape.add(column, Value(held, True, True) if held else BARE_COLUMN)
-            shapes.append(shape)
+            values = self.catalog.values(relation)
+            names = [column for _, column, _ in relation.columns]
+            shapes.append(Columns(names, list(values), origin=True))
         if len(shapes) == 1:
             shape = shapes[0]
         elif shapes:
             shape = by_name(shapes)
         else:
-            shape = Columns(loose=BARE_COLUMN)
+            shape = Columns(loose=BARE_DOUBT)
         if doubtful and relations:
-            shape = Columns(shape.names, shape.values, Value(shape.everything().classes, True, True))
+            # it may be something else of that name, whatever its columns hold
+            held = [replace(value, base=False, doubt=True) for value in shape.values]
+            shape = Columns(shape.names, held, replace(shape.everything(), bare=True, doubt=True))
         return Item(
             alias,
             shape.renamed(columns),
@@ -390,11 +260,3 @@ class Walk:
             self.opaque = True
             if name in READS_BY_NAME:
                 self.complete = False
-
-
-def _searched(path: tuple[str, ...] | None, user: str) -> tuple[str, ...] | None:
-    """The schemas in the order that an unqualified name is looked up in, without the temporary one."""
-    if path is None:
-        return None
-    schemas = tuple(user if schema == "$user" else schema for schema in path if schema != "pg_temp")
-    return schemas if "pg_catalog" in schemas else ("pg_catalog", *schemas)

@@ -1,7 +1,9 @@
 """Reads WITH: what its queries give, recursive ones too.
 A reference that is not followed makes the lineage unknown."""
 
-from wicketgate.sql.scope import COLUMN, Columns, Scope, Value, overlay
+from dataclasses import replace
+
+from wicketgate.sql.scope import COLUMN, DOUBT, VAST, Columns, Scope, overlay
 from wicketgate.sql.tree import Body, Node, strings
 from wicketgate.sql.walk import Walk
 
@@ -38,7 +40,7 @@ def _recursive(walk: Walk, name: str, aliases: tuple[str, ...], body: Body, scop
 
     select_body = body["ctequery"].get("SelectStmt", {})
     if select_body.get("op", "SETOP_NONE") == "SETOP_NONE":
-        scope.queries[name] = Columns(loose=COLUMN)
+        scope.queries[name] = Columns(loose=DOUBT)
         return query(walk, body["ctequery"], scope).renamed(aliases)
     inner = Scope(scope)
     if "withClause" in select_body:
@@ -49,6 +51,13 @@ def _recursive(walk: Walk, name: str, aliases: tuple[str, ...], body: Body, scop
         right = select(walk, select_body.get("rarg", {}), inner)
         compared(walk, select_body, [columns, right])
         grown = overlay([columns, right])
+        if len(grown.values) == len(columns.values):  # what grows with each turn may grow without end
+            grown.values = [
+                value if value.weight == before.weight else replace(value, weight=VAST)
+                for before, value in zip(columns.values, grown.values, strict=True)
+            ]
+        if grown.loose is not None:
+            grown.loose = replace(grown.loose, weight=VAST)
         if grown.values == columns.values and grown.loose == columns.loose:
             break
         columns = (
@@ -69,7 +78,7 @@ def _searched(walk: Walk, body: Body, columns: Columns) -> Columns:
         return columns
     walk.operate(("=",))
     whole = columns.everything()
-    path = Value(whole.classes, False, True, False, whole.parameters)
+    path = whole
     found = Columns(list(columns.names), list(columns.values), columns.loose)
     if search:
         found.add(str(search.get("search_seq_column", "")), path)

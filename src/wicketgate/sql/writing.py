@@ -2,14 +2,17 @@
 A field that is not named here makes the statement unknown.
 """
 
+from dataclasses import replace
+
 from wicketgate.model.statement import Effect
 from wicketgate.sql.beside import updating
 from wicketgate.sql.bounds import bound
 from wicketgate.sql.froms import alias_of, from_items
 from wicketgate.sql.queries import query, select, spreads, targets
 from wicketgate.sql.reading import expression, predicate
-from wicketgate.sql.scope import COLUMN, Columns, Item, Scope, Value, unite_values
+from wicketgate.sql.scope import DOUBT, Columns, Item, Scope, Value, unite_values
 from wicketgate.sql.snapshot import NO_CLASSES
+from wicketgate.sql.storing import Target, store
 from wicketgate.sql.tree import Body, Node, split
 from wicketgate.sql.walk import Walk
 from wicketgate.sql.withs import with_queries
@@ -49,16 +52,7 @@ def change(walk: Walk, name: str, body: Body, outer: Scope) -> Columns:
         walk.depth -= 1
 
 
-class _Target:
-    """The relation that is written, as an item for its own columns."""
-
-    def __init__(self, item: Item, name: str, doubtful: bool) -> None:
-        self.item = item
-        self.name = name
-        self.doubtful = doubtful
-
-
-def _target(walk: Walk, reference: Body) -> _Target:
+def _target(walk: Walk, reference: Body) -> Target:
     relations, doubtful = walk.find(reference)
     name = str(reference.get("relname", ""))
     alias, columns = alias_of(reference)
@@ -66,15 +60,15 @@ def _target(walk: Walk, reference: Body) -> _Target:
     if alias:
         item.schemas = NO_CLASSES
     item.only = not reference.get("inh", False)
-    return _Target(item, name, doubtful)
+    return Target(item, name, doubtful)
 
 
-def _writes(walk: Walk, target: _Target, effect: Effect) -> None:
+def _writes(walk: Walk, target: Target, effect: Effect) -> None:
     storing = effect is Effect.WRITE
     walk.write(target.item.relations, target.name, target.doubtful, effect, storing)
 
 
-def _insert(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
+def _insert(walk: Walk, body: Body, scope: Scope, target: Target) -> None:
     _writes(walk, target, Effect.WRITE)
     for relation in target.item.relations:
         children = walk.catalog.descendants(relation.oid)
@@ -86,28 +80,31 @@ def _insert(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
         plain = kind == "SelectStmt" and inner.keys() <= {"valuesLists", "limitOption", "op"}
         if plain and "valuesLists" in inner:
             for row in inner["valuesLists"]:
-                nodes = row.get("List", {}).get("items", ())
-                told = not any(spreads(node) for node in nodes)
-                for at, node in enumerate(nodes):
-                    held = into[at] if told and at < len(into) else _any(target)
-                    _store(walk, expression(walk, node, scope), held, False)
+                _row(walk, row.get("List", {}).get("items", ()), scope, target, into)
         else:
             if kind != "SelectStmt":
                 walk.unknown(f"syntax {kind}")
             columns = select(walk, inner, scope)
             for at, value in enumerate(columns.values):
-                held = into[at] if at < len(into) and columns.loose is None else _any(target)
-                _store(walk, value, held, False)
+                told = at < len(into) and columns.loose is None
+                store(walk, target, into[at] if told else None, value)
             if columns.loose is not None:
-                _store(walk, columns.loose, _any(target), False)
+                store(walk, target, None, columns.loose)
     if "onConflictClause" in body:
         _conflict(walk, body["onConflictClause"], scope, target)
 
 
-def _conflict(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
+def _row(walk: Walk, nodes: list[Node], scope: Scope, target: Target, into: list[str | None]) -> None:
+    """One row of VALUES."""
+    told = not any(spreads(node) for node in nodes)
+    for at, node in enumerate(nodes):
+        store(walk, target, into[at] if told and at < len(into) else None, expression(walk, node, scope))
+
+
+def _conflict(walk: Walk, body: Body, scope: Scope, target: Target) -> None:
     if not body.keys() <= {"action", "infer", "targetList", "whereClause", "location"}:
         walk.unknown("syntax OnConflictClause")
-    excluded = Item("excluded", target.item.columns, target.item.relations, doubtful=target.item.doubtful)
+    excluded = Item("excluded", target.excluded(), target.item.relations, doubtful=target.item.doubtful)
     excluded.hidden = True
     inner = Scope(scope, [target.item, excluded])
     infer = body.get("infer", {})
@@ -120,7 +117,7 @@ def _conflict(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
     predicate(walk, body.get("whereClause"), inner)
 
 
-def _update(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
+def _update(walk: Walk, body: Body, scope: Scope, target: Target) -> None:
     _writes(walk, target, Effect.WRITE)
     conditions: list[Node] = []
     source = from_items(walk, body.get("fromClause", ()), scope, conditions, False)
@@ -133,7 +130,7 @@ def _update(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
     bound(walk, scope, conditions, False)
 
 
-def _delete(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
+def _delete(walk: Walk, body: Body, scope: Scope, target: Target) -> None:
     _writes(walk, target, Effect.DELETE)
     conditions: list[Node] = []
     source = from_items(walk, body.get("usingClause", ()), scope, conditions, False)
@@ -145,7 +142,7 @@ def _delete(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
     bound(walk, scope, conditions, False)
 
 
-def _merge(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
+def _merge(walk: Walk, body: Body, scope: Scope, target: Target) -> None:
     source = from_items(walk, [body.get("sourceRelation", {})], scope, [], False)
     both = [target.item, *source.items]
     scope.pieces = [*source.pieces, target.item.columns]  # what RETURNING * gives, in this order
@@ -165,11 +162,7 @@ def _merge(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
         elif command == "CMD_INSERT":
             _writes(walk, target, Effect.WRITE)
             into = _into(target, clause.get("targetList", ()))
-            nodes = clause.get("values", ())
-            told = not any(spreads(node) for node in nodes)
-            for at, value_node in enumerate(nodes):
-                held = into[at] if told and at < len(into) else _any(target)
-                _store(walk, expression(walk, value_node, joined), held, False)
+            _row(walk, clause.get("values", []), joined, target, into)
         elif command != "CMD_NOTHING":
             walk.unknown(f"syntax {command}")
     scope.items = both
@@ -177,49 +170,33 @@ def _merge(walk: Walk, body: Body, scope: Scope, target: _Target) -> None:
 
 
 # -- what is stored ----------------------------------------------------------------------------------------
-def _into(target: _Target, columns: list[Node]) -> list[Value]:
+def _into(target: Target, columns: list[Node]) -> list[str | None]:
     """The columns that values go into, in order."""
     if columns:
-        found = []
-        for node in columns:
-            value = target.item.columns.get(str(node.get("ResTarget", {}).get("name", "")))
-            found.append(value if value is not None else _any(target))
-        return found
+        return [
+            None if "indirection" in node["ResTarget"] else str(node["ResTarget"].get("name", ""))
+            for node in columns
+        ]
     if target.item.columns.loose is not None:
         return []
-    return list(target.item.columns.values)
+    return list(target.item.columns.names)
 
 
-def _any(target: _Target) -> Value:
-    return target.item.columns.everything()
-
-
-def _store(walk: Walk, value: Value, into: Value, own: bool) -> None:
-    """A value is stored. own: it may be a bare column of the same class (SET email = excluded.email)."""
-    if into.classes:
-        walk.sensitive_parameters |= value.parameters
-    if value.classes:
-        walk.unproven = True
-        if not (own and value.bare and value.classes <= into.classes):
-            walk.steer(value)
-
-
-def _assign(walk: Walk, nodes: list[Node], scope: Scope, target: _Target) -> None:
+def _assign(walk: Walk, nodes: list[Node], scope: Scope, target: Target) -> None:
     names = frozenset(str(node.get("ResTarget", {}).get("name", "")) for node in nodes)
     updating(walk, target.item.relations, names)
     for node in nodes:
         body = node.get("ResTarget", {})
         if not body.keys() <= {"name", "indirection", "val", "location"}:
             walk.unknown("syntax ResTarget")
-        into = target.item.columns.get(str(body.get("name", "")))
-        if into is None:
-            walk.unseen(str(body.get("name", "")))
-            into = _any(target)
+        name = str(body.get("name", ""))
+        if target.item.columns.get(name) is None:
+            walk.unseen(name)
         for step in body.get("indirection", ()):
             for inner in step.get("A_Indices", {}).values():
                 if isinstance(inner, dict):
                     walk.steer(expression(walk, inner, scope))
-        _store(walk, _assigned(walk, body.get("val", {}), scope), into, "indirection" not in body)
+        store(walk, target, name, _assigned(walk, body.get("val", {}), scope), "indirection" not in body)
 
 
 def _assigned(walk: Walk, node: Node, scope: Scope) -> Value:
@@ -232,35 +209,41 @@ def _assigned(walk: Walk, node: Node, scope: Scope) -> Value:
     if "RowExpr" in source:
         parts = source["RowExpr"].get("args", ())
         if any(spreads(part) for part in parts):
-            return unite_values([COLUMN, *(expression(walk, part, scope) for part in parts)])
-        return expression(walk, parts[at], scope) if 0 <= at < len(parts) else COLUMN
+            return unite_values([DOUBT, *(expression(walk, part, scope) for part in parts)])
+        return expression(walk, parts[at], scope) if 0 <= at < len(parts) else DOUBT
     if "SubLink" in source:
         columns = query(walk, source["SubLink"].get("subselect", {}), scope)
         if columns.loose is None and 0 <= at < len(columns.values):
             return columns.values[at]
-        every = [*columns.values, *([columns.loose] if columns.loose is not None else [])]
-        return unite_values(every)
+        return unite_values([DOUBT, *columns.values, *([columns.loose] if columns.loose is not None else [])])
     return expression(walk, source, scope)
 
 
 # -- RETURNING ---------------------------------------------------------------------------------------------
-def _returning(walk: Walk, clause: Body | None, scope: Scope, target: _Target) -> Columns:
+def _returning(walk: Walk, clause: Body | None, scope: Scope, target: Target) -> Columns:
     if not clause:
         return Columns()
     if not clause.keys() <= {"options", "exprs"}:
         walk.unknown("syntax ReturningClause")
     walk.returning = True
     # the target's rows come back: it is read too
-    walk.read(target.item.relations, target.name, target.doubtful, source=False)
+    walk.read(target.item.relations, target.name, target.doubtful)
     names = {"old": "old", "new": "new"}
     for option in clause.get("options", ()):
         body = option.get("ReturningOption", {})
         key = "old" if body.get("option") == "RETURNING_OPTION_OLD" else "new"
         names[key] = str(body.get("value", ""))
-    items = scope.items if target.item in scope.items else [target.item, *scope.items]
+    before, after = target.item, replace(target.item, columns=target.returned())
+    items = [after if item is before else item for item in scope.items]
+    if before not in scope.items:
+        items = [after, *items]
     taken = {item.name for item in items}
-    for name in names.values():
+    for key, name in names.items():
         if name not in taken:
-            items = [*items, Item(name, target.item.columns, target.item.relations, hidden=True)]
-    pieces = scope.pieces if scope.pieces is not None else [target.item.columns]
+            shown = before.columns if key == "old" else after.columns
+            items.append(Item(name, shown, before.relations, doubtful=before.doubtful, hidden=True))
+    pieces = scope.pieces if scope.pieces is not None else [before.columns]
+    pieces = [after.columns if piece is before.columns else piece for piece in pieces]
+    if walk.stored:  # origins prove nothing: all that stars stand for is listed
+        pieces = [Columns(piece.names, piece.values, piece.loose) for piece in pieces]
     return targets(walk, clause.get("exprs", []), Scope(scope, items, pieces))

@@ -19,7 +19,7 @@ __all__ = ["catalog_changed", "load_catalog", "probe", "read_catalog"]
 _CONNECT_SECONDS = 10
 _QUERY_SECONDS = 60
 
-FORMAT = 5
+FORMAT = 6
 """The layout of what read_catalog makes; load refuses another."""
 
 
@@ -64,8 +64,10 @@ async def read_catalog(access: CatalogAccess) -> bytes:
                 ("builtin_operators", queries.BUILTIN_OPERATORS),
                 ("builtin_types", queries.BUILTIN_TYPES),
                 ("open_schemas", queries.OPEN_SCHEMAS),
+                ("schemas", queries.SCHEMAS),
                 ("names", queries.NAMES),
                 ("collated_types", queries.COLLATED_TYPES),
+                ("excluding", queries.EXCLUDING),
             ):
                 found[key] = [row[0] for row in await connection.fetch(query)]
         return json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

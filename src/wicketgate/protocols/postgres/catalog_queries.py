@@ -22,7 +22,7 @@ order by c.oid"""
 COLUMNS = f"""
 select a.attrelid::int8, array_agg(a.attnum::int8 order by a.attnum),
        array_agg(a.attname::text order by a.attnum), array_agg(a.atttypid::int8 order by a.attnum),
-       array_agg(a.attgenerated::text order by a.attnum)
+       array_agg(a.attgenerated::text order by a.attnum), array_agg(a.atttypmod::int8 order by a.attnum)
 from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
 where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't', 'c') and
 {OURS}
@@ -161,6 +161,10 @@ INHERITS = f"""
 select inhrelid::int8, inhparent::int8 from pg_inherits where {LASTING.format(oid="inhrelid")} order by
 1, 2"""
 
+EXCLUDING = f"""
+select distinct k.conrelid::int8 from pg_constraint k
+where k.contype = 'x' and {LASTING.format(oid="k.conrelid")} order by 1"""
+
 KEYS = f"""
 select i.indrelid::int8, (i.indkey::int2[])[0:i.indnkeyatts - 1]::int8[]
 from pg_index i
@@ -228,6 +232,9 @@ OPEN_SCHEMAS = f"""
 select n.nspname::text from pg_namespace n where {OURS} and has_schema_privilege('public', n.oid, 'USAGE')
 order by 1"""
 """Schemas that everybody may use: a path never skips them."""
+
+SCHEMAS = f"""
+select n.nspname::text from pg_namespace n where {OURS} order by 1"""
 
 BUILTIN_TYPES = """
 select t.typname::text from pg_type t join pg_namespace n on n.oid = t.typnamespace
