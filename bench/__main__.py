@@ -69,6 +69,13 @@ def main() -> None:
         plan["extended c=8"] = (everyone, pgbench("extended", 8, seconds))
         plan["rows, unmasked"] = (everyone, lambda peer: loads.stream(peer, "plain"))
         plan["rows, 3 masked"] = (everyone, lambda peer: loads.stream(peer, "people"))
+        for name, table, rows in (
+            ("detect, a third", "chats", 100_000),
+            ("detect, clean", "clean", 100_000),
+        ):
+            plan[name] = ([ten], masking(table, loads.EIGHT, rows, peers.DETECTED))
+        plan["tokens, repeated"] = ([ten], masking("regulars", loads.SIX, loads.ROWS, peers.TOKENS))
+        plan["tokens, distinct"] = ([ten], masking("people", loads.SIX, loads.ROWS, peers.TOKENS))
         plan["1 000 connections"] = (
             [*everyone, thousand],
             lambda peer: loads.connections(peer, folder, 100 if options.quick else 1000),
@@ -96,6 +103,10 @@ def pgbench(mode: str, clients: int, seconds: int) -> Load:
     return lambda peer: loads.statements(peer, mode, clients, seconds)
 
 
+def masking(table: str, columns: str, rows: int, database: str) -> Load:
+    return lambda peer: loads.stream(peer, table, columns, rows, database)
+
+
 def check_masks(peer: Peer) -> None:
     """The gateway that is measured does mask: what is fast because it does nothing would be worth nothing."""
     with loads.connect(peer) as connection:
@@ -107,6 +118,14 @@ def check_masks(peer: Peer) -> None:
             raise RuntimeError(f"the gateway does not mask: {row}")
         if row[1] is None or not row[1].startswith("Name "):
             raise RuntimeError(f"the gateway masks what is not sensitive: {row}")
+        with loads.connect(peer, peers.TOKENS) as other:
+            tokens = other.execute("SELECT email, card, national_id FROM people LIMIT 1").fetchone()
+            if tokens is None or not all(str(token).startswith("wkp") for token in tokens):
+                raise RuntimeError(f"the gateway gives no tokens: {tokens}")
+        with loads.connect(peer, peers.DETECTED) as other:
+            seen = other.execute("SELECT * FROM chats WHERE a LIKE 'mail %' LIMIT 1").fetchone()
+            if seen is None or not all("[redacted" in cell for cell in seen):
+                raise RuntimeError(f"the gateway does not see what it should: {seen}")
         try:
             connection.execute("DELETE FROM people")
         except psycopg.Error:

@@ -67,12 +67,18 @@ def connections(peer: Peer, folder: Path, number: int = 1000) -> Measured:
     return _pgbench(peer, "-C", "-f", str(script), "-c", "2", "-j", "1", "-t", str(number // 2))
 
 
-def stream(peer: Peer, table: str) -> Measured:
-    """SELECT all of six columns and drain the answer from the socket, reading no row of it."""
-    with connect(peer) as connection:
+SIX = "id, name, email, card, national_id, note"
+EIGHT = "a, b, c, d, e, f, g, h"
+
+
+def stream(peer: Peer, table: str, columns: str = SIX, rows: int = ROWS, database: str = "") -> Measured:
+    """SELECT all rows of these columns and drain the answer from the socket, reading no row of it.
+
+    database: what to name instead of the peer's own."""
+    with connect(peer, database) as connection:
         connection.execute("SELECT 1")
         descriptor = connection.pgconn.socket
-        query = f"SELECT id, name, email, card, national_id, note FROM {table}\0".encode()
+        query = f"SELECT {columns} FROM {table}\0".encode()
         pids = peer.pids()
         before = cpu.seconds(pids)
         started = time.perf_counter()
@@ -87,18 +93,18 @@ def stream(peer: Peer, table: str) -> Measured:
             tail = (tail + data)[-64:]
         took = time.perf_counter() - started
         used = cpu.seconds(pids) - before
-        if f"SELECT {ROWS}".encode() not in tail:
+        if f"SELECT {rows}".encode() not in tail:
             raise RuntimeError(f"{peer.name} streamed {size} bytes, ending in {tail!r}")
-        return Measured(ROWS / took, used / ROWS)
+        return Measured(rows / took, used / rows)
 
 
-def connect(peer: Peer) -> "psycopg.Connection[Any]":
+def connect(peer: Peer, database: str = "") -> "psycopg.Connection[Any]":
     return psycopg.connect(
         host="127.0.0.1",
         port=peer.port,
         user=peer.user,
         password=peer.password,
-        dbname=peer.database,
+        dbname=database or peer.database,
         sslmode="disable",
         gssencmode="disable",
         autocommit=True,

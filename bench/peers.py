@@ -18,6 +18,9 @@ HERE = Path(__file__).parent
 DATABASE = "bench"
 USER = "bench"
 IDLE = 2000
+DETECTED, TOKENS = "bench-detected", "bench-tokens"
+"""The same database as resources whose values are looked at, and whose masks are pseudonyms."""
+MASKING = ((DETECTED, "settings: {}"), (TOKENS, "detect: []"))
 SENSITIVE = {
     "public.people.email": "email",
     "public.people.card": "payment-card",
@@ -106,9 +109,27 @@ def assert_compiled(site: Path) -> list[str]:
     return list(files)
 
 
+def _resource(name: str, upstream: int, settings: str) -> str:
+    sensitive = "".join(f"      {column}: {kind}\n" for column, kind in SENSITIVE.items())
+    label = "tokens" if name == TOKENS else "bench"
+    return f"""\
+  {name}:
+    protocol: postgres
+    address: 127.0.0.1:{upstream}
+    databases: [{DATABASE}]
+    tls: disable
+    labels: {{env: {label}}}
+    accounts: {{reader: {{username: {USER}, password: {{env: BENCH_PASSWORD}}}}}}
+    {settings}
+    sensitive:
+{sensitive}"""
+
+
 def policy(port: int, upstream: int, rules: int, durability: str) -> str:
     """So many rules: the first permits reading with masks, the rest speak of other things."""
-    sensitive = "".join(f"      {column}: {kind}\n" for column, kind in SENSITIVE.items())
+    resources = "".join(
+        _resource(name, upstream, settings) for name, settings in ((DATABASE, "detect: []"), *MASKING)
+    )
     head = f"""\
 gateway:
   listen: {{postgres: 127.0.0.1:{port}}}
@@ -118,21 +139,19 @@ gateway:
 service_accounts:
   bench-bot: {{groups: [benches]}}
 resources:
-  {DATABASE}:
-    protocol: postgres
-    address: 127.0.0.1:{upstream}
-    databases: [{DATABASE}]
-    tls: disable
-    labels: {{env: bench}}
-    accounts: {{reader: {{username: {USER}, password: {{env: BENCH_PASSWORD}}}}}}
-    sensitive:
-{sensitive}rules:
+{resources}rules:
   - name: benches read
     identities: {{groups: [benches]}}
     resources: {{labels: {{env: bench}}}}
     account: reader
     permit: [read]
     mask: {{email: redact, payment-card: last4, "*": redact}}
+  - name: benches get tokens
+    identities: {{groups: [benches]}}
+    resources: [{TOKENS}]
+    account: reader
+    permit: [read]
+    mask: {{email: pseudonym, payment-card: pseudonym, national-id: pseudonym}}
 """
     kinds = (
         "  - {{name: drop {n}, identities: {{groups: [team-{n}]}}, resources: [bench], "
