@@ -2,19 +2,14 @@
 It must never show a value that it could not read: what is not UTF-8, or too short or too long, is redacted.
 """
 
+import re
 from typing import Final
 
 from librt.strings import BytesWriter
 from mypy_extensions import i64, u8
 
-TRANSFORMS: Final = frozenset({"redact", "null", "last4", "partial", "truncate"})
-"""Names that a policy may use. `apply` also takes the two that follow, for values that must stay JSON."""
-
-REDACT_JSON: Final = "redact-json"
-"""Redact, as a JSON string."""
-
-REDACT_JSON_VERSIONED: Final = "redact-json-1"
-"""Redact, as a JSON string behind a version byte of 1, as binary formats of JSON have it."""
+TRANSFORMS: Final = frozenset({"redact", "null", "last4", "partial", "truncate", "pseudonym"})
+"""Names that a policy may use. Some take an option behind a colon: `truncate:month`, `pseudonym:all`."""
 
 LAST4_LEAST: Final = 8
 """Letters and digits that a value needs before its last four say less than half of it."""
@@ -28,37 +23,40 @@ LONGEST: Final = 128
 
 ELLIPSIS: Final = "…".encode()
 
+_DATE: Final = re.compile(
+    rb"([0-9]{4})[-/](0[1-9]|1[0-2])"
+    rb"(?:[-/](?:0[1-9]|[12][0-9]|3[01])(?:[T ][0-9]{2}:[0-9]{2}[0-9:.,+ Z-]{0,30})?)?"
+)
+"""A date or a time stamp that begins with its year (ISO 8601 and its relatives)."""
 
-def apply(name: str, values: list[bytes | None], data_class: str) -> list[bytes | None]:
-    """The values of one column, masked; None (NULL) stays None.
 
-    name: one of TRANSFORMS, REDACT_JSON, REDACT_JSON_VERSIONED; any other name redacts.
+def apply(transform: str, values: list[bytes | None], data_class: str) -> list[bytes | None]:
+    """The texts of one column, masked; None (NULL) stays None.
+
+    transform: as a decision has it; one that is not known redacts, as pseudonym does here (see pseudonym.py).
     values: UTF-8 text, as the wire carries it. data_class: `*` where it is not known.
     """
-    if name == "null":
+    if transform == "null":
         nothing: list[bytes | None] = [None] * len(values)
         return nothing
     mark = redacted(data_class)
-    if name == "last4":
+    if transform == "last4":
         return [None if value is None else last4(value, mark) for value in values]
-    if name == "partial":
+    if transform == "partial":
         return [None if value is None else partial(value, mark) for value in values]
-    if name == "truncate":
+    if transform == "truncate":
         return [None if value is None else truncate(value, mark) for value in values]
-    same = marker(name, data_class)
-    return [None if value is None else same for value in values]
+    if transform == "truncate:month" or transform == "truncate:year":
+        month = transform == "truncate:month"
+        return [None if value is None else truncate_date(value, month, mark) for value in values]
+    return [None if value is None else mark for value in values]
 
 
-def marker(name: str, data_class: str) -> bytes | None:
-    """What a transform puts in the place of every value; None where that depends on the value, or is NULL."""
-    if name in ("null", "last4", "partial", "truncate"):
+def marker(transform: str, data_class: str) -> bytes | None:
+    """What a transform puts in the place of every text; None where that depends on the text, or is NULL."""
+    if transform in ("null", "last4", "partial", "truncate", "truncate:month", "truncate:year"):
         return None
-    mark = redacted(data_class)
-    if name == REDACT_JSON:
-        return b'"' + mark + b'"'
-    if name == REDACT_JSON_VERSIONED:
-        return b'\x01"' + mark + b'"'
-    return mark
+    return redacted(data_class)
 
 
 def redacted(data_class: str) -> bytes:
@@ -75,7 +73,8 @@ def redacted(data_class: str) -> bytes:
 
 
 def last4(value: bytes, marker: bytes) -> bytes:
-    """The last four letters or digits; stars for the others, separators and width as they were."""
+    """The last four letters or digits; stars for the others, separators and width as they were. A value with
+    stars of its own is redacted: what is left of it could not be told from an ordinary text."""
     size: i64 = len(value)
     if size > LONGEST:
         return marker if value.isascii() else _last4_of_text(value, marker)
@@ -87,6 +86,8 @@ def last4(value: bytes, marker: bytes) -> bytes:
         code: i64 = value[at]
         if code >= 128:
             return _last4_of_text(value, marker)
+        if code == 42:
+            return marker
         if _alphanumeric(code):
             count += 1
             if count == 4:
@@ -108,7 +109,7 @@ def _alphanumeric(code: i64) -> bool:
 
 def _last4_of_text(value: bytes, marker: bytes) -> bytes:
     text = decoded(value)
-    if text is None or len(text) > LONGEST:
+    if text is None or len(text) > LONGEST or "*" in text:
         return marker
     count = 0
     for character in text:
@@ -160,8 +161,8 @@ def partial(value: bytes, marker: bytes) -> bytes:
         return marker
     if signs == 1 and sign > 0 and seen == 3:
         domain = value[sign:]
-        return value[:1] + b"***" + domain if sign > 1 else b"***" + domain
-    if size < PARTIAL_LEAST:
+        return value[:1] + b"***" + domain if sign > 1 and value[0] != 42 else b"***" + domain
+    if size < PARTIAL_LEAST or value[0] == 42 or value[size - 1] == 42:
         return marker
     return value[:1] + b"***" + value[size - 1 :]
 
@@ -172,9 +173,9 @@ def _partial_of_text(value: bytes, marker: bytes) -> bytes:
         return marker
     local, at, domain = text.partition("@")
     if at and local and "@" not in domain and "." in domain.strip("."):
-        shown = local[0] if len(local) > 1 else ""
+        shown = local[0] if len(local) > 1 and local[0] != "*" else ""
         return (shown + "***@" + domain).encode()
-    if len(text) < PARTIAL_LEAST:
+    if len(text) < PARTIAL_LEAST or text[0] == "*" or text[-1] == "*":
         return marker
     return (text[0] + "***" + text[-1]).encode()
 
@@ -185,6 +186,20 @@ def truncate(value: bytes, marker: bytes) -> bytes:
     if text is None or not TRUNCATE_LEAST <= len(text) <= LONGEST:
         return marker
     return text[:3].encode() + ELLIPSIS
+
+
+def truncate_date(value: bytes, month: bool, marker: bytes) -> bytes:
+    """Of a text that is a date its year, or year and month, and an ellipsis; any other is redacted."""
+    if len(value) > 50:
+        return marker
+    found = _DATE.fullmatch(value)
+    if found is None:
+        return marker
+    year: bytes = found[1]
+    if not month:
+        return year + ELLIPSIS
+    number: bytes = found[2]
+    return year + b"-" + number + ELLIPSIS
 
 
 def decoded(value: bytes) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """kind: `array` (parts: its element), `domain` (its base), `row` (its fields in order), `text` (as text
-    is: citext), or `other`, of which nothing is known. parts: OIDs of types."""
+    """kind: `array` (parts: its element), `domain` (its base), `row` (its fields in order), `enum`, `text` (as
+    text is: citext), or `other`, of which nothing is known. parts: OIDs of types."""
 
     kind: str
     parts: tuple[int, ...]
@@ -26,6 +26,8 @@ def compositions(source: dict[str, Any]) -> dict[int, Composition]:
         elif kind == "b" and element and name.startswith("_"):
             # an array type is named so by the server; a base type with elements of its own is not
             made = Composition("array", (element,))
+        elif kind == "e":
+            made = Composition("enum", ())
         elif kind == "b" and extension == "citext" and name == "citext":
             made = Composition("text", ())
         else:

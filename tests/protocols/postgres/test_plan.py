@@ -5,8 +5,9 @@ import pytest
 from protocols.postgres import playbook as p
 from wicketgate.model.decision import Decision, Verdict
 from wicketgate.protocols.postgres.frames import FrameError
+from wicketgate.protocols.postgres.maskers import Mark, Masker, Texts
 from wicketgate.protocols.postgres.plan import copies_clean, masks, plan_for
-from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment
+from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment, Output
 from wicketgate.sql.parse import parse
 from wicketgate.sql.resolve import resolve
 
@@ -23,7 +24,13 @@ def planned(
     text: str, *columns: tuple[str, int, int, int], decision: Decision = p.PERMIT
 ) -> list[tuple[int, str]]:
     plan = plan_for(p.described(*columns)[5:], analysis(text), p.CATALOG, decision)
-    return [] if plan is None else list(zip(plan.columns, plan.transforms, strict=True))
+    return [] if plan is None else list(zip(plan.columns, map(told, plan.maskers), strict=True))
+
+
+def told(masker: Masker) -> str:
+    if isinstance(masker, Texts):
+        return masker.transform
+    return "redact" if isinstance(masker, Mark) else "null"
 
 
 ID = ("id", p.CUSTOMERS, 1, p.INT4)
@@ -36,10 +43,20 @@ def test_bare_columns_go_by_the_servers_word() -> None:
     assert planned("SELECT id, email FROM customers", ID, EMAIL, decision=REVEAL) == []
 
 
-def test_expressions_pass_only_without_a_column() -> None:
-    text = "SELECT 1, count(*), id + 1 FROM customers"
-    columns = [("?column?", 0, 0, p.INT4), ("count", 0, 0, 20), ("?column?", 0, 0, p.INT4)]
-    assert [position for position, _ in planned(text, *columns)] == [2]
+def test_expressions_pass_only_if_lineage_proves_them_clean() -> None:
+    text = "SELECT 1, count(*), id, coalesce(email, ''), CASE WHEN id = 1 THEN email END FROM customers"
+    columns = [("?column?", 0, 0, 23), ("count", 0, 0, 20), *[("?column?", 0, 0, p.TEXT)] * 3]
+    assert planned(text, *columns, decision=LAST4) == [(3, "redact"), (4, "redact")]
+
+
+def test_what_shows_a_part_applies_to_a_column_itself_only() -> None:
+    through = "SELECT x FROM (SELECT email AS x FROM customers) s"
+    for text, transform in ((through, "last4"), (through.replace("email AS", "coalesce(email, '') AS"), "redact")):
+        assert planned(text, ("x", 0, 0, p.TEXT), decision=LAST4) == [(0, transform)]
+        assert planned(text, ("x", p.CUSTOMERS, 2, p.TEXT), decision=LAST4) == [(0, transform)]
+    assert planned("SELECT c FROM customers c", ("c", p.CUSTOMERS, 0, p.TEXT), decision=LAST4) == [
+        (0, "redact")
+    ]
 
 
 def test_more_or_fewer_columns_than_the_statement_has_are_masked() -> None:
@@ -93,6 +110,6 @@ def test_a_description_that_is_cut(body: bytes) -> None:
 def test_copy_out_is_clean_only_if_every_column_is_told() -> None:
     assert not copies_clean(UNKNOWN_ANALYSIS, REVEAL)
     mail = frozenset({"email"})
-    copied = Analysis(UNKNOWN_ANALYSIS.facts, True, copied=(frozenset(), mail))
+    copied = Analysis(UNKNOWN_ANALYSIS.facts, True, copied=(Output(frozenset(), True), Output(mail, True)))
     assert not copies_clean(copied, p.PERMIT)
     assert copies_clean(copied, REVEAL)

@@ -1,10 +1,11 @@
 """Which columns of an answer are masked, and how: lineage agreed by the server's own word (compiled).
 A column passes only if it is proven clean; what is not known is masked."""
 
-from wicketgate.masking.transforms import apply, marker
 from wicketgate.model.decision import Decision
 from wicketgate.protocols.postgres.frames import MARK, NULL, VALUE, columns_of, gather, splice
-from wicketgate.protocols.postgres.types import for_type
+from wicketgate.protocols.postgres.maskers import Mark, Masker
+from wicketgate.protocols.postgres.types import Column, Names
+from wicketgate.sql.analysis import Output
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.resolve import Analysis
 
@@ -12,28 +13,30 @@ from wicketgate.sql.resolve import Analysis
 class Plan:
     """How to mask the rows of one answer.
 
-    columns: positions, ascending. transforms, classes: one of each per position.
+    columns: positions, ascending. maskers, classes: one of each per position.
     """
 
-    def __init__(self, width: int, columns: list[int], transforms: list[str], classes: list[str]) -> None:
+    def __init__(self, width: int, columns: list[int], maskers: list[Masker], classes: list[str]) -> None:
         self.width = width
         self.columns = columns
-        self.transforms = transforms
+        self.maskers = maskers
         self.classes = classes
         self.kinds: list[int] = []
         self.marks: list[bytes] = []
         self.valued: list[int] = []
         """Positions whose cells must be read."""
         for index in range(len(columns)):
-            mark = marker(transforms[index], classes[index])
-            self.marks.append(mark or b"")
-            if transforms[index] == "null":
+            masker = maskers[index]
+            mark = b""
+            if type(masker) is Masker:
                 self.kinds.append(NULL)
-            elif mark is not None:
+            elif isinstance(masker, Mark):
                 self.kinds.append(MARK)
+                mark = masker.same
             else:
                 self.kinds.append(VALUE)
                 self.valued.append(columns[index])
+            self.marks.append(mark)
 
     def mask(self, data: bytes, at: int, end: int, counted: dict[str, int]) -> bytes:
         """The DataRow frames in data[at:end], masked. `counted` gains the cells masked by class."""
@@ -43,7 +46,7 @@ class Plan:
         for index in range(len(self.columns)):
             column: list[bytes | None] = []
             if self.kinds[index] == VALUE:
-                column = apply(self.transforms[index], cells[found], self.classes[index])
+                column = self.maskers[index].mask(cells[found])
                 found += 1
             values.append(column)
         counts = [0] * len(self.columns)
@@ -67,19 +70,22 @@ def copies_clean(analysis: Analysis, decision: Decision) -> bool:
     """Whether COPY … TO STDOUT, whose columns the server does not describe, holds nothing to be masked."""
     if analysis.copied is None:
         return False
-    for classes in analysis.copied:
-        for name in classes:
+    for output in analysis.copied:
+        for name in output.classes:
             if decision.transform(name) != "reveal":
                 return False
     return True
 
 
-def plan_for(body: bytes, analysis: Analysis, catalog: Catalog, decision: Decision) -> Plan | None:
+def plan_for(
+    body: bytes, analysis: Analysis, catalog: Catalog, decision: Decision, names: Names | None = None
+) -> Plan | None:
     """The plan for an answer whose RowDescription body is given; None where every column is proven clean.
+    names: what pseudonyms are made with; without them they are redacted.
 
     A column whose origin the server names is judged by the catalog, if the statement was resolved to that
-    relation; one without origin passes only if its expression holds no column at all, or if the statement
-    touches nothing sensitive.
+    relation; one without origin passes only if lineage proves it clean, or if the statement touches nothing
+    sensitive.
     """
     if not catalog.sensitive and not analysis.sensitive:
         return None
@@ -88,52 +94,89 @@ def plan_for(body: bytes, analysis: Analysis, catalog: Catalog, decision: Decisi
         return None
     described = columns_of(body, 0, len(body))
     width = len(described)
+    aligned = _aligned(described, analysis)
     columns: list[int] = []
-    transforms: list[str] = []
+    maskers: list[Masker] = []
     classes: list[str] = []
     for position in range(width):
         oid, attribute, type_oid, form = described[position]
         if not masked and oid == 0:
             continue
-        found = _classes(oid, attribute, position, width, analysis, catalog)
+        output = _output(position, width, analysis) if aligned else None
+        found = _classes(oid, attribute, output, analysis, catalog)
         if found is not None and not found:
             continue
-        chosen = "redact" if found is None else _strictest(found, decision)
+        bare = is_bare(oid, attribute, output, catalog)
+        chosen = "redact" if found is None else chosen_for(found, bare, decision)
         if chosen == "reveal":
             continue
+        data_class = min(found) if found is not None and len(found) == 1 else "*"
         columns.append(position)
-        transforms.append(for_type(type_oid, chosen, form))
-        classes.append(min(found) if found is not None and len(found) == 1 else "*")
+        maskers.append(Column(chosen, data_class, catalog.compositions, names).masker(type_oid, form))
+        classes.append(data_class)
     if not columns:
         return None
-    return Plan(width, columns, transforms, classes)
+    return Plan(width, columns, maskers, classes)
+
+
+def is_bare(oid: int, attribute: int, output: Output | None, catalog: Catalog) -> bool:
+    """Whether an output is one base column itself: lineage says so; where it says nothing, the server names
+    a column that is no view's (which may be computed)."""
+    if output is not None:
+        return output.bare and (oid == 0 or attribute > 0)
+    relation = catalog.relations.get(oid)
+    return attribute > 0 and relation is not None and relation.view is None
 
 
 def _classes(
-    oid: int, attribute: int, position: int, width: int, analysis: Analysis, catalog: Catalog
+    oid: int, attribute: int, output: Output | None, analysis: Analysis, catalog: Catalog
 ) -> frozenset[str] | None:
-    """The data classes of one output column; None where they can't be told."""
-    if analysis.returning_unproven:
+    """The data classes of one output column; None where they can't be told. Where lineage and the server's
+    origin both tell, what either says holds."""
+    if oid == 0:
+        return None if output is None else output.classes
+    if oid not in analysis.relations:
         return None
-    if oid != 0:
-        if oid not in analysis.relations:
-            return None
-        return catalog.classes(oid, attribute)
+    told = catalog.classes(oid, attribute)
+    if told is None:
+        return None
+    if output is None:
+        return None if analysis.returning_unproven else told
+    return told | output.classes
+
+
+def _aligned(described: list[tuple[int, int, int, int]], analysis: Analysis) -> bool:
+    """Whether each output that a star stands for comes from a relation: else the server has expanded the star
+    to other columns than lineage did, and positions say nothing."""
+    if analysis.starred or len(analysis.head) != len(described):
+        return True
+    for position in range(len(described)):
+        if analysis.head[position] is None and described[position][0] == 0:
+            return False
+    return True
+
+
+def _output(position: int, width: int, analysis: Analysis) -> Output | None:
+    """What lineage tells of one output column; None where it can't."""
+    if not analysis.starred:
+        return analysis.head[position] if len(analysis.head) == width else None
+    if len(analysis.head) + len(analysis.tail) > width:
+        return None
     if position < len(analysis.head):
-        clean = analysis.head[position]
-        if not analysis.starred and len(analysis.head) != width:
-            clean = False
-        return frozenset() if clean else None
+        return analysis.head[position]
     back = width - position
-    if analysis.starred and back <= len(analysis.tail) and len(analysis.head) + len(analysis.tail) <= width:
-        return frozenset() if analysis.tail[len(analysis.tail) - back] else None
-    return None
+    return analysis.tail[len(analysis.tail) - back] if back <= len(analysis.tail) else None
 
 
-def _strictest(found: frozenset[str], decision: Decision) -> str:
-    """One transform for all the classes that a column may hold: where they differ, redact."""
+def chosen_for(found: frozenset[str], bare: bool, decision: Decision) -> str:
+    """One transform for all the classes that a column may hold: where they differ, redact. What shows a part
+    of a value, or stands for it, answers questions about anything but one column itself: then redact."""
     chosen = {decision.transform(name) for name in found}
-    if len(chosen) == 1:
-        return min(chosen)
-    chosen.discard("reveal")
-    return min(chosen) if len(chosen) == 1 else "redact"
+    if len(chosen) > 1:
+        chosen.discard("reveal")
+    if len(chosen) != 1:
+        return "redact"
+    one = min(chosen)
+    if one in ("reveal", "null") or (bare and len(found) == 1):
+        return one
+    return "redact"
