@@ -2,7 +2,7 @@
 
 import pytest
 
-from policy.samples import READ, READS, RESOURCES, REVEAL, context, decide, facts, opened, told
+from policy.samples import READ, READS, RESOURCES, REVEAL, context, decide, facts, faults, opened, told
 from wicketgate.model.decision import Verdict
 from wicketgate.model.statement import Facts
 
@@ -22,6 +22,29 @@ def test_masks() -> None:
     assert masks("mask: {'*': 'null'}", "mask: {email: last4}") == {"*": "null", "email": "last4"}
     assert masks("mask: {'*': 'null'}", "mask: {'*': last4}") == {"*": "redact"}
     assert masks("mask: {email: last4}, when: statement.does('drop')") == {"*": "redact"}
+
+
+@pytest.mark.parametrize(
+    ("written", "transform"),
+    [
+        ("truncate", "truncate"),
+        ("{truncate: month}", "truncate:month"),
+        ("{truncate: year}", "truncate:year"),
+        ("{truncate: 1000}", "truncate:1000"),
+        ("pseudonym", "pseudonym:identity"),
+        ("{pseudonym: identity}", "pseudonym:identity"),
+        ("{pseudonym: task}", "pseudonym:task"),
+        ("{pseudonym: all}", "pseudonym:all"),
+    ],
+)
+def test_masks_with_an_option(written: str, transform: str) -> None:
+    assert masks(f"mask: {{email: {written}}}")["email"] == transform
+
+
+def test_masks_that_differ_in_their_option_differ() -> None:
+    assert masks("mask: {email: truncate}", "mask: {email: {truncate: month}}")["email"] == "redact"
+    assert masks("mask: {email: pseudonym}", "mask: {email: {pseudonym: all}}")["email"] == "redact"
+    assert masks("mask: {email: pseudonym}", "mask: {email: {pseudonym: identity}}")["email"] != "redact"
 
 
 def test_an_unknown_mask_masks() -> None:
@@ -113,6 +136,18 @@ def test_what_may_be_asked_of_hidden_values(mode: str, asked: str, kind: str | N
     assert (decision.denial.kind if decision.denial else None) == kind
     revealed = opened(f"{READS}, {{name: v, {REVEAL}}}", resources=resources).decide(statement, context())
     assert revealed.verdict is Verdict.PERMIT
+
+
+def test_what_a_resource_says_of_its_columns_is_checked() -> None:
+    def wrong(line: str) -> str:
+        return "\n".join(faults(RESOURCES.replace("    sensitive:", f"    {line}\n    sensitive:")))
+
+    assert "no column here is 'mail'" in wrong("predicates: {mail: allow}")
+    assert "can't be 'never'" in wrong("predicates: {email: never}")
+    assert "schema.table.column" in wrong("clean: [notes]")
+    assert "is sensitive as well" in wrong("clean: [public.customers.email]")
+    assert wrong("clean: [public.notes.body]") == ""
+    assert wrong("detect: []") == ""
 
 
 def test_the_strictest_of_several_classes_is_told() -> None:

@@ -73,7 +73,10 @@ class Catalogs:
         for key, (resource, database) in wanted.items():
             if key in self._watched:
                 watched = self._watched[key]
-                if watched.resource.sensitive != resource.sensitive:
+                if (watched.resource.sensitive, watched.resource.clean) != (
+                    resource.sensitive,
+                    resource.clean,
+                ):
                     watched.stale.set()
                 watched.resource = resource
             else:
@@ -109,6 +112,8 @@ class Catalogs:
         if fresh:
             await self._store.inherit(resource, database, sorted(fresh))
             known |= fresh
+            for column, data_class in sorted(fresh):
+                self._log(f"{key}: {column} holds {data_class} from now on: a statement copies it there")
             await self._read(key, watched, self._protocols[watched.resource.protocol])
         if watched.closed is not None:
             raise GatewayError("the catalog can't be read", watched.closed)

@@ -47,6 +47,7 @@ class Resource:
 
     sensitive: database -> qualified column (`schema.table.column`) -> data class.
     predicates: data class (`*`: all others) -> what a statement may ask of its values: one of PREDICATES.
+    clean: qualified columns that hold nothing sensitive, whatever was copied into them.
     detect: data classes that are looked for in values; None: the usual ones, if anything is sensitive here.
     settings: the protocol's own options, already validated by the protocol's schema.
     ca_file: PEM bundle for verify-ca and verify-full; None means the system's.
@@ -65,6 +66,7 @@ class Resource:
     ca_file: str | None = None
     predicates: Mapping[str, str] = field(default_factory=dict)
     detect: tuple[str, ...] | None = None
+    clean: frozenset[str] = frozenset()
 
     def predicate(self, data_class: str) -> str:
         """What a statement may ask of values of this class."""

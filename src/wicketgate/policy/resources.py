@@ -25,7 +25,8 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?"
 _RESERVED: Final = frozenset({"reveal", "redact", "null"})
 
 _KEYS: Final = frozenset(
-    "protocol address databases tls ca_file labels accounts sensitive predicates detect settings".split()
+    """protocol address databases tls ca_file labels accounts sensitive predicates clean detect
+    settings""".split()
 )
 
 
@@ -93,6 +94,7 @@ def _resource(reading: Reading, name: str, node: Node, protocols: Mapping[str, P
     predicates: Mapping[str, str] = {}
     if "predicates" in keys:
         predicates = _predicates(reading, keys["predicates"], sensitive)
+    clean = _clean(reading, keys.get("clean"), sensitive, protocol)
     settings = _settings(reading, keys.get("settings"), node, protocol)
     if len(reading.problems) > before:
         raise Invalid
@@ -110,6 +112,7 @@ def _resource(reading: Reading, name: str, node: Node, protocols: Mapping[str, P
         ca_file,
         predicates,
         _detect(reading, keys.get("detect")),
+        clean,
     )
 
 
@@ -219,6 +222,22 @@ def _predicates(
                 raise reading.fail(entry, f"no column here is {data_class!r}{near(data_class, known)}")
             found[data_class] = reading.choice(entry, f"predicates: {data_class}", PREDICATES)
     return found
+
+
+def _clean(
+    reading: Reading, node: Node | None, sensitive: Mapping[str, Mapping[str, str]], protocol: ProtocolRules
+) -> frozenset[str]:
+    """Columns that take over no data class from what is copied into them."""
+    found = set()
+    for each, column in reading.texts(node, "clean") if node is not None else ():
+        try:
+            protocol.check_column(column)
+        except ValueError as error:
+            raise reading.fail(each, f"{column!r}: {error}") from None
+        if any(column in columns for columns in sensitive.values()):
+            raise reading.fail(each, f"{column!r} is sensitive as well")
+        found.add(column)
+    return frozenset(found)
 
 
 def _detect(reading: Reading, node: Node | None) -> tuple[str, ...] | None:

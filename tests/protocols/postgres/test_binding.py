@@ -1,5 +1,6 @@
 """Bindings of sensitive names: they follow the column through renames, and a name that never bound closes."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -89,6 +90,13 @@ def test_a_column_that_took_over_a_class_is_bound_as_soon_as_it_is_there() -> No
     catalog = load(renamed, SSN.sensitive["d"], {})
     assert catalog.classes(12, 1) == {"email"}
     assert catalog.classes(11, 2) == {"national-id"}
+
+
+def test_what_the_operator_calls_clean_is_let_go() -> None:
+    tables = {"people": {"id": 1, "ssn": 2}, "notes": {"id": 1, "body": 2}}
+    first = bind(None, raw(**tables), SSN, "d", COPIED)
+    clean = dataclasses.replace(SSN, clean=frozenset({"public.notes.body"}))
+    assert bound(bind(first, raw(**tables), clean, "d", COPIED)) == [ROW]
 
 
 def test_a_column_may_hold_several_classes() -> None:

@@ -39,7 +39,11 @@ def bind(
     bound = [row for row in earlier.get("bound", ()) if (row[1], row[2]) in alive]
     known = set(earlier.get("known", ()))
     missing: list[str] = []
-    inherited = {f"{column}={data_class}": data_class for column, data_class in inherits}
+    inherited = {
+        f"{column}={data_class}": data_class
+        for column, data_class in inherits
+        if column not in resource.clean
+    }
     for key, data_class in [*wanted.items(), *inherited.items()]:
         name = key.rpartition("=")[0] if key in inherited else key
         relation, _, column = name.rpartition(".")
