@@ -27,7 +27,7 @@ def check_column(key: str) -> None:
         raise ValueError("a sensitive column is written schema.table.column")
 
 
-ALL = frozenset({"redact", "null", "last4", "partial", "truncate"})
+ALL = frozenset({"redact", "null", "last4", "partial", "truncate", "pseudonym"})
 PROTOCOLS = {
     "postgres": ProtocolRules("postgres", 5432, validate, check_column, ALL),
     "plain": ProtocolRules(

@@ -190,7 +190,39 @@ RULE_FAULTS = [
         "21:26: no resource has a column of the data class 'e-mail'; did you",
     ),
     ("rules: [{name: a, mask: {email: last5}}]", "21:33: mask can't be 'last5'"),
-    ("rules: [{name: a, mask: {email: pseudonym}}]", "21:33: pseudonym is not there yet"),
+    ("rules: [{name: a, mask: {email: 5}}]", "21:33: mask must be text, not a number"),
+    ("rules: [{name: a, mask: {email: {}}}]", "21:33: a mask with an option has one key"),
+    ("rules: [{name: a, mask: {email: {truncate: year, null: 1}}}]", "21:33: "),
+    ("rules: [{name: a, mask: {email: {last4: 4}}}]", "21:33: last4 takes no option: write `last4`"),
+    (
+        "rules: [{name: a, mask: {email: {truncat: year}}}]",
+        "mask can't be 'truncat'; did you mean 'truncate'?",
+    ),
+    ("rules: [{name: a, mask: {email: {reveal: all}}}]", "21:33: mask can't be 'reveal'"),
+    ("rules: [{name: a, mask: {email: {truncate: week}}}]", "21:44: truncate can't be 'week'"),
+    (
+        "rules: [{name: a, mask: {email: {truncate: 0}}}]",
+        "21:44: truncate must be from 2 to 1000000000000000",
+    ),
+    ("rules: [{name: a, mask: {email: {truncate: 1}}}]", "21:44: truncate must be from 2 to"),
+    ("rules: [{name: a, mask: {email: {truncate: -10}}}]", "21:44: truncate must be from 2 to"),
+    ("rules: [{name: a, mask: {email: {truncate: 10000000000000000}}}]", "21:44: truncate must be from 2 to"),
+    ("rules: [{name: a, mask: {email: {truncate: 0.5}}}]", "21:44: truncate must be month, year or a whole"),
+    ("rules: [{name: a, mask: {email: {truncate: true}}}]", "21:44: truncate must be month, year or a whole"),
+    ("rules: [{name: a, mask: {email: {truncate: '100'}}}]", "21:44: truncate can't be '100'"),
+    (
+        "rules: [{name: a, mask: {email: {truncate: [year]}}}]",
+        "21:44: truncate must be month, year or a whole",
+    ),
+    (
+        "rules: [{name: a, mask: {email: {pseudonym: tasks}}}]",
+        "pseudonym can't be 'tasks'; did you mean 'task'?",
+    ),
+    ("rules: [{name: a, mask: {email: {pseudonym: 1}}}]", "21:45: pseudonym must be text, not a number"),
+    (
+        "rules: [{name: a, mask: {email: 'truncate:year'}}]",
+        "can't be 'truncate:year': write `{truncate: year}`",
+    ),
     ("rules: [{name: a, mask: {email: reveal}}]", "21:33: a mask can't be reveal"),
     (
         f"rules: [{{name: a, reveal: [phone], {GIVES}}}]",
@@ -279,6 +311,8 @@ def test_what_a_protocol_cannot_honour() -> None:
     )
     assert chosen.closed == {"two": "plain can't mask with last4"}
     assert chosen.warnings == ("f:6:63: the resource 'two' is closed: plain can't mask with last4",)
+    optioned = faults(f"{LABELS}  - {{name: m, resources: [one, two], mask: {{email: {{truncate: year}}}}}}")
+    assert optioned == ["wicket.yaml:6:52: plain can't mask with truncate, and the resource 'two' needs it"]
     observed = load(f"{LABELS}  - {{name: m, mask: {{email: last4}}, enforce: observe}}", "f", PROTOCOLS)
     assert observed.closed == {}
 

@@ -250,7 +250,7 @@ class Pseudonyms:
         sealed = binascii.a2b_base64(text.translate(_FROM_URL))
         size = len(sealed) - 16
         tag = sealed[:16]
-        blocks = b"".join(tag[:15] + bytes([tag[15] ^ block]) for block in range((size + 15) // 16))
+        blocks = b"".join([tag[:15] + bytes([tag[15] ^ block]) for block in range((size + 15) // 16)])
         found: tuple[str, bytes] | None = None
         for scope in scopes:
             subkeys = self._subkeys(version, scope)

@@ -40,6 +40,10 @@ _KEYS: Final = frozenset(
 _LIMIT: Final = re.compile(r"([1-9][0-9]{0,14}) per (session|hour)")
 _WITHIN: Final = re.compile(r"([1-9][0-9]{0,5})(s|m|h)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
+OPTIONS: Final = {"truncate": ("month", "year"), "pseudonym": ("identity", "task", "all")}
+"""What may stand behind a mask. truncate also takes a whole number: the size of a bucket."""
+
+LARGEST_BUCKET: Final = 10**15
 UNBOUNDED: Final = ("permit", "reveal")
 """What a rule gives. One that gives must say to whom and on what."""
 
@@ -156,14 +160,37 @@ def _mask(
 
 
 def _transform(reading: Reading, node: Node, known: frozenset[str]) -> str:
+    """`last4`, or with an option `{truncate: month}`, as a decision has it: `last4`, `truncate:month`."""
     if node.value is None:  # an unquoted null in YAML
         return "null"
+    if isinstance(node.value, dict):
+        return _optioned(reading, node, known)
     text = reading.text(node, "mask")
-    if text == "pseudonym":
-        raise reading.fail(node, "pseudonym is not there yet: use redact, null, last4, partial or truncate")
     if text == "reveal":
         raise reading.fail(node, "a mask can't be reveal: write `reveal: [class]`")
-    return reading.choice(node, "mask", known)
+    name, colon, option = text.partition(":")
+    if colon and name in OPTIONS:
+        raise reading.fail(node, f"mask can't be {text!r}: write `{{{name}: {option or OPTIONS[name][0]}}}`")
+    chosen = reading.choice(node, "mask", known)
+    return "pseudonym:identity" if chosen == "pseudonym" else chosen
+
+
+def _optioned(reading: Reading, node: Node, known: frozenset[str]) -> str:
+    entries = reading.keys(node, "mask")
+    if len(entries) != 1:
+        raise reading.fail(node, "a mask with an option has one key: `{truncate: month}`, `{pseudonym: all}`")
+    [(name, entry)] = entries.items()
+    if name not in OPTIONS:
+        if name in known:
+            raise reading.fail(node, f"{name} takes no option: write `{name}`")
+        raise reading.fail(node, f"mask can't be {name!r}{near(name, OPTIONS)}")
+    if name not in known:
+        raise reading.fail(node, f"mask can't be {name!r}{near(name, known)}")
+    if name == "truncate" and type(entry.value) is int:
+        return f"truncate:{reading.integer(entry, 'truncate', 2, LARGEST_BUCKET)}"
+    if not isinstance(entry.value, str) and name == "truncate":
+        raise reading.fail(entry, f"truncate must be month, year or a whole number, not {entry.noun}")
+    return f"{name}:{reading.choice(entry, name, OPTIONS[name])}"
 
 
 def _check_honoured(
@@ -172,9 +199,10 @@ def _check_honoured(
     """A mask that a protocol can't honour: refused where the resource is named, else that is closed."""
     for name in selected.names:
         protocol = ground.resources[name].protocol
-        if transform in ground.protocols[protocol].transforms:
+        name_only = transform.partition(":")[0]
+        if name_only in ground.protocols[protocol].transforms:
             continue
-        message = f"{protocol} can't mask with {transform}"
+        message = f"{protocol} can't mask with {name_only}"
         if selected.named:
             reading.problems.add(node, f"{message}, and the resource {name!r} needs it")
         elif not observe:
