@@ -4,9 +4,10 @@ It must never take a piece of a longer number for a card's."""
 from mypy_extensions import i64
 
 from wicketgate.masking.detect import checksums
-from wicketgate.masking.detect.chains import DASH, DOT, MIXED, SLASH, SPACE, Chain
+from wicketgate.masking.detect.chains import DASH, DOT, MIXED, SLASH, SPACE, Chain, lone
 from wicketgate.masking.detect.classes import Found
-from wicketgate.masking.detect.columns import NEAR_CARD, NEAR_OTHER, Sense, behind, near
+from wicketgate.masking.detect.columns import Sense
+from wicketgate.masking.detect.nearby import CARD, OTHER, behind, near
 
 
 def card(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
@@ -18,21 +19,9 @@ def card(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
         return -1
     size = chain.length(first)
     if size >= 12:
-        if size > 19 or not chain.lone(first, first):
-            return -1
-        hinted = sense.card
-        digits = cell[chain.starts[first] : chain.ends[first]]
-        if not checksums.luhn(digits):
-            return -1
         start = chain.starts[first]
         end = chain.ends[first]
-        if not hinted and (size < 15 or size > 16 or sense.other or not checksums.card(digits, False)):
-            hinted = near(NEAR_CARD, cell, start, end)
-            if not hinted:
-                return -1
-        if not hinted and behind(NEAR_OTHER, cell, start):
-            return -1
-        if not checksums.card(digits, hinted):
+        if not bare_card(cell, start, end, sense):
             return -1
         found.append(("payment-card", start, end))
         return first
@@ -56,6 +45,24 @@ def card(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
             return last
         last += 1
     return -1
+
+
+def bare_card(cell: bytes, start: i64, end: i64, sense: Sense) -> bool:
+    """Whether digits without separators are a card's number."""
+    size = end - start
+    if size < 12 or size > 19:
+        return False
+    lead: i64 = cell[start]
+    if lead < 50 or lead > 56:
+        return False
+    digits = cell[start:end]
+    if not checksums.luhn(digits) or not lone(cell, start, end):
+        return False
+    if sense.card:
+        return checksums.card(digits, True)
+    if (size == 15 or size == 16) and not sense.other and checksums.card(digits, False):
+        return not behind(OTHER, cell, start) or near(CARD, cell, start, end)
+    return checksums.card(digits, True) and near(CARD, cell, start, end)
 
 
 def _plain_gap(chain: Chain, group: i64) -> bool:
@@ -95,10 +102,8 @@ def _check_card(chain: Chain, first: i64, last: i64, sense: Sense) -> bool:
     size: i64 = len(digits)
     start = chain.starts[first]
     if (size == 15 or size == 16) and checksums.card(digits, False):
-        return not behind(NEAR_OTHER, chain.cell, start) or near(
-            NEAR_CARD, chain.cell, start, chain.ends[last]
-        )
+        return not behind(OTHER, chain.cell, start) or near(CARD, chain.cell, start, chain.ends[last])
     if size == 14 and chain.length(first) == 4:
         return checksums.card(digits, True)
-    hinted = sense.card or near(NEAR_CARD, chain.cell, start, chain.ends[last])
+    hinted = sense.card or near(CARD, chain.cell, start, chain.ends[last])
     return hinted and checksums.card(digits, True)

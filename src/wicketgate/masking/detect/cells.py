@@ -4,6 +4,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from wicketgate.masking.detect import assignments, codes, emails, networks, numbers, tokens
@@ -31,43 +32,6 @@ BACKSLASHED: Final = 4
 Edit = tuple[str, int, int, int]
 """(data class, start, end, style): style is a sum of QUOTED, HEX and BACKSLASHED."""
 
-_OTHER: Final = 0
-_DIGIT: Final = 1
-_LETTER: Final = 2
-_BODY: Final = 3
-_DOT: Final = 4
-_DASH: Final = 5
-_COLON: Final = 6
-_SIGN: Final = 7
-_EQUALS: Final = 8
-_HIGH: Final = 9
-_BACKSLASH: Final = 10
-
-
-def _kind(code: int) -> int:
-    if 48 <= code <= 57:
-        return _DIGIT
-    if 65 <= code <= 90 or 97 <= code <= 122:
-        return _LETTER
-    if code >= 128:
-        return _HIGH
-    return {
-        ord("."): _DOT,
-        ord("-"): _DASH,
-        ord(":"): _COLON,
-        ord("@"): _SIGN,
-        ord("%"): _SIGN,
-        ord("="): _EQUALS,
-        ord("\\"): _BACKSLASH,
-        ord("_"): _BODY,
-        ord("/"): _BODY,
-        ord("+"): _BODY,
-        ord("~"): _BODY,
-    }.get(code, _OTHER)
-
-
-_KINDS: Final = bytes(_kind(code) for code in range(256))
-
 Sensing = Callable[[str], Sense]
 Extra = Callable[[bytes, Sense, list[Found]], None]
 
@@ -78,6 +42,7 @@ class Cells:
     def __init__(self, sensing: Sensing, extra: Extra | None) -> None:
         self._sensing: Final = sensing
         self._extra: Final = extra
+        self._found: Final[list[Found]] = []
 
     def find(self, cell: bytes, sense: Sense, edits: list[Edit], as_json: bool) -> None:
         """Adds what one cell holds to `edits`, in no order, overlapping maybe.
@@ -98,12 +63,13 @@ class Cells:
             and self._bytea(cell, sense, edits)
         ):
             return
-        found: list[Found] = []
+        found = self._found
         self.text(cell, sense, found)
         if found:
             style = QUOTED if as_json and not (first == 34 or first == 123 or first == 91) else 0
             for data_class, start, end in found:
                 edits.append((data_class, 0 if style else start, size if style else end, style))
+            found.clear()
 
     # -- inside of a cell ----------------------------------------------------------------------------------
     def _structured(self, cell: bytes, sense: Sense, edits: list[Edit], depth: i64) -> bool:
@@ -183,41 +149,81 @@ class Cells:
         signs: i64 = 0
         equals: i64 = 0
         high = False
-        run: i64 = 0
-        longest: i64 = 0
+        run: i64 = 0  # characters since the last one that no key holds
+        spelt = False  # one of them is a letter
+        long: i64 = -1  # where the first run begins that is long enough for a key
+        last: i64 = 0  # what came before: 1 a letter, 2 a digit
+        single = False  # a capital that stands alone so far
+        mixed = False  # letters and digits touch, or a capital stands alone: no plain words and numbers
+        first_digit: i64 = size
+        last_digit: i64 = 0
         at: i64 = 0
+        word: i64 = 0
+        left: i64 = 0
         while at < size:
-            kind: i64 = _KINDS[cell[at]]
-            if kind == _LETTER:
+            # eight bytes a read: an index costs as much as a whole word
+            if left == 0:
+                if at + 8 <= size:
+                    word = read_i64_le(cell, at)
+                    left = 8
+                elif size >= 8:
+                    left = size - at
+                    word = read_i64_le(cell, size - 8) >> ((8 - left) * 8)
+                else:
+                    word = cell[at]
+                    left = 1
+            code: i64 = word & 255
+            word >>= 8
+            left -= 1
+            at += 1
+            if 97 <= code <= 122 or 65 <= code <= 90:
                 letters += 1
                 run += 1
-            elif kind == _DIGIT:
+                spelt = True
+                if last == 2:
+                    mixed = True
+                single = last == 0 and code <= 90
+                last = 1
+                continue
+            if 48 <= code <= 57:
+                if digits == 0:
+                    first_digit = at - 1
                 digits += 1
+                last_digit = at
                 run += 1
-            elif kind == _OTHER:
-                if run > longest:
-                    longest = run
-                run = 0
-            else:
+                if last == 1:
+                    mixed = True
+                last = 2
+                continue
+            if single:
+                mixed = mixed or last == 1
+                single = False
+            last = 0
+            if code == 45:
+                dashes += 1
                 run += 1
-                if kind == _DOT:
-                    dots += 1
-                elif kind == _DASH:
-                    dashes += 1
-                elif kind == _COLON:
-                    colons += 1
-                elif kind == _SIGN:
-                    signs += 1
-                elif kind == _EQUALS:
-                    equals += 1
-                elif kind == _HIGH:
-                    high = True
-                    run = 0
-                elif kind == _BACKSLASH:
-                    run = 0
-            at += 1
-        if run > longest:
-            longest = run
+                continue
+            if code == 95 or code == 47 or code == 43:
+                run += 1
+                continue
+            if run >= tokens.LEAST and spelt and long < 0:
+                long = at - 1 - run
+            run = 0
+            spelt = False
+            if code == 46:
+                dots += 1
+            elif code == 58:
+                colons += 1
+            elif code == 64 or code == 37:
+                signs += 1
+            elif code == 61:
+                equals += 1
+            elif code >= 128:
+                high = True
+        if run >= tokens.LEAST and spelt and long < 0:
+            long = size - run
+        if single and last == 1:
+            mixed = True
         if high and FOLDABLE.search(cell) is not None:
             folded = fold(cell)
             inner: list[Found] = []
@@ -238,19 +244,19 @@ class Cells:
             if 19 <= size <= 32 and colons >= 2 and dashes >= 2 and _moment(cell) and not sense.birth:
                 return
             if digits >= 7 or dots >= 3 or (digits >= 5 and letters >= 3) or sense.birth or sense.phone:
-                numbers.find(cell, sense, found)
-            if letters > 0 and (digits >= 7 or size >= 10):
+                numbers.find(cell, sense, found, first_digit, last_digit)
+            if mixed and (digits >= 7 or size >= 10):
                 codes.find(cell, sense, found)
-        if (colons > 0 or equals > 0) and (equals > 0 or letters >= 3):
+        if equals > 0 or (colons > 0 and letters >= 3):
             assignments.find(cell, found)
-        if (digits + letters >= 12 and (colons >= 2 or dashes >= 5 or dots == 2)) or (
-            colons >= 2 and digits + letters >= 2
-        ):
+        if (colons >= 2 and digits + letters >= 2) or (digits + letters >= 12 and (dashes >= 5 or dots == 2)):
             networks.find(cell, sense, found)
-        if (longest >= tokens.LEAST or dashes >= 10) and letters > 0:
-            tokens.find(cell, sense, found)
-            if letters >= 16 and size > longest:
+        if long >= 0:
+            tokens.find(cell, sense, found, long)
+            if letters >= 16:
                 assignments.headers(cell, found)
+        if dashes >= 10 or (colons > 0 and dashes >= 2):
+            tokens.private_keys(cell, found)
 
     def _plain(self, cell: bytes, sense: Sense, found: list[Found]) -> None:
         """All finders: for a text that was folded."""
@@ -262,11 +268,12 @@ class Cells:
         if self._extra is not None:
             self._extra(cell, sense, found)
         emails.find(cell, found)
-        numbers.find(cell, sense, found)
+        numbers.find(cell, sense, found, 0, len(cell))
         codes.find(cell, sense, found)
         assignments.find(cell, found)
         networks.find(cell, sense, found)
-        tokens.find(cell, sense, found)
+        tokens.find(cell, sense, found, 0)
+        tokens.private_keys(cell, found)
         assignments.headers(cell, found)
 
 

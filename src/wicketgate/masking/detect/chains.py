@@ -33,24 +33,8 @@ class Chain:
         return self.ends[group] - self.starts[group]
 
     def lone(self, first: i64, last: i64) -> bool:
-        """Whether these groups stand for themselves: no letter beside them, no decimal point."""
-        cell = self.cell
-        start = self.starts[first]
-        end = self.ends[last]
-        if start > 0:
-            before: i64 = cell[start - 1]
-            if wordlike(before):
-                return False
-            if start > 1 and (before == DOT or before == 44) and digit(cell[start - 2]):
-                return False
-        size: i64 = len(cell)
-        if end < size:
-            after: i64 = cell[end]
-            if wordlike(after) and after != 95:
-                return False
-            if end + 1 < size and (after == DOT or after == 44) and digit(cell[end + 1]):
-                return False
-        return True
+        """Whether these groups stand for themselves."""
+        return lone(self.cell, self.starts[first], self.ends[last])
 
     def apart(self, first: i64, last: i64) -> bool:
         """Besides, no dash ties them to a further group: not a piece of a UUID or a longer code."""
@@ -58,12 +42,28 @@ class Chain:
             return False
         if last + 1 < len(self.starts) and self.seps[last] == DASH:
             return False
-        start = self.starts[first]
-        end = self.ends[last]
-        cell = self.cell
-        if start > 1 and cell[start - 1] == DASH and wordlike(cell[start - 2]):
+        return untied(self.cell, self.starts[first], self.ends[last])
+
+
+def lone(cell: bytes, start: i64, end: i64) -> bool:
+    """Whether no letter stands beside these digits, and no decimal point or comma."""
+    if start > 0:
+        left: i64 = cell[start - 1]
+        if wordlike(left) or ((left == DOT or left == 44) and start > 1 and digit(cell[start - 2])):
             return False
-        return not (end + 1 < len(cell) and cell[end] == DASH and wordlike(cell[end + 1]))
+    size: i64 = len(cell)
+    if end < size:
+        right: i64 = cell[end]
+        if wordlike(right) or ((right == DOT or right == 44) and end + 1 < size and digit(cell[end + 1])):
+            return False
+    return True
+
+
+def untied(cell: bytes, start: i64, end: i64) -> bool:
+    """Whether no dash ties these digits to a word."""
+    if start > 1 and cell[start - 1] == DASH and wordlike(cell[start - 2]):
+        return False
+    return not (end + 1 < len(cell) and cell[end] == DASH and wordlike(cell[end + 1]))
 
 
 def digit(code: i64) -> bool:

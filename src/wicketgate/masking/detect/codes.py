@@ -7,7 +7,8 @@ from mypy_extensions import i64
 
 from wicketgate.masking.detect import checksums
 from wicketgate.masking.detect.classes import Found
-from wicketgate.masking.detect.columns import NEAR_NATIONAL, NEAR_OTHER, Sense, behind, near
+from wicketgate.masking.detect.columns import Sense
+from wicketgate.masking.detect.nearby import NATIONAL, OTHER, behind, near
 
 # SWIFT IBAN registry: country and length
 _IBAN: Final[dict[bytes, int]] = {
@@ -136,7 +137,7 @@ def _dni(cell: bytes, start: i64, end: i64, digits: i64, sense: Sense, found: li
             return
         if end + 2 < size and _word(cell[end + 2]):
             return
-        if cell[end] == 32 and not (sense.national or near(NEAR_NATIONAL, cell, start, end)):
+        if cell[end] == 32 and not (sense.national or near(NATIONAL, cell, start, end)):
             return
         letter = cell[end + 1]
         body = cell[start:end]
@@ -161,8 +162,8 @@ def _spanish(
         return
     if stop + 1 < len(cell) and cell[stop] == 45 and _word(cell[stop + 1]):
         return
-    doubtful = (sense.other or letter >= 97 or behind(NEAR_OTHER, cell, start)) and not sense.national
-    if doubtful and not near(NEAR_NATIONAL, cell, start, stop):
+    doubtful = (sense.other or letter >= 97 or behind(OTHER, cell, start)) and not sense.national
+    if doubtful and not near(NATIONAL, cell, start, stop):
         return
     found.append(("national-id", start, stop))
 
@@ -223,5 +224,5 @@ def _pan(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) ->
     text = cell[start:end].upper()
     if not (text[:5].isalpha() and text[5:9].isdigit() and text[9:].isalpha() and text[3] in b"ABCFGHJLPT"):
         return
-    if sense.national or near(NEAR_NATIONAL, cell, start, end):
+    if sense.national or near(NATIONAL, cell, start, end):
         found.append(("national-id", start, end))

@@ -1,10 +1,8 @@
-"""What a column's name says of its values, and which words near a value say what it is (compiled).
+"""What a column's name says of its values (compiled).
 A name alone proves nothing: it only raises or lowers what a value by itself leaves open."""
 
 import re
 from typing import Final
-
-from mypy_extensions import i64
 
 _ALIKE: Final = (
     (
@@ -172,95 +170,3 @@ def sense(name: str) -> Sense:
 
 BLANK: Final = Sense("", False, False, "")
 """Text that stands in no column."""
-
-
-def _near(*alternatives: str) -> "re.Pattern[bytes]":
-    return re.compile(rb"(?:^|[^a-z])(?:" + "|".join(alternatives).encode() + rb")(?:[^a-z]|$)")
-
-
-NEAR_PHONE: Final = _near(
-    r"phones?", r"tele?phones?", "tel", "mobile", "cell", "fax",
-    "call(?:ed|ing|s)?(?: me| us| him| her| back)?", "whatsapp", "sms", "text(?:ed)? me", "dial",
-    "reach(?:ed)? (?:me|us|him|her)", "ring", "hotline", "contact(?: no| number)?", "telefon(?:nummer|nr)?",
-    "handy(?:nummer)?", "rufnummer", "mobil(?:nummer|e|funk)?", "anruf(?:en)?", "erreichbar",
-    "t(?:é|É|e)l(?:é|É|e)phone", "t(?:é|É|e)l", "portable", "appel(?:er|ez)?", "tel(?:é|É|e)fono?",
-    "m(?:ó|Ó|o)vil", "celular", "llam(?:ar|e|a)", "cellulare", "chiam(?:are|a)", "telefoon(?:nummer)?",
-    "mobiel", "bel(?:len)?", "kom(?:ó|Ó|o)rka", "telefone", "ligar", "ligue", "numer telefonu", "voicemail",
-    "msisdn",
-)  # fmt: skip
-NEAR_CARD: Final = _near(
-    "cards?", "visa", "mastercard", "amex", "american express", "maestro", "diners", "discover", "jcb",
-    "unionpay", "cc", "pan", "credit", "debit", "kreditkarte", "karte(?:nnummer)?",
-    "carte(?: bancaire| bleue)?", "tarjeta", "carta di credito", "carta", "creditcard", "cart(?:ã|Ã|a)o",
-    "karta", "karty", "kaart(?:nummer)?",
-)  # fmt: skip
-NEAR_NATIONAL: Final = _near(
-    "ssn", r"social(?: security)?", "soc(?:ial)? sec", "ss#", "itin", "tin", "tax[- ]?(?:id|payer|number|no)",
-    "national id", "steuer-?(?:id(?:entifikationsnummer)?|nummer|nr)?", "idnr", "steuerliche",
-    "rentenversicherung(?:snummer)?", "sv-?nummer", "sozialversicherung(?:snummer)?", "nir", "insee",
-    "s(?:é|É|e)curit(?:é|É|e) sociale", "num(?:é|e)ro de s(?:é|e)cu", "dni", "nif", "nie", "codice fiscale",
-    "cod\\.? fisc(?:ale)?", "c\\.f\\.", "bsn", "burgerservicenummer", "sofinummer", "sofi", "pesel", "cpf",
-    "aadhaar", "aadhar", "uid(?:ai)?", "pan", "income tax", "identity (?:card|number|no)",
-    "id (?:card|number|no)", "citizen", "personal (?:id|number)", "ausweis(?:nummer)?", "documento",
-)  # fmt: skip
-NEAR_BIRTH: Final = _near(
-    "born(?: on)?", "birth(?:day|date)?", "d\\.?o\\.?b\\.?", "date of birth", "geb(?:oren|\\.)?(?: am)?",
-    "geburts(?:datum|tag)", "n(?:é|É)(?:e|\\(e\\))?(?: le)?", "naissance", "nacid[oa](?: el)?", "nacimiento",
-    "fecha de nac\\.?", "nat[oa] il", "nat[oa]", "nascita", "geboren(?: op)?", "geboortedatum",
-    "ur(?:odz(?:ony|ona|enia))?\\.?", "nascid[oa](?: em)?", "nascimento",
-)  # fmt: skip
-NEAR_IP: Final = _near(
-    "ip(?:v4|v6)?", "address", "addr", "host", "from", "client", "remote", "server", "dns", "ping",
-    "connect(?:ed|ion)?", "src", "dst", "peer", "login", "gateway", "via", "port",
-)  # fmt: skip
-NEAR_VERSION: Final = re.compile(
-    rb"(?:^|[^a-z])(?:v|ver|vers|version|versions|release|released|rev|revision|build|firmware|fw|oid"
-    rb"|section|sec|chapter|clause"
-    rb"|upgrade|upgraded|downgrade|installed|chrome|chromium|safari|firefox|edge|edg|kernel|driver|sdk"
-    rb"|package|pkg|nuget|dll|assembly|schema|semver|agent|>=|<=|==|~>)[ \t:=/.(\"']*(?:v|to |from )?$"
-)
-NEAR_SECRET: Final = _near(
-    "secrets?", "tokens?", "api[-_ ]?keys?", "access[-_ ]?keys?", "private[-_ ]?key", "signing[-_ ]?key",
-    "encryption[-_ ]?key", "credentials?", "passwords?", "passwd", "pwd", "bearer",
-    "auth(?:orization)?[-_ ]?(?:key|token|code)?", "account[-_ ]?key",
-    "shared[-_ ]?access[-_ ]?(?:key|signature)", "client[-_ ]?secret", "aws", "azure",
-)  # fmt: skip
-NEAR_HASH: Final = _near(
-    "sha-?(?:1|224|256|384|512)?", "md5", "hash(?:es|ed)?", "digest", "checksum", "commit", "etag",
-    "fingerprint", "integrity", "crc32", "rev(?:ision)?", "merkle", "block", "tx", "txid", "image", "layer",
-    "blob", "trace", "span", "request", "correlation", "uuid", "guid",
-)  # fmt: skip
-NEAR_OTHER: Final = re.compile(
-    rb"(?:^|[^a-z])(?:order|orders|ordernr|invoice|inv|receipt|tracking|track|awb|waybill|shipment|parcel"
-    rb"|package|isbn|issn|ean|upc|gtin"
-    rb"|sku|serial|imei|ref|reference|ticket|case|build|version|part|item|product|batch|lot|bestellung"
-    rb"|bestellnummer|rechnung|sendung"
-    rb"|sendungsnummer|commande|facture|pedido|factura|ordine|fattura|zam(?:\xc3\xb3|o)wienie|faktura"
-    rb"|bestelling|account|acct|customer|konto"
-    rb"|transaction|txn|transfer|confirmation|booking|reservation|rma|po|epoch|timestamp|ts|id|uid|pid|job"
-    rb"|seq|lsn|offset|size"
-    rb"|bytes|total|amount|article|artikel|model|meter|policy|claim|contract|file|doc|document|request"
-    rb"|session|trace|usps|ups|fedex|dhl|event|row|rows|user_id)"
-    rb"(?:[ _-]?(?:no|nr|num|number|id|code|key|ref|nummer))?\.?[\s:=#\"'({]*$"
-)
-
-BEFORE: Final = 48
-AFTER: Final = 28
-"""Bytes before and behind a value in which words count."""
-
-
-def near(words_near: "re.Pattern[bytes]", cell: bytes, start: i64, end: i64) -> bool:
-    """Whether one of these words stands close before or behind the value."""
-    if start > 1:
-        low = start - BEFORE if start > BEFORE else 0
-        if words_near.search(cell[low:start].lower()) is not None:
-            return True
-    return end + 1 < len(cell) and words_near.search(cell[end : end + AFTER].lower()) is not None
-
-
-def behind(words_before: "re.Pattern[bytes]", cell: bytes, start: i64) -> bool:
-    """Whether one of these words stands right before the value; the pattern ends in `$`."""
-    if start < 1:
-        return False
-    low = start - BEFORE if start > BEFORE else 0
-    return words_before.search(cell[low:start].lower()) is not None

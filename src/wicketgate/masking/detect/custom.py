@@ -8,7 +8,8 @@ from typing import Any, Final
 import re2
 
 from wicketgate.masking.detect.classes import Found
-from wicketgate.masking.detect.columns import AFTER, BEFORE, Sense, words
+from wicketgate.masking.detect.columns import Sense, words
+from wicketgate.masking.detect.nearby import AFTER, BEFORE
 from wicketgate.model.detector import Custom
 
 _MEMORY: Final = 8 << 20

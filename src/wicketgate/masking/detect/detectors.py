@@ -187,7 +187,10 @@ def written(value: bytes, edits: list[Edit], counted: dict[str, int]) -> bytes:
     if len(edits) == 1:
         name, start, end, style = edits[0]
         counted[name] = counted.get(name, 0) + 1
-        return value[:start] + marker(name, style) + value[end:]
+        mark = marker(name, style)
+        if start == 0 and end == len(value):
+            return mark
+        return value[:start] + mark + value[end:]
     parts: list[bytes] = []
     at = 0
     for name, start, end, style in edits:
@@ -199,20 +202,19 @@ def written(value: bytes, edits: list[Edit], counted: dict[str, int]) -> bytes:
     return b"".join(parts)
 
 
-_MARKS: Final[dict[tuple[str, int], bytes]] = {}
+_MARKS: Final[dict[str, bytes]] = {}
 
 
 def marker(name: str, style: int) -> bytes:
     """A class's marker in a style of cells.py."""
-    known = _MARKS.get((name, style))
-    if known is not None:
-        return known
-    mark = redacted(name)
+    mark = _MARKS.get(name)
+    if mark is None:
+        mark = redacted(name)
+        if len(_MARKS) < _REMEMBERED:
+            _MARKS[name] = mark
+    if style == 0:
+        return mark
     if style & QUOTED:
         quote = b'\\"' if style & BACKSLASHED else b'"'
         mark = quote + mark + quote
-    if style & HEX:
-        mark = mark.hex().encode()
-    if len(_MARKS) < _REMEMBERED:
-        _MARKS[(name, style)] = mark
-    return mark
+    return mark.hex().encode() if style & HEX else mark

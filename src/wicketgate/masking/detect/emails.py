@@ -43,7 +43,7 @@ def find(cell: bytes, found: list[Found]) -> None:
     while at >= 0:
         _around(cell, at, at + 1, size, found)
         at = cell.find(b"@", at + 1)
-    at = cell.find(b"%40")
+    at = cell.find(b"%40") if b"%" in cell else -1
     while at >= 0:
         _around(cell, at, at + 3, size, found)
         at = cell.find(b"%40", at + 3)
@@ -83,15 +83,17 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
     if end < size and cell[end] == 95:
         return
     at = dot + 1
-    if cell[at : at + 4].lower() != b"xn--":
-        while at < end:
-            code = cell[at]
-            if 48 <= code <= 57 or code == 45:
-                return
-            at += 1
-    if cell[dot + 1 : end].lower() in _FILES:
+    odd = False
+    while at < end:
+        code = cell[at]
+        if 48 <= code <= 57 or code == 45:
+            odd = True
+            break
+        at += 1
+    last = cell[dot + 1 : end].lower()
+    if last in _FILES or (odd and last[:4] != b"xn--"):
         return
-    if cell[start:sign].lower() in _MACHINES:
+    if sign - start <= 3 and cell[start:sign].lower() in _MACHINES:
         return
     if start > 0 and (cell[start - 1] == 47 or cell[start - 1] == 58) and _userinfo(cell, start):
         return

@@ -6,17 +6,19 @@ from mypy_extensions import i64
 from wicketgate.masking.detect import checksums
 from wicketgate.masking.detect.chains import CLOSE, DASH, DOT, MIXED, OPEN, SLASH, Chain
 from wicketgate.masking.detect.classes import Found
-from wicketgate.masking.detect.columns import NEAR_NATIONAL, NEAR_OTHER, NEAR_PHONE, Sense, behind, near
+from wicketgate.masking.detect.columns import Sense
+from wicketgate.masking.detect.nearby import NATIONAL, OTHER, PHONE, behind, near
 
 
 def national_id(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     groups: i64 = len(chain.starts)
     size = chain.length(first)
+    cell = chain.cell
     start = chain.starts[first]
     if not chain.lone(first, first) and size >= 8:
         return -1
     if size == 9 or size == 11 or size == 12 or size == 15:
-        if chain.apart(first, first) and _bare(chain, first, sense):
+        if chain.apart(first, first) and bare_id(cell, start, chain.ends[first], sense):
             found.append(("national-id", start, chain.ends[first]))
             return first
         if size != 9 and size != 13:
@@ -42,11 +44,8 @@ def national_id(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i
     return -1
 
 
-def _bare(chain: Chain, group: i64, sense: Sense) -> bool:
+def bare_id(cell: bytes, start: i64, end: i64, sense: Sense) -> bool:
     """Nothing but digits: what the check digits leave open is for the column and the words beside it."""
-    cell = chain.cell
-    start = chain.starts[group]
-    end = chain.ends[group]
     digits = cell[start:end]
     size: i64 = end - start
     strong = False
@@ -57,8 +56,8 @@ def _bare(chain: Chain, group: i64, sense: Sense) -> bool:
     elif size == 11:
         if not (checksums.de_tax_id(digits) or checksums.pl_pesel(digits) or checksums.br_cpf(digits)):
             return False
-        strong = not sense.phone and not sense.other and not behind(NEAR_OTHER, cell, start)
-        strong = strong and not (digits[:1] == b"1" and near(NEAR_PHONE, cell, start, end))
+        strong = not sense.phone and not sense.other and not behind(OTHER, cell, start)
+        strong = strong and not (digits[:1] == b"1" and near(PHONE, cell, start, end))
     elif size == 9:
         if not (checksums.us_ssn(digits) or checksums.nl_bsn(digits)):
             return False
@@ -66,7 +65,7 @@ def _bare(chain: Chain, group: i64, sense: Sense) -> bool:
         return False
     if sense.national or (strong and not sense.other):
         return True
-    return near(NEAR_NATIONAL, cell, start, end)
+    return near(NATIONAL, cell, start, end)
 
 
 def _shaped(chain: Chain, first: i64, last: i64, shape: i64, even: bool, sense: Sense) -> bool:
@@ -81,8 +80,8 @@ def _shaped(chain: Chain, first: i64, last: i64, shape: i64, even: bool, sense: 
         digits = checksums.digits_of(cell, start, end)
         if not checksums.us_ssn(digits):
             return False
-        hinted = sense.national or near(NEAR_NATIONAL, cell, start, end)
-        return hinted or (sep == DASH and not sense.other and not behind(NEAR_OTHER, cell, start))
+        hinted = sense.national or near(NATIONAL, cell, start, end)
+        return hinted or (sep == DASH and not sense.other and not behind(OTHER, cell, start))
     if shape == 3332:  # 529.982.247-25
         if chain.seps[first + 1] != sep or not chain.lone(first, last):
             return False
@@ -101,7 +100,7 @@ def _shaped(chain: Chain, first: i64, last: i64, shape: i64, even: bool, sense: 
         if not even or sep == DOT or not chain.lone(first, last) or not chain.apart(first, last):
             return False
         if first > 0 or last + 1 < len(chain.starts):
-            return checksums.in_aadhaar(digits) and (sense.national or near(NEAR_NATIONAL, cell, start, end))
+            return checksums.in_aadhaar(digits) and (sense.national or near(NATIONAL, cell, start, end))
         return checksums.in_aadhaar(digits) and _fits(chain, first, last, sense)
     if shape == 2333 or shape == 5222:  # 86 095 742 719
         digits = checksums.digits_of(cell, start, end)
@@ -119,7 +118,7 @@ def _shaped(chain: Chain, first: i64, last: i64, shape: i64, even: bool, sense: 
             return False
         digits = checksums.digits_of(cell, start, end)
         if checksums.nl_bsn(digits) or (shape == 333 and checksums.us_ssn(digits)):
-            return sense.national or near(NEAR_NATIONAL, cell, start, end)
+            return sense.national or near(NATIONAL, cell, start, end)
         return False
     if shape == 1222332 or shape == 132:  # 2 55 08 14 168 025 38, 2550814168025 38
         digits = checksums.digits_of(cell, start, end)
@@ -134,6 +133,6 @@ def _fits(chain: Chain, first: i64, last: i64, sense: Sense) -> bool:
     end = chain.ends[last]
     if sense.national:
         return True
-    if not sense.other and not sense.phone and not behind(NEAR_OTHER, cell, start):
-        return not near(NEAR_PHONE, cell, start, end) or near(NEAR_NATIONAL, cell, start, end)
-    return near(NEAR_NATIONAL, cell, start, end)
+    if not sense.other and not sense.phone and not behind(OTHER, cell, start):
+        return not near(PHONE, cell, start, end) or near(NATIONAL, cell, start, end)
+    return near(NATIONAL, cell, start, end)

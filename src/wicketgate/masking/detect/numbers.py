@@ -4,7 +4,7 @@
 from mypy_extensions import i64
 
 from wicketgate.masking.detect import checksums
-from wicketgate.masking.detect.cards import card
+from wicketgate.masking.detect.cards import bare_card, card
 from wicketgate.masking.detect.chains import (
     DASH,
     DOT,
@@ -16,44 +16,40 @@ from wicketgate.masking.detect.chains import (
     Chain,
     digit,
     gap_behind,
+    lone,
+    untied,
     wordlike,
 )
 from wicketgate.masking.detect.classes import Found
-from wicketgate.masking.detect.columns import (
-    NEAR_BIRTH,
-    NEAR_IP,
-    NEAR_OTHER,
-    NEAR_PHONE,
-    NEAR_VERSION,
-    Sense,
-    behind,
-    near,
-)
+from wicketgate.masking.detect.columns import Sense
 from wicketgate.masking.detect.dates import date_before, date_between
-from wicketgate.masking.detect.nationals import national_id
+from wicketgate.masking.detect.nationals import bare_id, national_id
+from wicketgate.masking.detect.nearby import BIRTH, IP, OTHER, PHONE, VERSION, before, behind, near
 from wicketgate.masking.detect.phones import calling, nanp, national, parenthesised
 
 
-def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
-    """Adds what it finds to `found`."""
+def find(cell: bytes, sense: Sense, found: list[Found], first: i64, last: i64) -> None:
+    """Adds what it finds to `found`. first, last: between them lie all digits of the cell."""
     size: i64 = len(cell)
-    at: i64 = 0
-    while at < size:
+    at = first
+    while at < last:
         code: i64 = cell[at]
         if code < 48 or code > 57:
             at += 1
             continue
         start = at
         at += 1
-        while at < size:
+        while at < last:
             code = cell[at]
             if code < 48 or code > 57:
                 break
             at += 1
-        # a single short number is the most there is: no chain is made for it
-        gap = gap_behind(cell, at, size)
-        if gap == 0 and at - start < 7:
-            if at - start == 4 and start > 5:
+        gap = gap_behind(cell, at, size) if at < last else 0
+        if gap == 0 and not (start > 0 and cell[start - 1] == PLUS):
+            # one group is the most there is: no chain is made for it
+            if at - start >= 7:
+                _single(cell, start, at, sense, found)
+            elif at - start == 4 and start > 5:
                 _written_birth(cell, start, at, sense, found)
             continue
         chain = Chain(cell)
@@ -64,7 +60,7 @@ def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
             chain.seps.append(cell[at] if gap == 1 else MIXED)
             start = at + gap
             at = start + 1
-            while at < size:
+            while at < last:
                 code = cell[at]
                 if code < 48 or code > 57:
                     break
@@ -72,9 +68,37 @@ def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
             chain.starts.append(start)
             chain.ends.append(at)
             chain.total += at - start
-            gap = gap_behind(cell, at, size)
+            gap = gap_behind(cell, at, size) if at < last else 0
         if chain.total >= 4:
             _chain(chain, sense, found)
+
+
+def _single(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> None:
+    """Digits without separators, seven or more."""
+    size = end - start
+    if size >= 12 and bare_card(cell, start, end, sense):
+        found.append(("payment-card", start, end))
+    elif (size == 9 or size == 11 or size == 12 or size == 15) and _alone(cell, start, end):
+        if bare_id(cell, start, end, sense):
+            found.append(("national-id", start, end))
+        else:
+            _bare_phone(cell, start, end, sense, found)
+    elif size <= 13 and _alone(cell, start, end):
+        _bare_phone(cell, start, end, sense, found)
+
+
+def _alone(cell: bytes, start: i64, end: i64) -> bool:
+    return lone(cell, start, end) and untied(cell, start, end)
+
+
+def _bare_phone(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> None:
+    if not sense.phone:
+        if sense.other or sense.card or sense.national or sense.birth:
+            return
+        if behind(OTHER, cell, start) or not near(PHONE, cell, start, end):
+            return
+    begin = start - 1 if start > 0 and cell[start - 1] == OPEN else start
+    found.append(("phone", begin, end))
 
 
 def _chain(chain: Chain, sense: Sense, found: list[Found]) -> None:
@@ -154,7 +178,7 @@ def _phone(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
         if nanp(digits) and chain.lone(last, last) and chain.apart(first, last):
             written = sep in (DASH, DOT) or (parenthesised(cell, chain.starts[last - 2]) and sep == SPACE)
             begin = start - 1 if opened else start
-            if sense.phone or (written and not sense.other and not behind(NEAR_OTHER, cell, begin)):
+            if sense.phone or (written and not sense.other and not behind(OTHER, cell, begin)):
                 found.append(("phone", begin, chain.ends[last]))
                 return last
     if not sense.phone and (sense.other or sense.card or sense.national or sense.birth):
@@ -166,7 +190,7 @@ def _phone(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     end = chain.ends[last]
     if date_between(cell, start, chain.ends[first + 2] if first + 2 < groups else end):
         return -1
-    if not sense.phone and (behind(NEAR_OTHER, cell, begin) or not near(NEAR_PHONE, cell, begin, end)):
+    if not sense.phone and (behind(OTHER, cell, begin) or not near(PHONE, cell, begin, end)):
         return -1
     found.append(("phone", begin, end))
     return last
@@ -198,11 +222,11 @@ def _ipv4(chain: Chain, sense: Sense, found: list[Found]) -> bool:
     if first == 0 or first == 127 or first == 255 or not chain.lone(0, 3) or not chain.apart(0, 3):
         return True
     if not sense.ip:
-        if sense.version or behind(NEAR_VERSION, cell, start):
+        if sense.version or behind(VERSION, cell, start):
             return True
         if start > 0 and (cell[start - 1] == SLASH and start > 1 and wordlike(cell[start - 2])):
             return True  # Chrome/119.0.0.0
-        if small and first != 10 and not near(NEAR_IP, cell, start, end):
+        if small and first != 10 and not near(IP, cell, start, end):
             return True
     found.append(("ip-address", start, end))
     return True
@@ -217,7 +241,7 @@ def _birth(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     start = chain.starts[first]
     end = chain.ends[first + 2] if first + 2 < groups else -1
     if end > 0 and date_between(cell, start, end):
-        if sense.birth or behind_birth(cell, start):
+        if sense.birth or before(BIRTH, cell, start, 30):
             found.append(("birth-date", start, end))
             return first + 2
         return -1
@@ -227,17 +251,9 @@ def _birth(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
 def _written_birth(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> None:
     """A year that stands behind a month's name, where words or the column speak of a birth."""
     code: i64 = cell[start]
-    before: i64 = cell[start - 1]
-    if (code != 49 and code != 50) or (before != SPACE and before != DASH) or digit(cell[start - 2]):
+    beside: i64 = cell[start - 1]
+    if (code != 49 and code != 50) or (beside != SPACE and beside != DASH) or digit(cell[start - 2]):
         return
     begin = date_before(cell, end)
-    if begin >= 0 and (sense.birth or behind_birth(cell, begin)):
+    if begin >= 0 and (sense.birth or before(BIRTH, cell, begin, 30)):
         found.append(("birth-date", begin, end))
-
-
-def behind_birth(cell: bytes, start: i64) -> bool:
-    """Whether words of birth stand closely before."""
-    if start < 3:
-        return False
-    low = start - 30 if start > 30 else 0
-    return NEAR_BIRTH.search(cell[low:start].lower()) is not None

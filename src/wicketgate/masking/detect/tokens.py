@@ -8,8 +8,9 @@ from typing import Final
 from mypy_extensions import i64
 
 from wicketgate.masking.detect.classes import Found
-from wicketgate.masking.detect.columns import NEAR_HASH, NEAR_SECRET, Sense, near
+from wicketgate.masking.detect.columns import Sense
 from wicketgate.masking.detect.entropy import random_looking
+from wicketgate.masking.detect.nearby import HASH, SECRET, near
 
 LEAST: Final = 16
 """Characters of the shortest key that is told by its form."""
@@ -94,10 +95,12 @@ _BODY: Final = bytes(
 """Characters that keys are made of, with those between their parts."""
 
 
-def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
-    """Adds what it finds to `found`: runs of at least LEAST characters are looked at."""
+def find(cell: bytes, sense: Sense, found: list[Found], first: i64) -> None:
+    """Adds what it finds to `found`: runs of at least LEAST characters are looked at, from `first` on."""
     size: i64 = len(cell)
-    at: i64 = 0
+    at = first
+    while at > 0 and _BODY[cell[at - 1]] == 1:
+        at -= 1
     web = False
     while at < size:
         if _BODY[cell[at]] == 0:
@@ -111,6 +114,10 @@ def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
             _run(cell, start, at, sense, found)
     if web and (b"hooks." in cell or b"webhooks/" in cell or b":AA" in cell):
         _webhooks(cell, found)
+
+
+def private_keys(cell: bytes, found: list[Found]) -> None:
+    """PEM and PuTTY's: from BEGIN to END; where there is no END, all that follows."""
     if b"PRIVATE KEY" in cell or b"PuTTY-User" in cell:
         _pem(cell, found)
 
@@ -187,7 +194,6 @@ def _webhooks(cell: bytes, found: list[Found]) -> None:
 
 
 def _pem(cell: bytes, found: list[Found]) -> None:
-    """From BEGIN to END; where there is no END, all that follows."""
     at = 0
     while True:
         begin = _BEGIN.search(cell, at)
@@ -216,6 +222,6 @@ def _contextual(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Fou
     piece = cell[start:end]
     if b"://" in piece or piece.count(b"/") > 3 or piece.count(b".") > 2 or not random_looking(piece, 3.3):
         return
-    if not (sense.secret or near(NEAR_SECRET, cell, start, end)) or near(NEAR_HASH, cell, start, end):
+    if not (sense.secret or near(SECRET, cell, start, end)) or near(HASH, cell, start, end):
         return
     found.append(("secret", start, end))
