@@ -345,3 +345,5 @@ def test_lineage_tells_the_columns() -> None:
     assert told("COPY (SELECT coalesce(email, '') FROM customers) TO STDOUT CSV") == [(0, Masker)]
     assert told("COPY customers TO STDOUT (NULL 'alice@example.com')") is None
     assert told("COPY customers TO STDOUT (ENCODING 'LATIN1')") is None
+    assert told("COPY customers TO '/tmp/x'") is None
+    assert told("COPY customers TO PROGRAM 'cat'") is None

@@ -277,6 +277,9 @@ class Answers:
             raise FrameError("unexpected COPY")
         if kind == 72 and execution.shape.hides:
             raise FrameError("COPY of hidden values")
+        copying = execution.copying
+        if kind == 72 and copying is not None and not copying.plan.agrees(data[at + 5 : end]):
+            raise FrameError("COPY of other columns than were masked")
         state.down.append(data[at:end])
         execution.record(data[at:end], state.setting.kept)
         if kind == 72:
@@ -295,8 +298,10 @@ class Answers:
         if not execution.sending:
             raise FrameError("unexpected CopyDone")
         if execution.overflow is None:
-            self.state.down.append(data[at:end])
-            execution.record(data[at:end], self.state.setting.kept)
+            copying = execution.copying
+            rest = b"" if copying is None else copying.finish(execution.masked)
+            self.state.down.append(rest + data[at:end])
+            execution.record(rest + data[at:end], self.state.setting.kept)
 
     # -- what the server says beside answers --------------------------------------------------------------
     def parameter(self, data: bytes, at: int, end: int) -> None:

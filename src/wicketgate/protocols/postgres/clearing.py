@@ -6,6 +6,8 @@ from typing import Final
 from wicketgate.model.clearance import UNLIMITED, Clearance, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.statement import Statement
+from wicketgate.protocols.postgres.copy_plan import copy_plan_for
+from wicketgate.protocols.postgres.copying import Copying
 from wicketgate.protocols.postgres.ledger import Execution, Shape, State
 from wicketgate.protocols.postgres.plan import copies_clean, masks
 from wicketgate.sql.parse import Member
@@ -13,9 +15,9 @@ from wicketgate.sql.resolve import Analysis
 
 MASKED_COPY: Final = Denial(
     "mask",
-    "COPY … TO STDOUT can't be masked.",
-    "COPY out of columns that are masked, or can't be told",
-    "Copy columns that aren't sensitive by name, or SELECT them.",
+    "This COPY can't be masked.",
+    "COPY out of columns that are masked, with an option that prevents it, or of columns that can't be told",
+    "Copy columns by name, to STDOUT, in UTF-8, and in text without a NULL of your own; or SELECT them.",
 )
 
 
@@ -38,10 +40,15 @@ def execution_for(
         shape = Shape(analysis, decision, hides)
         if hides and member.kind == "copy_out":
             if not copies_clean(analysis, decision):
-                state.desk.settle(clearance, Outcome(code="42501"))
-                return MASKED_COPY
+                catalog = state.names.environment.catalog
+                shape.copy = copy_plan_for(member, analysis, catalog, decision)
+                if shape.copy is None:
+                    state.desk.settle(clearance, Outcome(code="42501"))
+                    return MASKED_COPY
             shape.hides = False
     execution = Execution(member, shape, statement, clearance)
+    if shape.copy is not None:
+        execution.copying = Copying(shape.copy)
     execution.sensitive = hides
     return execution
 

@@ -22,6 +22,8 @@ def copy_plan_for(
     pseudonyms are made with; without them they are redacted."""
     if analysis.copied is None or member.node != "CopyStmt":
         return None
+    if member.body.get("filename") or member.body.get("is_program"):
+        return None  # its rows do not come through here
     form = format_of(member.body)
     if form is None:
         return None

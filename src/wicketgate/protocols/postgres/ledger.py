@@ -9,6 +9,7 @@ from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.base import Setting
+from wicketgate.protocols.postgres.copying import Copying, CopyPlan
 from wicketgate.protocols.postgres.names import Entry, Names
 from wicketgate.protocols.postgres.plan import Plan
 from wicketgate.sql.parse import Member
@@ -37,6 +38,8 @@ class Shape:
         self.asked = False
         self.body: bytes | None = None
         self.plan: Plan | None = None
+        self.copy: CopyPlan | None = None
+        """How the rows of a COPY out are masked, whose columns nobody describes."""
 
 
 class Execution:
@@ -54,6 +57,8 @@ class Execution:
         self.settled = False
         self.sending = False
         """It is a COPY out that has begun."""
+        self.copying: Copying | None = None
+        """What masks its rows."""
         self.rows = 0
         self.size = 0
         self.kept: list[bytes] = []

@@ -51,6 +51,7 @@ class Rows:
             return self.drop(data, at, end)
         shape = execution.shape
         plan = shape.plan
+        copying = execution.copying
         if shape.hides and (shape.body is None or kind == 100):
             raise FrameError("rows came without a description")
         allowance = execution.clearance.allowance
@@ -59,7 +60,7 @@ class Rows:
             # the gate may have answered at once
             return at if self.answers.paused else self.take(step, data, at, end)
         if end > len(data):
-            if plan is None and end - at > STREAMED:
+            if plan is None and copying is None and end - at > STREAMED:
                 allowance.left -= 1
                 execution.rows += 1
                 self.through = end - len(data)
@@ -76,7 +77,10 @@ class Rows:
         stop, count = run(data, at, kind, LARGEST, allowance.left)
         allowance.left -= count
         execution.rows += count
-        chunk = data[at:stop] if plan is None else plan.mask(data, at, stop, execution.masked)
+        if copying is not None:
+            chunk = copying.feed(data, at, stop, execution.masked)
+        else:
+            chunk = data[at:stop] if plan is None else plan.mask(data, at, stop, execution.masked)
         state.down.append(chunk)
         execution.record(chunk, state.setting.kept)
         return stop
