@@ -1,6 +1,26 @@
-"""A data class that an operator describes: patterns, words, columns. Plain text only; masking compiles it."""
+"""Data classes that values are searched for: built-in ones, and what an operator describes as plain text."""
 
 from dataclasses import dataclass
+from typing import Final
+
+CLASSES: Final = (
+    "email",
+    "payment-card",
+    "national-id",
+    "iban",
+    "phone",
+    "ip-address",
+    "mac-address",
+    "birth-date",
+    "person-name",
+    "address",
+    "secret",
+)
+"""All built-in classes. `secret`: keys, tokens, passwords, private keys."""
+
+USUAL: Final = tuple(name for name in CLASSES if name not in ("person-name", "address"))
+"""Those that values themselves speak of: names and addresses are known by their column alone, which is
+better said in `sensitive:`."""
 
 
 @dataclass(frozen=True, slots=True)

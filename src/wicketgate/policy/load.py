@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import orjson
 
+from wicketgate.model.detector import Custom
 from wicketgate.model.errors import PolicyError
 from wicketgate.model.resource import Resource
 from wicketgate.model.token import ServiceAccount
+from wicketgate.policy.detectors import read_detectors
 from wicketgate.policy.document import Node, Place, Problems, Source, parse, read_sources, restore
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import ProtocolRules, read_identities, read_resources
@@ -31,7 +33,7 @@ __all__ = [
     "read_sources",
 ]
 
-SECTIONS: Final = ("gateway", "resources", "identities", "service_accounts", "rules", "enforce")
+SECTIONS: Final = ("gateway", "resources", "identities", "service_accounts", "rules", "enforce", "detectors")
 """Keys at the top of a file. `gateway` is not the policy's: settings.py reads it."""
 
 
@@ -43,6 +45,7 @@ class Policy:
     resources, identities: by name; identities are those that the file itself declares.
     closed: resource -> why nothing on it is permitted. warnings: `file:line:column: message`.
     shipped: what `load_shipped` makes the same policy from, without YAML.
+    detectors: data classes that the file itself describes.
     """
 
     digest: str
@@ -53,6 +56,7 @@ class Policy:
     warnings: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     shipped: str = ""
+    detectors: Mapping[str, Custom] = field(default_factory=dict)
 
     @property
     def service_accounts(self) -> tuple[ServiceAccount, ...]:
@@ -136,6 +140,7 @@ def _build(
     ground = Ground({}, protocols)
     rules: list[Rule] = []
     identities: dict[str, ServiceAccount] = {}
+    detectors: dict[str, Custom] = {}
     with suppress(Invalid):
         sections = reading.keys(root, "the file", SECTIONS)
         for key in ("identities", "service_accounts"):
@@ -147,6 +152,8 @@ def _build(
             with suppress(Invalid):
                 enforce = reading.choice(sections["enforce"], "enforce", ("enforce", "observe"))
                 ground.observe = enforce == "observe"
+        if "detectors" in sections:
+            detectors = read_detectors(reading, sections["detectors"])
         if "resources" in sections:
             ground.resources = read_resources(reading, sections["resources"], protocols)
         problems.raise_any()  # rules speak of resources: half of them would make false errors
@@ -163,6 +170,7 @@ def _build(
         tuple(ground.warnings),
         sources,
         orjson.dumps([[tree.place.file, _policy_part(tree)] for tree in trees]).decode(),
+        detectors,
     )
 
 

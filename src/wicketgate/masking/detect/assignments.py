@@ -193,6 +193,8 @@ def _unlike_words(value: bytes) -> bool:
 
 
 def _take(cell: bytes, start: i64, end: i64, quoted: bool, phrase: bool, found: list[Found]) -> None:
+    while end < len(cell) and 128 <= cell[end] < 192:  # the middle of a character
+        end += 1
     value = cell[start:end]
     if _PLACEHOLDERS.fullmatch(value) is not None or value[:9] == b"[redacted":
         return

@@ -54,6 +54,8 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
     low: i64 = sign - 128 if sign > 128 else 0
     while start > low and local(cell[start - 1]):
         start -= 1
+    while start > 0 and 128 <= cell[start] < 192:  # the middle of a character
+        start -= 1
     # what only quotes or ends a sentence before it is no part of it
     while start < sign and not _plain(cell[start]) and cell[start] != 95 and cell[start] != 43:
         if cell[start] == 37 and start + 3 <= sign:
@@ -73,6 +75,8 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
             dot = end
         elif not _plain(code) and code != 45:
             break
+        end += 1
+    while end < size and 128 <= cell[end] < 192:
         end += 1
     while end > after and not _plain(cell[end - 1]):
         end -= 1
