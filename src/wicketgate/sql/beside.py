@@ -169,7 +169,7 @@ def _look(catalog: Catalog, relation: Relation, moment: str) -> Beside:
     texts = [text for when, text in relation.expressions if when == moment]
     code = [name for when, name in relation.code if when == moment]
     walk = Walk(catalog, (), NO_CLASSES, "", False)
-    walk.query = query
+    walk.query, walk.for_all = query, True
     for name in code:
         walk.unknown(name)
     try:

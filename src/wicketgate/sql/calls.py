@@ -5,6 +5,7 @@ from dataclasses import replace
 from wicketgate.sql.changes import is_set_config
 from wicketgate.sql.functions import SINGLE, Doing
 from wicketgate.sql.reading import expression, expressions, predicate, reads
+from wicketgate.sql.routines import called, readable
 from wicketgate.sql.scope import CLEAN, COLUMN, VAST, Scope, Value, combine, equality
 from wicketgate.sql.settings import allowed, canonical, chooses_plans, refusal
 from wicketgate.sql.total import ENDLESS, FLAT, GROWING, function_is_total
@@ -23,6 +24,7 @@ def _function(walk: Walk, body: Body, scope: Scope) -> Value:
     nodes = body.get("args") or []
     values = expressions(walk, nodes, scope)
     counting = name in (("count",), ("pg_catalog", "count")) and len(values) == 1
+    counting = counting and (len(name) == 2 or not walk.catalog.function("count", walk.schemas)[1])
     if body.get("agg_distinct"):
         walk.compare(values)
     extra: list[Value] = []
@@ -34,10 +36,22 @@ def _function(walk: Walk, body: Body, scope: Scope) -> Value:
         extra.append(window(walk, body["over"], scope))
     if is_set_config(body):
         _configure(walk, nodes)
-    before = walk.opaque
+    routines = readable(walk, name, body, len(values))
+    if routines:
+        before, walk.opaque = walk.opaque, False
+        columns = called(walk, routines, values)
+        for value in values if walk.opaque else ():
+            walk.spill(value)
+        walk.opaque = walk.opaque or before
+        walk.routine_columns[id(body)] = columns
+        held = [*columns.values, *([] if columns.loose is None else [columns.loose])]
+        if len(values) == 1:  # f(t) may be t.f
+            held.append(values[0])
+        return replace(combine([COLUMN, *held]), many=True)
+    clear = not walk.opaque
     doing = _called(walk, name, values)
     walk.does(doing, name[-1])
-    if counting and doing is Doing.PURE and (walk.opaque <= before):
+    if counting and doing is Doing.PURE and clear is not walk.opaque:
         # how many there are that are not NULL, and how many different ones
         for value in values:
             walk.compared |= value.classes
@@ -51,7 +65,8 @@ def _function(walk: Walk, body: Body, scope: Scope) -> Value:
     found = combine([*values, *extra])
     if name[-1] in GROWING:
         found = replace(found, weight=VAST if name[-1] in ENDLESS else max(found.weight, LIGHT))
-    found = replace(found, odd=found.odd and name[-1] not in FLAT)
+    if found.odd and name[-1] in FLAT:
+        found = replace(found, odd=False)
     if name[-1] == "unnest" and doing is Doing.PURE and values and all(value.constant for value in values):
         found = replace(found, constant=True)
     elif not is_single(walk, name):

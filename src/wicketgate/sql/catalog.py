@@ -12,7 +12,9 @@ from wicketgate.sql.compositions import compositions
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.functions import Doing, builtin, extension_is_pure
 from wicketgate.sql.parse import parse_view
+from wicketgate.sql.relation import Routine
 from wicketgate.sql.snapshot import NO_CLASSES, Body, Cast, Catalog, Foreign, Named, Relation
+from wicketgate.sql.source import routines_of
 from wicketgate.sql.tree import strings, walk
 
 __all__ = ["NO_CLASSES", "Body", "Cast", "Catalog", "Named", "Relation", "load"]
@@ -65,7 +67,7 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
         server=source["server"],
         sensitive=marked,
         relations=relations,
-        functions=_named(source["functions"], trusted),
+        functions=_named(source["functions"], trusted, routines_of(source)),
         builtin_functions={
             row[0]: ("vsi"[int(row[1])] if not row[3] else "v", row[2]) for row in source["builtin_functions"]
         },
@@ -246,14 +248,19 @@ def _union(many: Iterable[frozenset[str]]) -> frozenset[str]:
     return frozenset().union(*many)
 
 
-def _named(rows: list[list[Any]], trusted: frozenset[str]) -> dict[str, tuple[Named, ...]]:
+def _named(
+    rows: list[list[Any]], trusted: frozenset[str], routines: Mapping[int, Routine]
+) -> dict[str, tuple[Named, ...]]:
     found: dict[str, list[Named]] = {}
-    for schema, name, volatility, kind, extension in rows:
+    for schema, name, volatility, kind, extension, *more in rows:
         safe = name in trusted or f"{schema}.{name}" in trusted
         if not safe and extension is not None and kind != "p":
             safe = extension_is_pure(extension, name, volatility)
         safe = safe or (schema == "information_schema" and extension is None)
-        found.setdefault(name, []).append(Named(schema, name, safe, kind == "a"))
+        oid, given, defaults = more or (0, -1, 0)
+        body = routines.get(oid) if kind == "f" and extension is None else None
+        named = Named(schema, name, safe, kind == "a", body, given, defaults)
+        found.setdefault(name, []).append(named)
     return {name: tuple(many) for name, many in found.items()}
 
 

@@ -85,6 +85,9 @@ def _apply(walk: Walk, body: Body, scope: Scope, left: Value | None) -> Value:
     values = [left, *right]
     if equal:
         walk.compare(values)
+        if kind in ("AEXPR_OP", "AEXPR_IN") and name[-1] == "=":
+            nodes = right_node["List"].get("items", []) if "List" in right_node else [right_node]
+            walk.met([body.get("lexpr", {}), *nodes], values)
         if kind == "AEXPR_NULLIF":  # the left operand, or NULL where they are equal
             return replace(combine(values), odd=left.odd)
         return equality(values)

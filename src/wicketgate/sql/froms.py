@@ -6,7 +6,18 @@ from dataclasses import dataclass, replace
 
 from wicketgate.sql.constructs import json_syntax, nested
 from wicketgate.sql.reading import expression, predicate
-from wicketgate.sql.scope import COLUMN, DOUBT, Columns, Item, Scope, Value, combine, merge, side_by_side
+from wicketgate.sql.scope import (
+    COLUMN,
+    DOUBT,
+    Columns,
+    Item,
+    Scope,
+    Value,
+    combine,
+    merge,
+    side_by_side,
+    unite_values,
+)
 from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import Walk
 
@@ -126,6 +137,9 @@ def _functions(walk: Walk, body: Body, scope: Scope) -> Item:
             _definitions(walk, definition.get("List", {}).get("items", ()), columns)
     _definitions(walk, body.get("coldeflist", ()), columns)
     # a set-returning function's argument decides how many rows there are
+    told = _told(walk, body)
+    if told is not None:
+        return told
     for value in values:
         walk.steer(value)
     held = combine(values)
@@ -141,6 +155,24 @@ def _functions(walk: Walk, body: Body, scope: Scope) -> Item:
     if body.get("ordinality"):
         columns.add("ordinality", COLUMN)
     return Item(alias or named, columns)
+
+
+def _told(walk: Walk, body: Body) -> Item | None:
+    """A function whose body was read: its columns are known. What steers its rows was noted there."""
+    (first, *more) = body.get("functions") or [{}]
+    call, *definitions = first.get("List", {}).get("items", [{}])
+    columns = walk.routine_columns.get(id(call.get("FuncCall")))
+    if columns is None or columns.loose is not None or more or body.keys() & {"ordinality", "coldeflist"}:
+        return None
+    if any(definition for definition in definitions):
+        return None
+    alias, names = alias_of(body)
+    name = alias or strings(call["FuncCall"].get("funcname"))[-1]
+    row = columns.renamed(names)
+    if alias and not names and len(columns.names) == 1:
+        row = columns.renamed((alias,))  # one value goes by the alias
+        row.loose = unite_values([DOUBT, *columns.values])
+    return Item(name, row)
 
 
 def _definitions(walk: Walk, nodes: list[Node], columns: Columns) -> None:

@@ -59,6 +59,10 @@ class Gathered:
         self.inherits: list[Inherited] = []
         self.arguments: tuple[Value, ...] | None = None
         """What $1, $2 … stand for in the body of a function."""
+        self.for_all = False
+        """What is read is kept for all sessions: whatever their path and temporary tables are."""
+        self.routine_columns: dict[int, Columns] = {}
+        """What functions in SQL give, by the identity of their call."""
         self.routines: tuple[int, ...] = ()
         """OIDs of the functions whose bodies are being read."""
         self.relations: dict[int, Relation] = {}
@@ -128,6 +132,13 @@ class Gathered:
         if self.steps > MOST_STEPS:
             raise TooComplex
 
+    # -- asked by sql.operands only -------------------------------------------------------------------------
+    def met(self, nodes: list[Node], values: list[Value]) -> None:
+        """These stand on the two sides of one `=` or IN."""
+
+    def put(self, node: Node, relations: tuple[Relation, ...], column: str | None) -> None:
+        """This is stored in a column; None: in one that can't be told."""
+
     # -- where values go -----------------------------------------------------------------------------------
     def steer(self, value: Value) -> None:
         """A value decides what comes back: by equality alone, or by more than that."""
@@ -154,8 +165,8 @@ class Gathered:
                 self.sensitive_parameters |= value.parameters
 
     def compare(self, values: Iterable[Value]) -> None:
-        """Values are compared for equality: a bare column, a literal and a parameter may stand here, anything
-        computed may not."""
+        """Values are compared for equality: a base column, a literal and a parameter may stand here; what is
+        computed may not, be it by a view, in a generated column or before it was stored."""
         many = list(values)
         if any(value.classes for value in many):
             asked = any(value.guesses or (self.interleaves and not value.classes) for value in many)

@@ -133,6 +133,15 @@ def parse_view(text: str) -> Member:
     return script.members[0]
 
 
+def parse_whole(text: bytes) -> Node:
+    """The tree of a text of one statement, with places in this text. Raises SyntaxRefused; not cached."""
+    statements = _tree(text)
+    if len(statements) != 1:
+        raise SyntaxRefused("not one statement")
+    node: Node = statements[0].get("stmt", {})
+    return node
+
+
 # -- libpg_query -------------------------------------------------------------------------------------------
 def _normalize(text: bytes) -> bytes | None:
     result = _library.pg_query_normalize(text)

@@ -67,9 +67,10 @@ def select(walk: Walk, body: Body, outer: Scope, limited: bool = False) -> Colum
 
 def _plain(walk: Walk, body: Body, scope: Scope, limited: bool) -> Columns:
     conditions: list[Node] = []
-    plain = not any(key in body for key in ("groupClause", "havingClause", "distinctClause"))
-    plain = plain and not aggregates(walk, body.get("targetList", []))
-    limited = plain and (limited or proven_limit(body))
+    limited = limited or proven_limit(body)
+    if limited:
+        limited = not (body.keys() & {"groupClause", "havingClause", "distinctClause"})
+        limited = limited and not aggregates(walk, body.get("targetList", []))
     source = from_items(walk, body.get("fromClause", ()), scope, conditions, limited)
     scope.items, scope.pieces = source.items, source.pieces
     if "whereClause" in body:

@@ -105,10 +105,36 @@ class Cast:
 
 
 @dataclass(frozen=True, slots=True)
+class Routine:
+    """A function in SQL. atomic: its names were bound when it was made. path: its own search_path, if any.
+    definer: it runs as its owner. names: of its arguments, `` where there is none. results: names and types
+    of the columns that it gives; one for a plain value."""
+
+    oid: int
+    schema: str
+    name: str
+    body: str
+    atomic: bool
+    path: tuple[str, ...] | None
+    definer: bool
+    names: tuple[str, ...]
+    results: tuple[tuple[str, int], ...]
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
-    """A function or operator outside pg_catalog. safe: known to compute from its arguments only."""
+    """A function or operator outside pg_catalog. safe: known to compute from its arguments only. routine: its
+    body, where it can be read. given: how many arguments it takes, -1 for any number; defaults: how many of
+    them may be left out."""
 
     schema: str
     name: str
     safe: bool
     aggregate: bool = False
+    routine: Routine | None = None
+    given: int = -1
+    defaults: int = 0

@@ -150,7 +150,7 @@ def by_name(shapes: list[Columns]) -> Columns:
             every |= value.classes
     merged = Columns(loose=Value(frozenset(every), True, True, doubt=True))
     for name, values in names.items():
-        merged.add(name, replace(unite_values(values), bare=True, columns=True))
+        merged.add(name, replace(unite_values(values), columns=True))
     return merged
 
 

@@ -95,6 +95,8 @@ class Catalog:
         self.schemas = schemas
         self.collated = collated
         self.beside: dict[tuple[int, str], Any] = {}
+        self.trees: dict[int, Any] = {}
+        """The parsed bodies of functions, by OID; None for what can't be read."""
         self.compositions: Mapping[int, Composition] = {}
         self._names = names
         self._resolve_view = resolve_view
@@ -195,11 +197,12 @@ class Catalog:
         number, _, oid = relation.columns[at]
         classes = self.relation_classes(relation).get(number, NO_CLASSES)
         modifier = relation.modifiers[at] if at < len(relation.modifiers) else 0
+        base = self._is_base(relation, at)
         return Value(
             classes,
-            bare=True,
+            bare=base or not classes,
             columns=True,
-            base=self._is_base(relation, at),
+            base=base,
             type=typed(oid, modifier),
             odd=oid not in PLAIN,
         )

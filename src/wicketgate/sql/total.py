@@ -44,8 +44,7 @@ TOTAL: Final[dict[str, tuple[int, int, tuple[int, ...] | None]]] = {
 """Name -> fewest and most arguments, and which of them may be sensitive. For all overloads of the name."""
 
 _WRITTEN = frozenset(
-    "substring format to_char date_trunc date_part extract convert_to sum avg stddev stddev_pop stddev_samp"
-    " variance var_pop var_samp".split()
+    "substring format convert_to sum avg stddev stddev_pop stddev_samp variance var_pop var_samp".split()
 )
 """Those of which only some forms are total."""
 
@@ -79,11 +78,6 @@ _WIDER: Final[dict[int, frozenset[str]]] = {
 """Type of a base column -> types that take all its values."""
 
 _SUMMED = frozenset({20, 21, 23, 1700})
-_TIMES = frozenset({1082, 1114, 1184})
-_FIELDS = frozenset(
-    "century day decade dow doy epoch hour isodow isoyear microseconds millennium milliseconds minute month"
-    " quarter second week year".split()
-)
 
 
 def base_type(value: Value) -> int:
@@ -127,15 +121,7 @@ def _form_is_total(name: str, nodes: list[Node], values: list[Value]) -> bool:
     if name == "format":
         text = literal(nodes[0])
         return text is not None and "*" not in text and "%I" not in text and not values[0].classes
-    if len(nodes) != 2:
-        return False
-    if name == "to_char":
-        return base_type(values[0]) in _TIMES and literal(nodes[1]) is not None
-    if name == "convert_to":
-        return (literal(nodes[1]) or "").lower().replace("-", "") == "utf8"
-    if name in ("date_trunc", "date_part", "extract"):
-        return (literal(nodes[0]) or "").lower() in _FIELDS and base_type(values[1]) in _TIMES
-    return False
+    return name == "convert_to" and (literal(nodes[-1]) or "").lower().replace("-", "") == "utf8"
 
 
 def _held(values: list[Value]) -> bool:
@@ -160,7 +146,7 @@ def operator_is_total(walk: Walk, kind: str, name: tuple[str, ...], values: list
 
 def is_same(walk: Walk, target: Body, value: Value) -> bool:
     """Whether a cast leaves a column as it is."""
-    name = _builtin(walk, target)
+    name = builtin_name(walk, target)
     if name is None or target.get("typmods") or target.get("arrayBounds") or not value.bare:
         return False
     return value.type & 0xFFFFFFFF in _CHANGELESS and name in ("text", "varchar")
@@ -168,7 +154,7 @@ def is_same(walk: Walk, target: Body, value: Value) -> bool:
 
 def cast_is_total(walk: Walk, target: Body, value: Value, argument: Node) -> bool:
     """Whether every value can be cast to this type."""
-    name = _builtin(walk, target)
+    name = builtin_name(walk, target)
     if name is None:
         return False
     if target.get("arrayBounds"):
@@ -182,7 +168,7 @@ def cast_is_total(walk: Walk, target: Body, value: Value, argument: Node) -> boo
     return name in _WIDER.get(base_type(value), ()) and not target.get("typmods")
 
 
-def _builtin(walk: Walk, target: Body) -> str | None:
+def builtin_name(walk: Walk, target: Body) -> str | None:
     """A type's name, where it can be none but the server's own."""
     name = strings(target.get("names"))
     if not name or f"{name[-1]}!" in walk.temporary or name[-1] in walk.temporary or target.get("setof"):

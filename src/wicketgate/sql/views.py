@@ -18,7 +18,7 @@ _UNKNOWN = frozenset({Effect.READ, Effect.UNKNOWN})
 def resolve_view(catalog: Catalog, view: Relation) -> Body:
     """Never raises: a definition that cannot be read makes reading the view unknown."""
     walk = Walk(catalog, (), NO_CLASSES, "", False)
-    walk.query = query
+    walk.query, walk.for_all = query, True
     try:
         member = parse_view(view.view or "")
         if any(node == "FuncCall" and is_set_config(part) for node, part in every_node(member.body)):

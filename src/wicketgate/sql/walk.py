@@ -157,7 +157,7 @@ class Walk(Gathered):
             shape = Columns(loose=BARE_DOUBT)
         if doubtful and relations:
             # it may be something else of that name, whatever its columns hold
-            held = [replace(value, base=False, doubt=True) for value in shape.values]
+            held = [replace(value, doubt=True) for value in shape.values]
             shape = Columns(shape.names, held, replace(shape.everything(), bare=True, doubt=True))
         return Item(
             alias,

@@ -98,7 +98,9 @@ def _row(walk: Walk, nodes: list[Node], scope: Scope, target: Target, into: list
     """One row of VALUES."""
     told = not any(spreads(node) for node in nodes)
     for at, node in enumerate(nodes):
-        store(walk, target, into[at] if told and at < len(into) else None, expression(walk, node, scope))
+        column = into[at] if told and at < len(into) else None
+        walk.put(node, target.item.relations, column)
+        store(walk, target, column, expression(walk, node, scope))
 
 
 def _conflict(walk: Walk, body: Body, scope: Scope, target: Target) -> None:
@@ -196,7 +198,17 @@ def _assign(walk: Walk, nodes: list[Node], scope: Scope, target: Target) -> None
             for inner in step.get("A_Indices", {}).values():
                 if isinstance(inner, dict):
                     walk.steer(expression(walk, inner, scope))
-        store(walk, target, name, _assigned(walk, body.get("val", {}), scope), "indirection" not in body)
+        whole = "indirection" not in body
+        walk.put(_source(body.get("val", {})), target.item.relations, name if whole else None)
+        store(walk, target, name, _assigned(walk, body.get("val", {}), scope), whole)
+
+
+def _source(node: Node) -> Node:
+    """The expression of one SET; of `(a, b) = (x, y)`, its own."""
+    multiple = node.get("MultiAssignRef", {})
+    parts = multiple.get("source", {}).get("RowExpr", {}).get("args", [])
+    at = int(multiple.get("colno", 0)) - 1
+    return parts[at] if 0 <= at < len(parts) else node
 
 
 def _assigned(walk: Walk, node: Node, scope: Scope) -> Value:

@@ -60,6 +60,9 @@ async def read_catalog(access: CatalogAccess) -> bytes:
             if found["server"] >= 140000:
                 rows = await connection.fetch(queries.STATISTICS)
                 found["expressions"].extend(list(row) for row in rows)
+            body = "pg_get_function_sqlbody(p.oid)" if found["server"] >= 140000 else "null::text"
+            rows = await connection.fetch(queries.ROUTINES.format(body=body))
+            found["routines"] = [list(row) for row in rows]
             for key, query in (
                 ("builtin_operators", queries.BUILTIN_OPERATORS),
                 ("builtin_types", queries.BUILTIN_TYPES),

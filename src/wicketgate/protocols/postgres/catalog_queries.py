@@ -181,10 +181,21 @@ group by 1 order by 1"""
 
 FUNCTIONS = f"""
 select n.nspname::text, p.proname::text, p.provolatile::text, p.prokind::text,
-       {EXTENSION.format(table="pg_proc", oid="p.oid")}
+       {EXTENSION.format(table="pg_proc", oid="p.oid")}, p.oid::int8,
+       case when p.provariadic = 0 then p.pronargs::int8 else -1 end, p.pronargdefaults::int8
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where (n.nspname <> 'pg_catalog' or p.oid >= 16384) and {OURS}
 order by p.oid"""
+
+ROUTINES = f"""
+select p.oid::int8, n.nspname::text, p.proname::text, p.prosrc, {{body}}, p.prosecdef, p.proconfig,
+       p.prorettype::int8, p.proargnames::text[], p.proargmodes::text[],
+       coalesce(p.proallargtypes::int8[], p.proargtypes::oid[]::int8[])
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+where l.lanname = 'sql' and p.prokind = 'f' and p.provariadic = 0 and {OURS}
+  and (n.nspname <> 'pg_catalog' or p.oid >= 16384)
+order by p.oid"""
+"""Functions in SQL. body: what prints a body whose names were bound when it was made (from 14 on)."""
 
 BUILTIN_OPERATORS = """
 select distinct o.oprname::text from pg_operator o join pg_namespace n on n.oid = o.oprnamespace
