@@ -158,7 +158,7 @@ class Desk:
         """Whether a statement could be permitted, without recording a thing."""
         return self._decide(statement.facts).denial
 
-    def decision(self, facts: Facts) -> Decision:
+    def judged(self, facts: Facts) -> Decision:
         """What holds for a statement of these facts, without recording a thing."""
         return self._decide(facts).decision
 

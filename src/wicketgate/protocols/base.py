@@ -157,7 +157,7 @@ class Desk(Protocol):
         """Whether a statement could be permitted at all, without recording a thing (a Parse)."""
         ...
 
-    def decision(self, facts: Facts) -> Decision:
+    def judged(self, facts: Facts) -> Decision:
         """What holds for a statement of these facts now, without recording a thing."""
         ...
 

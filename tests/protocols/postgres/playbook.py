@@ -15,7 +15,7 @@ from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.session import Admission
-from wicketgate.model.statement import Effect, Statement
+from wicketgate.model.statement import Effect, Facts, Statement
 from wicketgate.protocols.base import Setting
 from wicketgate.protocols.postgres.conversation import PostgresConversation
 from wicketgate.protocols.postgres.frames import frame
@@ -222,9 +222,12 @@ class FakeDesk:
             return NO
         if facts.refusal is not None:
             return Denial("policy", facts.refusal, "refusal")
-        if Effect.UNKNOWN in facts.effects or facts.opaque or facts.steered:
+        if Effect.UNKNOWN in facts.effects or facts.opaque or facts.steered or facts.spilled:
             return Denial("policy", "Unknown.", f"{facts}")
         return None
+
+    def judged(self, facts: Facts) -> Decision:
+        return self.decision
 
     def submit(
         self, statement: Statement, resume: Callable[[Clearance | Denial], None]

@@ -74,13 +74,27 @@ def seen_denial() -> list[bytes]:
     return [error_frame(p.NO)]
 
 
-def test_what_was_parsed_before_a_denied_unnamed_parse_lives_on(stage: Stage) -> None:
-    """The server's unnamed statement is not touched by what we put in the place of a denied one."""
+def test_a_denied_unnamed_parse_ends_the_one_before_it(stage: Stage) -> None:
+    """As the server would: it forgets the unnamed statement before it reads another's text."""
     stage.desk.deny.add(b"secret")
     stage.client(p.parse(MAIL), p.SYNC)
     stage.server(p.PARSED, p.ready())
     stage.client(p.parse("SELECT secret FROM orders"), p.SYNC, p.bind(), p.execute(), p.SYNC)
-    stage.sent(p.parse(MAIL), p.SYNC, POISON_PARSE, p.SYNC, p.bind(), p.describe(), p.execute(), p.SYNC)
+    stage.sent(p.parse(MAIL), p.SYNC, POISON_PARSE, p.SYNC)
+    stage.server(p.SYNTAX, p.ready())
+    stage.sent(POISON_PARSE, p.SYNC)  # in the place of a Bind of what is not there
+    assert stage.texts("ask") == []
+
+
+def test_a_denied_unnamed_parse_that_the_server_skipped_ends_nothing(stage: Stage) -> None:
+    stage.desk.deny.add(b"secret")
+    stage.client(p.parse(MAIL), p.SYNC)
+    stage.server(p.PARSED, p.ready())
+    stage.up = b""
+    stage.client(p.parse(ORDER, "bad"), p.parse("SELECT secret FROM orders"), p.SYNC)
+    stage.client(p.bind(), p.execute(), p.SYNC)
+    stage.server(p.error("42P05"), p.ready())
+    stage.sent(p.parse(ORDER, "bad"), POISON_PARSE, p.SYNC, p.bind(), p.describe(), p.execute(), p.SYNC)
     assert stage.texts("ask") == [MAIL]
 
 

@@ -233,7 +233,7 @@ class Answers:
         if key in plans:
             shape.plan = plans[key]
         else:
-            shape.plan = plan_for(body, shape.analysis, catalog, shape.decision)
+            shape.plan = plan_for(body, shape.analysis, catalog, shape.decision, self.state.tokens)
             plans[key] = shape.plan
         shape.body = body
 

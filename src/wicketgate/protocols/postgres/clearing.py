@@ -10,6 +10,7 @@ from wicketgate.protocols.postgres.copy_plan import copy_plan_for
 from wicketgate.protocols.postgres.copying import Copying
 from wicketgate.protocols.postgres.ledger import Execution, Shape, State
 from wicketgate.protocols.postgres.plan import copies_clean, masks
+from wicketgate.protocols.postgres.returned import NO_LONGER, NO_TOKENS, Held, still_hold
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
 
@@ -28,12 +29,17 @@ def execution_for(
     statement: Statement,
     clearance: Clearance,
     known: Shape | None = None,
+    held: Held = NO_TOKENS,
 ) -> Execution | Denial:
-    """The execution of a cleared statement. known: its portal's shape, if it was executed before.
+    """The execution of a cleared statement. known: its portal's shape, if it was executed before. held: what
+    must hold for tokens in it.
 
     The Denial, where its answer can't be masked, is not recorded yet; the clearance is then settled.
     """
     decision = clearance.decision
+    if held and not still_hold(held, decision):
+        state.desk.settle(clearance, Outcome(code="42501"))
+        return NO_LONGER
     hides = masks(analysis, decision)
     shape = known
     if shape is None or shape.analysis is not analysis or shape.decision is not decision:
@@ -41,7 +47,7 @@ def execution_for(
         if hides and member.kind == "copy_out":
             if not copies_clean(analysis, decision):
                 catalog = state.names.environment.catalog
-                shape.copy = copy_plan_for(member, analysis, catalog, decision)
+                shape.copy = copy_plan_for(member, analysis, catalog, decision, state.tokens)
                 if shape.copy is None:
                     state.desk.settle(clearance, Outcome(code="42501"))
                     return MASKED_COPY

@@ -8,6 +8,7 @@ from wicketgate.protocols.postgres.frames import TERMINATE
 from wicketgate.protocols.postgres.ledger import State
 from wicketgate.protocols.postgres.messages import error_frame
 from wicketgate.protocols.postgres.names import Names
+from wicketgate.protocols.postgres.types import Names as Tokens
 from wicketgate.protocols.postgres.units import DEPTH, Units
 from wicketgate.sql.path import read_path
 
@@ -16,9 +17,15 @@ class PostgresConversation:
     """See protocols.base.Conversation."""
 
     def __init__(
-        self, setting: Setting, names: Names, cancel_packet: bytes, welcome: bytes, search_path: str | None
+        self,
+        setting: Setting,
+        names: Names,
+        cancel_packet: bytes,
+        welcome: bytes,
+        search_path: str | None,
+        tokens: Tokens | None = None,
     ) -> None:
-        self.state = State(setting, names)
+        self.state = State(setting, names, tokens)
         self.units = Units(self.state)
         self.answers = Answers(self.state, self.units)
         self.packet = cancel_packet

@@ -13,6 +13,7 @@ from wicketgate.protocols.postgres.frames import (
     FrameError,
     bind_names,
     describe_portal_frame,
+    frame,
     text_end,
 )
 from wicketgate.protocols.postgres.ledger import (
@@ -27,10 +28,12 @@ from wicketgate.protocols.postgres.ledger import (
 )
 from wicketgate.protocols.postgres.meanings import UNIT, missing_portal, missing_statement
 from wicketgate.protocols.postgres.names import LONGEST_NAME, PLAIN, Portal, Prepared
-from wicketgate.protocols.postgres.parameters import declares, recorded
-from wicketgate.protocols.postgres.questions import Question
+from wicketgate.protocols.postgres.parameters import bound_to, declares, recorded, values_of
 from wicketgate.protocols.postgres.reading import NO_STATEMENT, UNUSABLE_NAME, syntax_denial, unread
+from wicketgate.protocols.postgres.returned import Meant, suspicious
+from wicketgate.protocols.postgres.verdicts import BindQuestion, ExecuteQuestion
 from wicketgate.sql.errors import SyntaxRefused
+from wicketgate.sql.operands import operands
 from wicketgate.sql.parse import Member, parse
 from wicketgate.sql.resolve import Analysis, unite
 
@@ -43,62 +46,6 @@ SEVERAL_COMMANDS: Final = Denial(
 CURSOR_BY_EXECUTE: Final = Denial(
     "unsupported", "A cursor is read by FETCH through the gateway.", "Execute of a cursor"
 )
-
-
-class BindQuestion(Question):
-    """May this be bound?"""
-
-    def __init__(
-        self,
-        units: "Units",
-        frame: bytes,
-        portal: bytes,
-        prepared: Prepared,
-        analysis: Analysis,
-        statement: Statement,
-    ) -> None:
-        super().__init__(units)
-        self.frame = frame
-        self.portal = portal
-        self.prepared = prepared
-        self.analysis = analysis
-        self.statement = statement
-
-    def cleared(self, clearance: Clearance) -> Statement | None:
-        self.units.extended.bound(self, clearance)
-        return None
-
-    def denied(self, denial: Denial) -> None:
-        self.units.refuse_recorded(denial)
-
-
-class ExecuteQuestion(Question):
-    """May this portal be executed once more, or under another meaning?"""
-
-    def __init__(
-        self,
-        units: "Units",
-        frame: bytes,
-        name: bytes,
-        portal: Portal,
-        was: Execution,
-        analysis: Analysis,
-        statement: Statement,
-    ) -> None:
-        super().__init__(units)
-        self.frame = frame
-        self.name = name
-        self.portal = portal
-        self.was = was
-        self.analysis = analysis
-        self.statement = statement
-
-    def cleared(self, clearance: Clearance) -> Statement | None:
-        self.units.extended.cleared_again(self, clearance)
-        return None
-
-    def denied(self, denial: Denial) -> None:
-        self.units.refuse_recorded(denial)
 
 
 class Extended:
@@ -120,13 +67,13 @@ class Extended:
         text = data[stop + 1 : after]
         types = declares(data, after + 1, end)
         if unusable_name(name) or (name and names.full(text)):
-            return units.refuse(UNUSABLE_NAME, unread(text))
+            return self.refuse_parse(name, UNUSABLE_NAME, unread(text))
         try:
             script = parse(text)
         except SyntaxRefused as fault:
-            return units.refuse(syntax_denial(fault), unread(text), fault.position or 0)
+            return self.refuse_parse(name, syntax_denial(fault), unread(text), fault.position or 0)
         if len(script.members) > 1:
-            return units.refuse(SEVERAL_COMMANDS, unread(text))
+            return self.refuse_parse(name, SEVERAL_COMMANDS, unread(text))
         member = script.members[0]
         if units.meanings.must_probe(member):
             return False
@@ -135,7 +82,7 @@ class Extended:
             if units.meanings.must_wait(member):
                 return False
             if units.meanings.unusable(member):
-                return units.refuse(UNUSABLE_NAME, Statement(UNKNOWN_FACTS, text, text, None))
+                return self.refuse_parse(name, UNUSABLE_NAME, Statement(UNKNOWN_FACTS, text, text, None))
             absent = units.meanings.missing(member) is not None
         prepared = Prepared(name, state.unit, member, text, types)
         analysis = names.resolved(prepared)
@@ -143,15 +90,34 @@ class Extended:
         # an EXECUTE or FETCH of what is not there yet is looked up, and decided, at Bind
         denial = None if absent else state.desk.weigh(statement)
         if denial is not None:
-            return units.refuse(denial, statement)
+            return self.refuse_parse(name, denial, statement)
+        message = data[at:end]
+        if suspicious(text):
+            meant = state.returned.text(
+                member, text, names.environment, analysis, state.desk.judged(analysis.facts)
+            )
+            if isinstance(meant, Denial):
+                return self.refuse_parse(name, meant, statement)
+            prepared.held = meant.held
+            if meant.held:
+                message = frame(b"P", data[at + 5 : stop + 1] + meant.text + data[after:end])
         step = Step(PARSE, state.unit)
         step.text = text
+        step.moved = bool(prepared.held)
         step.sensitive = analysis.sensitive
         names.put(names.statements, prepared)
         step.entry = prepared
         state.steps.append(step)
-        state.up.append(data[at:end])
+        state.up.append(message)
         units.parsed = statement
+        return True
+
+    def refuse_parse(self, name: bytes, denial: Denial, statement: Statement, position: int = 0) -> bool:
+        """A Parse is refused. The server would have forgotten its unnamed statement before it read this."""
+        state = self.state
+        self.units.refuse(denial, statement, position)
+        if not name:
+            state.steps[-1].entry = state.names.drop(state.names.statements, b"", state.unit)
         return True
 
     def unfit(self, member: Member) -> Denial | None:
@@ -185,7 +151,19 @@ class Extended:
             if denial is not None:
                 return units.refuse(denial, Statement(UNKNOWN_FACTS, text, text, None))
             analysis = names.typed(member, names.environment, prepared.types)
-        parameters = recorded(data, after, end, analysis.sensitive_parameters)
+        message = data[at:end]
+        held = prepared.held
+        sensitive = analysis.sensitive_parameters
+        if suspicious(message):
+            meant = self.meant(prepared, data, after, end, analysis)
+            if isinstance(meant, Denial):
+                return units.refuse(meant, Statement(analysis.facts, text, text, None))
+            held += meant.held
+            if meant.parameters:
+                message = bound_to(data, at, after, end, meant.parameters)
+                if sensitive is not None:
+                    sensitive -= meant.parameters.keys()  # what came is a token: that is recorded
+        parameters = recorded(data, after, end, sensitive)
         statement = prepared.statement
         if parameters is not None or statement is None or statement.facts is not analysis.facts:
             statement = Statement(analysis.facts, text, text, parameters)
@@ -195,11 +173,19 @@ class Extended:
         fresh = parsed is not None and parsed.text is text
         if not fresh:
             units.note_parsed()
-        question = BindQuestion(units, data[at:end], portal_name, prepared, analysis, statement)
+        question = BindQuestion(units, message, portal_name, prepared, analysis, statement)
+        question.held = held
         question.ask(statement)
         if fresh and not question.waiting:
             units.parsed = None  # the Bind's own record holds the text
         return True
+
+    def meant(self, prepared: Prepared, data: bytes, at: int, end: int, analysis: Analysis) -> Meant | Denial:
+        """What the parameters of a Bind mean, whose names end at `at`."""
+        state = self.state
+        told = operands(prepared.member, prepared.text, state.names.environment)
+        decision = state.desk.judged(analysis.facts)
+        return state.returned.parameters(told, values_of(data, at, end), analysis, decision)
 
     def bound(self, question: BindQuestion, clearance: Clearance) -> None:
         """The gate has cleared a Bind."""
@@ -212,7 +198,7 @@ class Extended:
         member = question.prepared.member
         analysis = question.analysis
         statement = question.statement
-        execution = execution_for(state, member, analysis, statement, clearance)
+        execution = execution_for(state, member, analysis, statement, clearance, None, question.held)
         if isinstance(execution, Denial):
             units.refuse(execution, statement)
             return
@@ -222,6 +208,7 @@ class Extended:
         units.meanings.runs(analysis, execution.sensitive)
         portal = Portal(question.portal, state.unit, member, analysis, execution, names.environment)
         portal.types = question.prepared.types
+        portal.tokens = question.held
         names.put(names.portals, portal)
         state.unexecuted.append(execution)
         step = Step(BIND, state.unit)
@@ -337,7 +324,13 @@ class Extended:
         portal = question.portal
         was = question.was
         execution = execution_for(
-            state, portal.member, question.analysis, question.statement, clearance, was.shape
+            state,
+            portal.member,
+            question.analysis,
+            question.statement,
+            clearance,
+            was.shape,
+            portal.tokens,
         )
         if isinstance(execution, Denial):
             self.units.refuse(execution, question.statement)

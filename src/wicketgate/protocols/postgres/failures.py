@@ -105,7 +105,10 @@ class Failures:
             if step.kind == EXECUTE and step.execution is not None:
                 self.revoke(step.execution)
             if step.entry is not None:
-                state.names.revoke(step.entry)
+                if step.failed and step.denial is not None:
+                    state.names.confirm(step.entry)  # a refused Parse ends the unnamed statement
+                else:
+                    state.names.revoke(step.entry)
             if step.shape is not None:
                 step.shape.asked = False
         if not state.steps:
@@ -165,7 +168,8 @@ class Failures:
             execution = executions[step.index]
         if execution is not None and execution.overflow is not None:
             return error_frame(execution.overflow)
-        return self.softened(data, at, end, self.hides(step), step.text)
+        told = self.softened(data, at, end, self.hides(step), step.text)
+        return unplaced(told) if step.moved else told
 
     def notice(self, step: Step | None, data: bytes, at: int, end: int) -> None:
         """NoticeResponse: at any time."""
@@ -182,6 +186,13 @@ class Failures:
             return data[at:end]
         catalog = self.state.names.environment.catalog
         return frame(data[at : at + 1], soften(data[at + 5 : end], text, catalog.names().__contains__))
+
+
+def unplaced(error: bytes) -> bytes:
+    """An ErrorResponse that does not say where: the server's text was another, and its length is none of the
+    client's business."""
+    fields = [field for field in error[HEADER:].rstrip(b"\0").split(b"\0") if field[:1] not in (b"P", b"p")]
+    return frame(b"E", b"\0".join(fields) + b"\0\0")
 
 
 def positioned(error: bytes, position: int) -> bytes:

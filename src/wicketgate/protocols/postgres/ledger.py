@@ -12,6 +12,8 @@ from wicketgate.protocols.base import Setting
 from wicketgate.protocols.postgres.copying import Copying, CopyPlan
 from wicketgate.protocols.postgres.names import Entry, Names
 from wicketgate.protocols.postgres.plan import Plan
+from wicketgate.protocols.postgres.returned import Returned
+from wicketgate.protocols.postgres.types import Names as Tokens
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
 
@@ -110,6 +112,8 @@ class Step:
         self.overflowed = False
         self.poisoned = False
         self.failed = False
+        self.moved = False
+        """The text that the server got is another than the client's: positions in it say nothing."""
         self.index = 0
         self.position = 0
         """Where in the client's text a denied statement does not parse: 1-based characters, 0 for nowhere."""
@@ -124,11 +128,14 @@ class Step:
 class State:
     """What both directions of one conversation share."""
 
-    def __init__(self, setting: Setting, names: Names) -> None:
+    def __init__(self, setting: Setting, names: Names, tokens: Tokens | None) -> None:
         self.setting = setting
         self.desk = setting.desk
         self.host = setting.host
         self.names = names
+        self.tokens = tokens
+        """What pseudonyms are made with; None: they are redacted."""
+        self.returned = Returned(tokens)
         self.steps: deque[Step] = deque()
         self.up: list[bytes] = []
         self.down: list[bytes] = []

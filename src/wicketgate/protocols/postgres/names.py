@@ -9,6 +9,7 @@ then. The tables may hold names that the server has dropped, never fewer than it
 from typing import Final
 
 from wicketgate.model.statement import Statement
+from wicketgate.protocols.postgres.returned import NO_TOKENS, Held
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.parse import Changes, Member
@@ -76,6 +77,8 @@ class Prepared(Entry):
         self.analysis: Analysis | None = None
         self.statement: Statement | None = None
         """As it was last bound without parameters."""
+        self.held: Held = NO_TOKENS
+        """What must hold for tokens in its text."""
 
 
 class Portal(Entry):
@@ -104,6 +107,8 @@ class Portal(Entry):
         """What its names meant when they were last looked up."""
         self.used = False
         self.held = False
+        self.tokens: Held = NO_TOKENS
+        """What must hold for tokens in its text and its parameters."""
 
 
 class Names:

@@ -81,6 +81,49 @@ def recorded(
     return tuple(found)
 
 
+def values_of(data: bytes, at: int, end: int) -> list[bytes | None]:
+    """The parameters of the Bind in data[…:end], whose names end at `at`, as they came. Raises FrameError."""
+    found: list[bytes | None] = []
+    for start, length in _places(data, at, end):
+        found.append(None if length < 0 else data[start : start + length])
+    return found
+
+
+def bound_to(data: bytes, begin: int, at: int, end: int, values: dict[int, bytes]) -> bytes:
+    """The Bind in data[begin:end], whose names end at `at`, other values for some parameters, by number."""
+    pieces: list[bytes] = []
+    done = begin + 5
+    for number, (start, length) in enumerate(_places(data, at, end), 1):
+        value = values.get(number)
+        if value is not None:
+            pieces += [data[done : start - 4], len(value).to_bytes(4, "big"), value]
+            done = start + max(length, 0)
+    pieces.append(data[done:end])
+    return frame(b"B", b"".join(pieces))
+
+
+def _places(data: bytes, at: int, end: int) -> list[tuple[int, int]]:
+    """Where each parameter's value begins, and its length (-1 for NULL)."""
+    if at + 2 > end:
+        raise FrameError("Bind is cut")
+    at += 2 + 2 * (int(read_i16_be(data, at)) & 0xFFFF)
+    if at + 2 > end:
+        raise FrameError("Bind is cut")
+    number = int(read_i16_be(data, at)) & 0xFFFF
+    at += 2
+    found: list[tuple[int, int]] = []
+    for _ in range(number):
+        if at + 4 > end:
+            raise FrameError("Bind is cut")
+        length = int(read_i32_be(data, at))
+        at += 4
+        if length < -1 or (length > 0 and at + length > end):
+            raise FrameError("Bind is cut")
+        found.append((at, length))
+        at += max(length, 0)
+    return found
+
+
 def copied(data: bytes, at: int, end: int, analysis: Analysis) -> bytes:
     """The CopyData frames in data[at:end] as the journal keeps them: what goes into a relation with sensitive
     columns, or into one that can't be told, is told by its length only, as such parameters are."""

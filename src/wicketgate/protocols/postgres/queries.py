@@ -7,10 +7,12 @@ from wicketgate.model.clearance import Clearance
 from wicketgate.model.decision import Denial
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
 from wicketgate.protocols.postgres.clearing import execution_for, limited
+from wicketgate.protocols.postgres.frames import frame
 from wicketgate.protocols.postgres.ledger import QUERY, Execution, Step
 from wicketgate.protocols.postgres.names import PLAIN, Entry
 from wicketgate.protocols.postgres.questions import Question
 from wicketgate.protocols.postgres.reading import UNUSABLE_NAME
+from wicketgate.protocols.postgres.returned import NO_TOKENS, Held, suspicious
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
 
@@ -39,6 +41,7 @@ class QueryUnit(Question):
         self.statements: list[Statement] = []
         self.executions: list[Execution] = []
         self.entries: list[list[Entry] | None] = []
+        self.held: list[Held] = []
         state = units.state
         names = state.names
         self.was = names.environment
@@ -47,6 +50,8 @@ class QueryUnit(Question):
         self.was_defined = names.defined
         self.was_changed = state.changed
         self.was_controls = units.controls
+        self.meaning = text
+        """What goes upstream: the text, with values where tokens were."""
 
     def weigh(self) -> None:
         """Decide every member before anything is recorded as permitted; then ask for them."""
@@ -68,17 +73,41 @@ class QueryUnit(Question):
             if denial is not None:
                 self.refuse(denial, statement)
                 return
+            held = NO_TOKENS
+            if suspicious(text):
+                meant = state.returned.text(
+                    member, text, names.environment, analysis, state.desk.judged(analysis.facts)
+                )
+                if isinstance(meant, Denial):
+                    self.refuse(meant, statement)
+                    return
+                held = meant.held
+                if held:
+                    self.put(member.begin or 0, len(text), meant.text)
+            self.held.append(held)
             self.analyses.append(analysis)
             self.statements.append(statement)
             self.entries.append(meanings.forwarded(member, analysis, text, False))
         self.ask(self.statements[0])
+
+    def put(self, begin: int, length: int, other: bytes) -> None:
+        """Another text goes upstream in the place of the member that begins there; they are met in order."""
+        at = begin + len(self.meaning) - len(self.text)
+        self.meaning = self.meaning[:at] + other + self.meaning[at + length :]
+        self.message = frame(b"Q", self.meaning + b"\0")
 
     def cleared(self, clearance: Clearance) -> Statement | None:
         """One member is cleared: the next is asked for, or the whole goes upstream."""
         index = len(self.executions)
         state = self.units.state
         execution = execution_for(
-            state, self.members[index], self.analyses[index], self.statements[index], clearance
+            state,
+            self.members[index],
+            self.analyses[index],
+            self.statements[index],
+            clearance,
+            None,
+            self.held[index],
         )
         if isinstance(execution, Denial):
             self.refuse(execution, self.statements[index])
@@ -122,6 +151,7 @@ class QueryUnit(Question):
         step = Step(QUERY, state.unit)
         step.executions = self.executions
         step.text = self.text
+        step.moved = self.meaning is not self.text
         for execution in self.executions:
             if execution.sensitive:
                 step.sensitive = True

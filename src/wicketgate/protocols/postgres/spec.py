@@ -2,9 +2,12 @@
 The only module of this folder that others import."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+from wicketgate.masking.pseudonym import Pseudonyms
 from wicketgate.masking.transforms import TRANSFORMS
+from wicketgate.model.keyring import Keyring
 from wicketgate.protocols.base import Conversation, ProtocolSpec, Setting
 from wicketgate.protocols.postgres.binding import bind
 from wicketgate.protocols.postgres.call import dial
@@ -15,6 +18,7 @@ from wicketgate.protocols.postgres.greet import greet
 from wicketgate.protocols.postgres.login import ALPN, ServerSession, Startup, cancel_packet, preamble, welcome
 from wicketgate.protocols.postgres.names import Names
 from wicketgate.protocols.postgres.show import show
+from wicketgate.protocols.postgres.types import Names as Tokens
 
 SETTINGS = frozenset({"functions"})
 """A resource's own options: `functions` lists, qualified, those of the operator's that are pure."""
@@ -50,7 +54,25 @@ def converse(setting: Setting) -> Conversation:
         cancel_packet(server.pid, server.key),
         welcome(server, setting.key, startup.minor),
         server.parameters.get("search_path"),
+        tokens(setting),
     )
+
+
+def tokens(setting: Setting) -> Tokens | None:
+    """What the session's pseudonyms are made with."""
+    if setting.pseudonyms is None:
+        return None
+    identity = setting.admission.identity
+    scopes = {"identity": b"identity:" + identity.name.encode(), "all": b"all"}
+    if identity.task:
+        scopes["task"] = b"task:" + identity.task.encode()
+    return Tokens(_pseudonyms(setting.pseudonyms), scopes)
+
+
+@lru_cache(maxsize=4)
+def _pseudonyms(ring: Keyring) -> Pseudonyms:
+    """One for all sessions: what it remembers serves them all."""
+    return Pseudonyms({version: key.reveal() for version, key in ring.keys.items()}, ring.newest)
 
 
 POSTGRES = ProtocolSpec(

@@ -1,0 +1,155 @@
+"""Tokens and masked values that come back from the client (compiled).
+It must never put a value where it could come out or be kept, nor let what masks left in a value become data.
+
+A token becomes its value again where each of its uses is a direct operand of `=` or IN against columns of its
+own class, for whom it was made for, while the rule still makes such tokens. All else sees the token.
+"""
+
+from typing import Final
+
+from wicketgate.masking.marks import marks_in
+from wicketgate.masking.pseudonym import found_in
+from wicketgate.model.decision import Decision, Denial
+from wicketgate.model.statement import Effect
+from wicketgate.protocols.postgres.types import Names
+from wicketgate.sql.analysis import Analysis, Environment
+from wicketgate.sql.operands import NONE_TOLD, OTHER, Operand, Operands, Use, operands
+from wicketgate.sql.parse import Member
+
+LOOKED_UP: Final = Denial(
+    "mask",
+    "a token stands where it can't be looked up",
+    "a token that is no operand of = or IN against its own column",
+    "Compare a token with = or IN with the column that it came from, and with nothing else.",
+)
+WRITTEN: Final = Denial(
+    "mask",
+    "a masked value can't be written as data",
+    "a mask or a token in a write",
+    "It stands for a value that you may not see: leave such columns out of what you write.",
+)
+NO_LONGER: Final = Denial(
+    "mask",
+    "a token in this statement stands for nothing any more",
+    "the rule that gave the token out does not hold now",
+    "Ask for the rows again, and use the tokens that come then.",
+)
+
+_KEEPING: Final = frozenset({Effect.WRITE, Effect.DEFINE, Effect.EXECUTE, Effect.UNKNOWN})
+"""What may keep a literal as data."""
+_KINDS: Final = frozenset("select insert update delete merge declare values".split())
+"""Statements whose literals may be looked up: they run at once, and show none of them."""
+
+Held = tuple[tuple[str, str], ...]
+"""(data class, transform): what must still hold for a class when a statement with its tokens runs."""
+
+NO_TOKENS: Final[Held] = ()
+
+
+class Meant:
+    """What goes to the server instead: the text, or parameters by number; held: on what condition."""
+
+    def __init__(self) -> None:
+        self.text = b""
+        self.parameters: dict[int, bytes] = {}
+        self.held: Held = NO_TOKENS
+
+
+def suspicious(text: bytes) -> bool:
+    """Whether there may be a token, or what a mask left: a look that costs nearly nothing."""
+    return (
+        b"wkp" in text
+        or b"WKP" in text
+        or b"[redacted" in text
+        or b"5b72656461637465" in text
+        or b"5B72656461637465" in text
+        or b"\xe2\x80\xa6" in text
+        or (b"*" in text and text.count(b"*") > 2)
+    )
+
+
+class Returned:
+    """One session's. names: what its tokens are made with; None: it has none."""
+
+    def __init__(self, names: Names | None) -> None:
+        self.names = names
+
+    def text(
+        self, member: Member, text: bytes, environment: Environment, analysis: Analysis, decision: Decision
+    ) -> Meant | Denial:
+        """What a statement's own text means. Its literals alone are looked at."""
+        keeping = not _KEEPING.isdisjoint(analysis.facts.effects)
+        told = operands(member, text, environment)
+        if told is NONE_TOLD:
+            return WRITTEN if keeping and (found_in(text) or marks_in(text)) else self._as_it_is(text)
+        meant = Meant()
+        pieces: list[bytes] = []
+        at = 0
+        for literal in told.literals:
+            operand = literal.operand if member.kind in _KINDS else OTHER
+            outcome = self._value(literal.value.encode(), operand, keeping, decision, meant)
+            if isinstance(outcome, Denial):
+                return outcome
+            if outcome is not None:
+                pieces += [text[at : literal.offset], quoted(outcome)]
+                at = literal.offset + literal.length
+        pieces.append(text[at:])
+        meant.text = b"".join(pieces)
+        return meant
+
+    def parameters(
+        self, told: Operands, values: list[bytes | None], analysis: Analysis, decision: Decision
+    ) -> Meant | Denial:
+        """What bind parameters mean. told: of the statement that they are bound to."""
+        keeping = not _KEEPING.isdisjoint(analysis.facts.effects)
+        meant = Meant()
+        for index in range(len(values)):
+            value = values[index]
+            if value is None or not suspicious(value):
+                continue
+            operand = told.parameters.get(index + 1, OTHER)
+            outcome = self._value(value, operand, keeping, decision, meant)
+            if isinstance(outcome, Denial):
+                return outcome
+            if outcome is not None:
+                meant.parameters[index + 1] = outcome
+        return meant
+
+    def _as_it_is(self, text: bytes) -> Meant:
+        meant = Meant()
+        meant.text = text
+        return meant
+
+    def _value(
+        self, raw: bytes, operand: Operand, keeping: bool, decision: Decision, meant: Meant
+    ) -> bytes | Denial | None:
+        """The value that a literal or parameter stands for; None: it means itself."""
+        compared = operand.use is Use.COMPARED
+        if not found_in(raw):
+            return WRITTEN if keeping and not compared and marks_in(raw) else None
+        names = self.names
+        known = names.pseudonyms.value_of(raw, names.scopes.values()) if names is not None else None
+        if names is not None and known is not None and compared and operand.classes == frozenset({known[0]}):
+            transform = decision.transform(known[0])
+            name, _, option = transform.partition(":")
+            scope = names.scopes.get(option)
+            if name != "pseudonym" or scope is None or names.pseudonyms.value_of(raw, [scope]) != known:
+                return NO_LONGER
+            if (known[0], transform) not in meant.held:
+                meant.held = (*meant.held, (known[0], transform))
+            return known[1]
+        if keeping and not compared:
+            return WRITTEN
+        return LOOKED_UP if known is not None else None
+
+
+def quoted(value: bytes) -> bytes:
+    """A literal of this value, whatever standard_conforming_strings says."""
+    if b"\\" in value:
+        return b" E'" + value.replace(b"\\", b"\\\\").replace(b"'", b"''") + b"'"
+    return b"'" + value.replace(b"'", b"''") + b"'"
+
+
+def still_hold(held: Held, decision: Decision) -> bool:
+    """Whether the rules that gave tokens out still do."""
+    return not [name for name, transform in held if decision.transform(name) != transform]

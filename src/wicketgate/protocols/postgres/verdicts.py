@@ -1,0 +1,72 @@
+"""What the extended protocol asks the gate: may this be bound, may it be executed once more (compiled)."""
+
+from typing import TYPE_CHECKING
+
+from wicketgate.model.clearance import Clearance
+from wicketgate.model.decision import Denial
+from wicketgate.model.statement import Statement
+from wicketgate.protocols.postgres.ledger import Execution
+from wicketgate.protocols.postgres.names import Portal, Prepared
+from wicketgate.protocols.postgres.questions import Question
+from wicketgate.protocols.postgres.returned import NO_TOKENS, Held
+from wicketgate.sql.resolve import Analysis
+
+if TYPE_CHECKING:
+    from wicketgate.protocols.postgres.units import Units
+
+
+class BindQuestion(Question):
+    """May this be bound?"""
+
+    def __init__(
+        self,
+        units: "Units",
+        frame: bytes,
+        portal: bytes,
+        prepared: Prepared,
+        analysis: Analysis,
+        statement: Statement,
+    ) -> None:
+        super().__init__(units)
+        self.frame = frame
+        self.portal = portal
+        self.prepared = prepared
+        self.analysis = analysis
+        self.statement = statement
+        self.held: Held = NO_TOKENS
+
+    def cleared(self, clearance: Clearance) -> Statement | None:
+        self.units.extended.bound(self, clearance)
+        return None
+
+    def denied(self, denial: Denial) -> None:
+        self.units.refuse_recorded(denial)
+
+
+class ExecuteQuestion(Question):
+    """May this portal be executed once more, or under another meaning?"""
+
+    def __init__(
+        self,
+        units: "Units",
+        frame: bytes,
+        name: bytes,
+        portal: Portal,
+        was: Execution,
+        analysis: Analysis,
+        statement: Statement,
+    ) -> None:
+        super().__init__(units)
+        self.frame = frame
+        self.name = name
+        self.portal = portal
+        self.was = was
+        self.analysis = analysis
+        self.statement = statement
+
+    def cleared(self, clearance: Clearance) -> Statement | None:
+        self.units.extended.cleared_again(self, clearance)
+        return None
+
+    def denied(self, denial: Denial) -> None:
+        self.units.refuse_recorded(denial)
