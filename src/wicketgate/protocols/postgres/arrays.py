@@ -3,6 +3,7 @@ An array that can't be read to its very end becomes NULL.
 Source: array_out, array_send of PostgreSQL; manual, "Array Input and Output Syntax".
 """
 
+import re
 from typing import Final
 
 from librt.strings import BytesWriter, read_i32_be, write_i32_be
@@ -13,6 +14,7 @@ from wicketgate.protocols.postgres.maskers import Masker
 DEEPEST: Final = 6
 """Dimensions that an array has at most."""
 
+_BOUNDS: Final = re.compile(rb"(?:\[-?[0-9]{1,10}:-?[0-9]{1,10}\]){1,6}=")
 _COMMA: Final = 44
 _QUOTE: Final = 34
 _BACKSLASH: Final = 92
@@ -60,9 +62,10 @@ def read_text(value: bytes, around: list[bytes], elements: list[bytes | None]) -
     size: i64 = len(value)
     at: i64 = 0
     if size and value[0] == 91:  # [2:3][0:1]={…}
-        at = value.find(b"=") + 1
-        if at == 0 or value[: at - 1].strip(b"[]:-0123456789"):
+        bounds = _BOUNDS.match(value)
+        if bounds is None:
             return False
+        at = bounds.end()
     start: i64 = 0
     depth: i64 = 0
     expected = True  # an element, or an opening brace
@@ -169,7 +172,7 @@ def plain(element: bytes) -> bool:
     at: i64 = 0
     while at < size:
         code: i64 = element[at]
-        if code <= 32 or code in (_COMMA, _QUOTE, _BACKSLASH, _OPEN, _CLOSE):
+        if code == 32 or 9 <= code <= 13 or code in (_COMMA, _QUOTE, _BACKSLASH, _OPEN, _CLOSE):
             return False
         at += 1
     return True

@@ -131,7 +131,7 @@ def plain(field: bytes) -> bool:
     at: i64 = 0
     while at < size:
         code: i64 = field[at]
-        if code <= 32 or code in (_COMMA, _QUOTE, _BACKSLASH, _OPEN, _CLOSE):
+        if code == 32 or 9 <= code <= 13 or code in (_COMMA, _QUOTE, _BACKSLASH, _OPEN, _CLOSE):
             return False
         at += 1
     return size > 0
