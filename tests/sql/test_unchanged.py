@@ -36,7 +36,7 @@ CREATE TABLE people (id int PRIMARY KEY, name text, age int, ssn text, pay int, 
   tags text[], lowered text GENERATED ALWAYS AS (lower(ssn)) STORED);
 CREATE TABLE orders (id int PRIMARY KEY, person int, state text, amount numeric);
 CREATE TABLE badges (id int PRIMARY KEY, code text, room text);
-CREATE TABLE notes (id serial PRIMARY KEY, body text);
+CREATE TABLE notes (id int DEFAULT 7, body text);
 CREATE TABLE parts (id int, day int, ssn text) PARTITION BY LIST (day);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
 CREATE VIEW seen AS SELECT id, name, upper(ssn) AS u, ssn AS s, age + 1 AS older FROM people;
@@ -47,8 +47,8 @@ CREATE FUNCTION of_person(i int) RETURNS TABLE (n text, s text) LANGUAGE sql AS
 CREATE FUNCTION risky(x text) RETURNS int LANGUAGE sql AS 'SELECT length(x) / (ascii(x) - 53)';
 """
 TEXTS = (
-    ("5", "zz", "", "Abc", "{}", "-1", "1e5", "é'", None),
-    ("abc", "", "q", "5%", "x y", "00", "NaN", "\\", None),
+    ("5", "zz", "'", "Abc", "{}", "-1", "1e5", "é'", None),
+    ("abc", "ß", "q", "5%", "x y", "00", "NaN", "\\", None),
 )
 NUMBERS = ((100, -60, -3, 53, 700), (2147483647, 500, 1200, -50, -2147483648))
 DAYS = (("2000-02-29", "1969-12-31", "infinity"), ("1900-01-01", "2024-06-01", "2024-06-02"))
@@ -264,6 +264,8 @@ def check(both: Both, text: str) -> str:
     if facts.steered or facts.spilled or facts.opaque or facts.refusal or Effect.UNKNOWN in facts.effects:
         return ""
     (code, rows), (other, others) = (ran(connection, text) for connection in both.connections)
+    if "57014" in (code, other):
+        return ""  # too slow here and now
     assert code == other, (text, code, other)
     assert told(analysis, rows) == told(analysis, others), text
     return code or "rows"

@@ -30,9 +30,7 @@ def _referred(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value:
         return column(walk, parts[0], scope)
     if parts[-1] == "*":
         # a star that is no output by itself: the whole row, or `count(*)`'s relative
-        value = _whole_row(walk, parts[:-1], scope)
-        walk.steer(value)
-        return value
+        return _whole_row(walk, parts[:-1], scope)
     found = _qualified(walk, parts, scope)
     if found is not None:
         return found

@@ -65,12 +65,12 @@ def _json(walk: Walk, body: Body, scope: Scope) -> Value:
         values.extend(columns.values)
         if columns.loose is not None:
             values.append(columns.loose)
-    plain = not body.keys() & {"output", "unique"}
-    walk.consume(values, total=plain and bool(body.keys() <= _BUILDING))
+    told = body.get("format", {}).get("format_type", "JS_FORMAT_DEFAULT") == "JS_FORMAT_DEFAULT"
+    walk.consume(values, total=told and body.keys() <= _BUILDING)
     return combine([COLUMN, *values])
 
 
-_BUILDING = frozenset({"exprs", "absent_on_null", "location"})
+_BUILDING = frozenset("exprs absent_on_null key value raw_expr formatted_expr format location".split())
 """Fields of JSON_OBJECT and JSON_ARRAY: they take whatever they are given."""
 
 

@@ -26,7 +26,8 @@ TOTAL: Final[dict[str, tuple[int, int, tuple[int, ...] | None]]] = {
         ("substr", 2, 3, (0,)),
         ("split_part", 3, 3, (0, 1)),
         ("lpad rpad", 2, 3, (0, 2)),
-        ("concat concat_ws", 1, _MOST, ANY),
+        ("concat", 1, _MOST, ANY),
+        ("concat_ws", 2, _MOST, ANY),
         ("to_json to_jsonb", 1, 1, ANY),
         ("row_to_json array_to_json", 1, 2, (0,)),
         ("json_build_object jsonb_build_object json_build_array jsonb_build_array", 1, _MOST, ANY),
@@ -92,8 +93,8 @@ def function_is_total(walk: Walk, name: tuple[str, ...], body: Body, values: lis
     bare = name[-1]
     if len(name) > 1 and name[0] != "pg_catalog":
         return False
-    if len(name) == 1 and (walk.catalog.function(bare, walk.schemas)[1] or f"{bare}()" in walk.temporary):
-        return False  # a namesake may be meant
+    if len(name) == 1 and _has_namesake(walk, bare, values):
+        return False
     if bare not in walk.catalog.builtin_functions:
         return False
     nodes = body.get("args") or []
@@ -111,6 +112,17 @@ def function_is_total(walk: Walk, name: tuple[str, ...], body: Body, values: lis
             return False
         return places is None or all(at in places for at, value in enumerate(values) if value.classes)
     return bare in _WRITTEN and _form_is_total(bare, nodes, values)
+
+
+def _has_namesake(walk: Walk, name: str, values: list[Value]) -> bool:
+    """Whether another function may be meant. One that only computes is not, where the server's own takes text
+    and text is given: an exact match is found first where the path has pg_catalog first."""
+    others = walk.catalog.function(name, walk.schemas)[1]
+    if f"{name}()" in walk.temporary:
+        return True
+    exact = walk.path is not None and "pg_catalog" not in walk.path
+    exact = exact and all(base_type(value) == 25 for value in values if value.classes)
+    return bool(others) and not (exact and all(other.safe for other in others))
 
 
 def _form_is_total(name: str, nodes: list[Node], values: list[Value]) -> bool:
