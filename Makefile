@@ -10,7 +10,7 @@ ARGS ?=
 WORKERS ?= 2
 UV := $(BIN)/uv
 
-.PHONY: help setup demo test check bench fuzz lock wheel clean
+.PHONY: help setup demo test check bench pii fuzz lock wheel clean
 help: ## list these commands
 	@echo "Wicketgate: a gateway between AI agents and the databases they reach"
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ check: setup ## format, lint, types, import contracts
 
 bench: setup ## measure against direct, a relay that does nothing, and pgbouncer; writes bench/RESULTS.md
 	PYTHONPATH=tests:. $(BIN)/python -m bench $(ARGS)
+
+pii: setup ## precision and recall of the detectors on a labelled corpus (ARGS=-v for what went wrong)
+	PYTHONPATH=tests $(BIN)/python -m pii.measure $(ARGS)
 
 fuzz: setup ## the property tests, long (ARGS for pytest)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis --timeout 0 -n $(WORKERS) $(ARGS)

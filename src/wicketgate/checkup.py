@@ -3,12 +3,16 @@ Composition like office.py. It must never make or change anything by looking."""
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.resource import Account, Resource
 from wicketgate.model.secret import Secret
 from wicketgate.office import Site, site
 from wicketgate.policy.load import Policy
+
+if TYPE_CHECKING:
+    from wicketgate.control.credentials import Credentials
 
 
 def load_policy(config: Path) -> Policy:
@@ -50,10 +54,9 @@ def check(config: Path, reach: bool) -> list[dict[str, str]]:
     return found
 
 
-async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
+def credentials_of(where: Site) -> "Credentials":
+    """What fetches accounts' credentials. It makes no key where there is none."""
     from wicketgate.control.credentials import Credentials, LocalKey
-    from wicketgate.protocols.base import CatalogAccess
-    from wicketgate.protocols.registry import protocols
 
     def decrypt(text: str) -> Secret:
         key = where.state / "local.key"
@@ -63,7 +66,14 @@ async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
             )
         return LocalKey.load_or_make(key).decrypt(text)
 
-    credentials = Credentials(decrypt)
+    return Credentials(decrypt)
+
+
+async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
+    from wicketgate.protocols.base import CatalogAccess
+    from wicketgate.protocols.registry import protocols
+
+    credentials = credentials_of(where)
     specs = protocols()
 
     async def one(resource: Resource, account: Account, database: str) -> list[tuple[str, str]]:

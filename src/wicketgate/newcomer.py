@@ -100,7 +100,7 @@ def _write_secret(path: Path, content: bytes, undo: contextlib.ExitStack) -> Non
         os.fsync(file.fileno())
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A YAML scalar that means exactly this text: JSON strings are YAML 1.2."""
     import json
 
@@ -123,30 +123,30 @@ def render(
     """The configuration's text, with comments for whoever reads it first. port: the gateway's own."""
     group = wanted.group
     host = f"[{address.host}]" if ":" in address.host else address.host
-    password = "" if credential is None else f", password: {{file: {_quoted(str(credential))}}}"
+    password = "" if credential is None else f", password: {{file: {quoted(str(credential))}}}"
     lines = [
         "# Made by `wicket init`. Look over `sensitive` and the rules; docs/policy.md tells what there is.",
         *_gateway(protocol, wanted.host, port),
         "resources:",
         f"  {resource}:",
         f"    protocol: {protocol}",
-        f"    address: {_quoted(f'{host}:{address.port}')}",
-        f"    databases: [{_quoted(address.database)}]",
+        f"    address: {quoted(f'{host}:{address.port}')}",
+        f"    databases: [{quoted(address.database)}]",
         f"    tls: {address.tls.value}",
         *(
-            [f"    ca_file: {_quoted(str(Path(address.ca_file).expanduser().absolute()))}"]
+            [f"    ca_file: {quoted(str(Path(address.ca_file).expanduser().absolute()))}"]
             if address.ca_file is not None
             else []
         ),
         "    accounts:",
-        f"      {ACCOUNT}: {{username: {_quoted(address.username)}{password}}}",
+        f"      {ACCOUNT}: {{username: {quoted(address.username)}{password}}}",
         "    # proposed from column names alone: what is missing here is shown as it is",
         "    sensitive:" + ("" if found.sensitive else " {}"),
-        *(f"      {_quoted(column)}: {name}" for column, name in sorted(found.sensitive.items())),
+        *(f"      {quoted(column)}: {name}" for column, name in sorted(found.sensitive.items())),
         "",
         "rules:",
-        f"  - name: {_quoted(f'{group} read {resource}')}",
-        f"    identities: {{groups: [{_quoted(group)}]}}",
+        f"  - name: {quoted(f'{group} read {resource}')}",
+        f"    identities: {{groups: [{quoted(group)}]}}",
         f"    resources: [{resource}]",
         f"    account: {ACCOUNT}",
         "    permit: [read]",
@@ -164,8 +164,8 @@ def _gateway(protocol: str, host: str, port: int) -> list[str]:
     everywhere = "[::]" if ":" in host else "0.0.0.0"  # noqa: S104 - asked for by --host
     return [
         "gateway:",
-        f"  listen: {{{protocol}: {_quoted(f'{everywhere}:{port}')}}}",
-        f"  tls: {{names: [{_quoted(host)}, localhost, {_quoted('127.0.0.1')}, {_quoted('::1')}]}}",
+        f"  listen: {{{protocol}: {quoted(f'{everywhere}:{port}')}}}",
+        f"  tls: {{names: [{quoted(host)}, localhost, {quoted('127.0.0.1')}, {quoted('::1')}]}}",
         "",
     ]
 

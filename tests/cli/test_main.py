@@ -12,7 +12,7 @@ from cli.conftest import Run
 
 def test_every_command_has_help_with_an_example(wicket: Run) -> None:
     verbs = ("list", "show", "replay", "export", "verify", "terminate")
-    commands = ["init", "serve", "check", "ca", "whoami", "status", "version", "completion"]
+    commands = ["init", "serve", "check", "ca", "discover", "whoami", "status", "version", "completion"]
     commands += [f"token {verb}" for verb in ("issue", "list", "revoke")]
     commands += [f"sessions {verb}" for verb in verbs] + ["keys list", "keys rotate"]
     for command in commands:

@@ -1,9 +1,10 @@
 """Numbers as their issuers make them: check digits from the published rules, nothing from the detectors.
 
 Sources: ISO/IEC 7812 (cards), ISO 13616 (IBAN), SSA (SSN), BZSt (Steuer-ID), DRV (pension number), INSEE (NIR),
-Interior ministries of Spain (DNI, NIE) and Italy (codice fiscale), RvIG (BSN), PESEL act, Receita Federal (CPF),
-UIDAI (Aadhaar).
+Spain's interior ministry (DNI, NIE), Italy's DM 23/12/1976 (codice fiscale), RvIG (BSN), PESEL act, Receita
+Federal (CPF), UIDAI (Aadhaar).
 """
+# ruff: noqa: E501 (a row of a table is a line)
 
 import base64
 import json
@@ -106,8 +107,7 @@ def nie(random: Random) -> str:
 ODD = dict(
     zip(
         DIGITS + UPPER,
-        [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16]
-        + [10, 22, 25, 24, 23],
+        [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23],
         strict=True,
     )
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """How well detectors do on the corpus: `make pii` prints the table.
 
-A value counts as found where findings of its class cover all of it. A finding is wrong where it touches no value
-of its class. Precision and recall per class; recall per kind of value; wrong findings per kind of negative."""
+A value counts as found where a finding of its class covers all of it. A finding is wrong where it touches no
+value of its class. Precision and recall per class; what was found and wrong per kind of text."""
 
 import sys
 from collections import defaultdict
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pii.negatives import negatives
 from pii.positives import positives
 from pii.samples import Sample
-from wicketgate.masking.__main__ import answer
+from wicketgate.masking.__main__ import findings
 from wicketgate.masking.detect import CLASSES, Detectors
 
 SEED = 9
@@ -53,7 +53,7 @@ def corpus(seed: int = SEED) -> Iterable[Sample]:
 def measure(detectors: Detectors, samples: Iterable[Sample]) -> Table:
     table = Table()
     for sample in samples:
-        _, spans = answer(detectors, sample.column, sample.text)
+        spans = findings(detectors, sample.column, sample.text)
         table.positives += bool(sample.spans)
         table.negatives += not sample.spans
         for data_class, start, end in sample.spans:

@@ -162,6 +162,25 @@ def number(r: Random) -> str:
     )
 
 
+def plain(r: Random) -> str:
+    """Numbers of any length where nothing says what they are: here check digits pass by chance."""
+    value = str(r.randint(1, 9)) + pick(r, DIGITS, r.randint(6, 18))
+    return r.choice(
+        [
+            "{}",
+            "batch {}",
+            "{} rows affected",
+            "copied {} bytes",
+            "moved from shelf {} to the back",
+            "ref {} closed",
+            "job {} done in 3 s",
+            "Bestand {} Stück",
+            "code {}",
+            "id={}",
+        ]
+    ).format(value)
+
+
 def blob(r: Random) -> str:
     return r.choice(
         [
@@ -241,6 +260,7 @@ TABLES: list[tuple[str, Callable[[Random], str], list[str], int]] = [
     ("price", price, ["price", "amount", "total", "value", *NEUTRAL], 400),
     ("hash", digest, ["sha256", "checksum", "etag", "commit", *NEUTRAL], 400),
     ("number", number, ["id", "count", "seq", "epoch_ms", "size", "lsn", "build_id", "account_id"], 500),
+    ("number alone", plain, NEUTRAL, 600),
     ("isbn", isbn, ["isbn", "book", "ean", *NEUTRAL], 150),
     ("imei", imei, ["imei", "device_id", "serial"], 80),
     ("blob", blob, ["data", "payload", "thumbnail", "attachment", "body"], 250),

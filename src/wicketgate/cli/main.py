@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from wicketgate.cli import keys, node, sessions, setup, tokens
+from wicketgate.cli import discover, keys, node, sessions, setup, tokens
 from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.cli.output import clean, note, say
 
@@ -50,6 +50,7 @@ app.command(epilog=None)(setup.init)
 app.command()(setup.serve)
 app.command()(setup.check)
 app.command()(setup.ca)
+app.command()(discover.discover)
 app.add_typer(tokens.app, name="token")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(keys.app, name="keys")

@@ -56,14 +56,16 @@ class Complaints:
 
 def answer(detectors: Detectors, column: str, text: str) -> tuple[str, list[dict[str, Any]]]:
     """The text masked, and where what was found in it stood, in characters."""
-    value = text.encode("utf-8", "surrogatepass")
-    found = detectors.scan([value], column)
-    if not found:
-        return text, []
-    masked = detectors.mask([value], column, frozenset(), {})
+    masked = detectors.mask([text.encode("utf-8", "surrogatepass")], column, frozenset(), {})
     if masked is None or masked[0] is None:
-        raise AssertionError("what was found was not masked")
-    return masked[0].decode("utf-8", "surrogatepass"), list(_characters(value, found[0][1]))
+        return text, []
+    return masked[0].decode("utf-8", "surrogatepass"), findings(detectors, column, text)
+
+
+def findings(detectors: Detectors, column: str, text: str) -> list[dict[str, Any]]:
+    """What is found in a text, in characters."""
+    value = text.encode("utf-8", "surrogatepass")
+    return [each for _, spans in detectors.scan([value], column) for each in _characters(value, spans)]
 
 
 def _characters(value: bytes, spans: list[Span]) -> Iterator[dict[str, Any]]:

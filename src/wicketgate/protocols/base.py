@@ -297,6 +297,45 @@ class Discovery:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a column to be sensitive. It never holds a value.
+
+    column: `schema.table.column`. named: the data class that its name speaks of.
+    sampled: values that were looked at (neither NULL nor empty).
+    found: data class -> of these, how many hold something of it.
+    """
+
+    column: str
+    named: str | None
+    sampled: int
+    found: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A sample of a database. relations, columns: how many were looked at.
+    unread: `schema.table` -> why it could not be read. truncated: there were more than are looked at."""
+
+    evidence: tuple[Evidence, ...]
+    relations: int
+    columns: int
+    unread: Mapping[str, str]
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a database is sampled. look: (cells of a column, its name) -> data class -> how many cells hold some
+    of it. rows: of each relation at most. seconds: for each relation at most. progress: (relations done, all).
+    """
+
+    look: Callable[[list[bytes | None], str], Mapping[str, int]]
+    rows: int
+    seconds: int
+    progress: Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
 class ShownTable:
     """One result of an answer. columns may be empty where the client did not ask for their names."""
 
@@ -352,6 +391,7 @@ class ProtocolSpec:
         (the database is then closed).
     load_catalog: those bytes -> what conversations use.
     probe: for `wicket check`: warnings about an account.
+    survey: for `wicket discover`: looks at names and at a sample of values.
     introduction: for `wicket init`. show: for replays: an answer's bytes as recorded -> what people can read.
     """
 
@@ -371,5 +411,6 @@ class ProtocolSpec:
     load_catalog: Callable[[bytes, Resource, str], Any] | None = None
     probe: Callable[[CatalogAccess], Awaitable[list[str]]] | None = None
     introduction: Introduction | None = None
+    survey: "Callable[[CatalogAccess, Sampling], Awaitable[Survey]] | None" = None
     show: Callable[[bytes], Shown] | None = None
     transforms: frozenset[str] = field(default_factory=lambda: frozenset({"redact", "null"}))

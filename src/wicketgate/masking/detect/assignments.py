@@ -9,20 +9,84 @@ from mypy_extensions import i64
 from wicketgate.masking.detect.classes import Found
 from wicketgate.masking.detect.entropy import random_looking
 
-_NAMES: Final = re.compile(
-    rb"(?:^|[^a-z0-9]|(?<=[a-z0-9])(?=[A-Z])|_|-)(?i:"
-    rb"(p(?:ass)?(?:word|wd|phrase|code)|pass|pwd|kennwort|passwort|contrase(?:n|\xc3\xb1)a|mot de passe"
-    rb"|senha|has(?:l|\xc5\x82)o|wachtwoord)"
-    rb"|((?:[a-z0-9]{1,24}[_-]?){0,3}(?:secret|token|api[_-]?key|apikey|access[_-]?key|private[_-]?key"
-    rb"|secret[_-]?key|signing[_-]?key"
-    rb"|encryption[_-]?key|account[_-]?key|auth[_-]?key|shared[_-]?access[_-]?key"
-    rb"|shared[_-]?access[_-]?signature|sas|sig|credentials?"
-    rb"|client[_-]?secret|secret[_-]?access[_-]?key|bearer|session[_-]?id|sessionid|sid|x-amz-signature"
-    rb"|x-goog-signature)))"
-    rb"(?:[_-]?[0-9]{1,2})?[\"'\])]{0,2}[ \t]{0,3}$"
+_PHRASES: Final = tuple(
+    each.encode()
+    for each in (
+        "password passwd passphrase passcode pwd kennwort passwort contraseña contrasena wachtwoord".split()
+    )
 )
+"""Ends of names whose value may be anything that is no plain word."""
+
+_WHOLE_PHRASES: Final = frozenset("pass pw senha haslo hasło".encode().split())
+_KEYS: Final = tuple(
+    b"secret token apikey accesskey privatekey secretkey signingkey encryptionkey accountkey authkey"
+    b" masterkey sharedkey credential credentials bearer sharedaccesssignature sessionid xamzsignature"
+    b" xgoogsignature".split()
+)
+"""Ends of names, without `_` and `-`, whose value is a key or a token."""
+
+_WHOLE_KEYS: Final = frozenset(b"sas sig sid".split())
+_BEFORE_KEY: Final = frozenset(
+    b"api access private secret signing encryption account auth master shared client".split()
+)
+_APART: Final = bytes(
+    code | 32 if 65 <= code <= 90 else code if 97 <= code <= 122 or code >= 128 or 48 <= code <= 57 else 32
+    for code in range(256)
+)
+_NAME_LONGEST: Final = 48
+
+NONE: Final = 0
+PHRASE: Final = 1
+KEY: Final = 2
+
+
+def named(cell: bytes, end: i64) -> i64:
+    """What the name that ends here speaks of: PHRASE, KEY or NONE. Quotes and spaces may stand behind it."""
+    turns: i64 = 0
+    while end > 0 and turns < 5 and cell[end - 1] in b" \t\"')]\\":
+        end -= 1
+        turns += 1
+    if end < 2:
+        return NONE
+    last: i64 = cell[end - 1]
+    if 48 <= last <= 57:  # password2
+        while end > 0 and (48 <= cell[end - 1] <= 57 or cell[end - 1] == 95 or cell[end - 1] == 45):
+            end -= 1
+        if end < 2:
+            return NONE
+        last = cell[end - 1]
+    if cell[end - 2 : end].lower() not in _ENDINGS:
+        return NONE
+    low: i64 = 0
+    if end > _NAME_LONGEST:
+        low = end - _NAME_LONGEST
+    parts = cell[low:end].translate(_APART).split()
+    if not parts:
+        return NONE
+    word = parts[len(parts) - 1]
+    if word.endswith(_PHRASES) or word in _WHOLE_PHRASES:
+        return PHRASE
+    if word.endswith(_KEYS) or word in _WHOLE_KEYS:
+        return KEY
+    if len(parts) > 1:
+        before = parts[len(parts) - 2]
+        if word == b"key":
+            return KEY if before in _BEFORE_KEY or before.endswith(_LEADS) else NONE
+        if word == b"passe":
+            return PHRASE if before == b"de" else NONE
+        if word in (b"phrase", b"word", b"code"):
+            return PHRASE if before == b"pass" else NONE
+        if (before + word).endswith(_KEYS):
+            return KEY
+    return NONE
+
+
+_LEADS: Final = (b"api", b"access", b"secret")
 _ENDINGS: Final = frozenset(
-    [*b"rd wd se de ss et en ey as ig ls al er id ia re te ra ha lo ort".split(), b"\xc5\x82o"]
+    [
+        each[-2:].lower()
+        for each in (*_PHRASES, *_WHOLE_PHRASES, *_KEYS, *_WHOLE_KEYS, b"key", b"passe", b"code", b"word")
+    ]
 )
 _PLACEHOLDERS: Final = re.compile(
     rb"(?i:null|nil|none|undefined|true|false|yes|no|string|str|text|varchar|bytes|int|integer|bool"
@@ -37,7 +101,7 @@ _PLACEHOLDERS: Final = re.compile(
     rb"|field|column|key|value)"
     rb"|\*+|x+|X+|\.+|-+|_+|\?+|#+|[%$:@][a-z_0-9({\[].*|<.*|\{.*|\[.*|\$.*|[A-Z][A-Z0-9]*_[A-Z0-9_]*|&.*|0|1"
 )
-_STOP: Final = re.compile(rb"[\s\"'`,;&<>)\]}|\\]")
+_STOP: Final = re.compile(rb"[\s\"'`,;<>)\]}|\\]|&(?:amp;|(?=[A-Za-z0-9_.%-]{1,64}=))")
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{1,30}$")
 _BEARER: Final = re.compile(
     rb"(?i:authorization[\"']?[ \t]*[:=][ \t]*[\"']?|^|[^a-z])(?i:(bearer|basic|token|apikey|negotiate"
@@ -123,20 +187,10 @@ def _sign_follows(cell: bytes, at: i64, size: i64) -> bool:
 
 def _assigned(cell: bytes, sign: i64, found: list[Found]) -> None:
     """A name of a secret, `=` or `:`, and its value."""
-    low = sign
-    while low > 0 and sign - low < 5 and cell[low - 1] in b" \t\"')]":
-        low -= 1
-    # most names end otherwise: not worth a look
-    if low < 3:
+    kind = named(cell, sign)
+    if kind == NONE:
         return
-    last: i64 = cell[low - 1]
-    if not (48 <= last <= 57) and cell[low - 2 : low].lower() not in _ENDINGS:
-        return
-    bottom: i64 = sign - 72 if sign > 72 else 0
-    named = _NAMES.search(cell[bottom:sign])
-    if named is None:
-        return
-    phrase = named.group(1) is not None
+    phrase = kind == PHRASE
     size: i64 = len(cell)
     at = sign + 1
     if at < size and cell[sign] == 61 and (cell[at] == 61 or cell[at] == 126):
@@ -198,7 +252,7 @@ def _take(cell: bytes, start: i64, end: i64, quoted: bool, phrase: bool, found: 
     value = cell[start:end]
     if _PLACEHOLDERS.fullmatch(value) is not None or value[:9] == b"[redacted":
         return
-    if not quoted and (b"(" in value or value[:1] in b"=!>"):
+    if not quoted and (b"(" in value or value[:1] in b"=>"):
         return  # code goes on here
     if phrase:
         if quoted and (len(value) > 128 or value.count(b" ") > 4):

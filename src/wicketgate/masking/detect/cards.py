@@ -102,7 +102,7 @@ def _check_card(chain: Chain, first: i64, last: i64, sense: Sense) -> bool:
     size: i64 = len(digits)
     start = chain.starts[first]
     if (size == 15 or size == 16) and checksums.card(digits, False):
-        return not behind(OTHER, chain.cell, start) or near(CARD, chain.cell, start, chain.ends[last])
+        return True
     if size == 14 and chain.length(first) == 4:
         return checksums.card(digits, True)
     hinted = sense.card or near(CARD, chain.cell, start, chain.ends[last])

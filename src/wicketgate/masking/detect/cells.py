@@ -1,6 +1,7 @@
 """What stands in one cell: looks once at every byte, and asks only those finders that may find something
 (compiled). It must never answer differently for the same text in another engine."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -87,9 +88,9 @@ class Cells:
 
     def _leaf(self, cell: bytes, leaf: Leaf, sense: Sense, edits: list[Edit], json: bool, depth: i64) -> None:
         kind, start, end, key = leaf
-        if end - start < 3:
+        if end - start < 3 and self._extra is None:
             return
-        if key:
+        if key and _NAME.fullmatch(key) is not None:
             named = self._sensing(key.decode("utf-8", "replace"))
             if named.raised or named.other or named.version:
                 sense = named
@@ -140,6 +141,8 @@ class Cells:
         """Adds what a text holds to `found`."""
         size: i64 = len(cell)
         if size < 3:
+            if self._extra is not None and size > 0:
+                self._extra(cell, sense, found)
             return
         digits: i64 = 0
         letters: i64 = 0
@@ -203,7 +206,7 @@ class Cells:
                 dashes += 1
                 run += 1
                 continue
-            if code == 95 or code == 47 or code == 43:
+            if code == 95 or code == 47 or code == 43 or code == 126:
                 run += 1
                 continue
             if run >= tokens.LEAST and spelt and long < 0:
@@ -249,7 +252,7 @@ class Cells:
                 codes.find(cell, sense, found)
         if equals > 0 or (colons > 0 and letters >= 3):
             assignments.find(cell, found)
-        if (colons >= 2 and digits + letters >= 2) or (digits + letters >= 12 and (dashes >= 5 or dots == 2)):
+        if (colons >= 2 and digits + letters >= 2) or (digits + letters >= 12 and (dashes >= 5 or dots >= 2)):
             networks.find(cell, sense, found)
         if long >= 0:
             tokens.find(cell, sense, found, long)
@@ -276,6 +279,9 @@ class Cells:
         tokens.private_keys(cell, found)
         assignments.headers(cell, found)
 
+
+_NAME: Final = re.compile(rb"[A-Za-z0-9_ .$\x80-\xff-]{1,64}")
+"""A key that may be a name: any other says nothing of what stands under it."""
 
 _KEYS: Final = Sense("", False, False, "")
 """What stands over a key of JSON: nothing."""

@@ -89,7 +89,9 @@ _ALIKE: Final = (
     ),
 )
 # words before are common (`billing_email`); words behind only where they say the same thing (`phone_2`)
-_BEHIND: Final = r"\d+|raw|plain|enc|encrypted|hash|hashed|digest|norm|normalized|text|value|str|string"
+_BEHIND: Final = (
+    r"\d+|no|nr|num|number|nummer|raw|plain|enc|encrypted|hash|hashed|digest|norm|normalized|text|value|str"
+)
 _RULES: Final = tuple((re.compile(rf"(?:.* )?(?:{each})(?: (?:{_BEHIND}))*"), name) for each, name in _ALIKE)
 
 # flags and counts about a value, and moments that concern it, are not the value

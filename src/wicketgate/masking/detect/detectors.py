@@ -164,7 +164,8 @@ def united(edits: list[Edit], hidden: frozenset[str]) -> list[Edit]:
     for at in range(1, len(kept)):
         edit = kept[at]
         if edit[1] < end:
-            if edit[2] - edit[1] > longest:
+            size = edit[2] - edit[1]
+            if size > longest or (size == longest and edit[0] == "secret"):
                 name = edit[0]
                 longest = edit[2] - edit[1]
             if edit[2] > end:

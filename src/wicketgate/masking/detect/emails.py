@@ -99,20 +99,23 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
         return
     if sign - start <= 3 and cell[start:sign].lower() in _MACHINES:
         return
-    if start > 0 and (cell[start - 1] == 47 or cell[start - 1] == 58) and _userinfo(cell, start):
+    if b"://" in cell and _userinfo(cell, sign):
         return
     found.append(("email", start, end))
 
 
-def _userinfo(cell: bytes, start: i64) -> bool:
+def _userinfo(cell: bytes, sign: i64) -> bool:
     """Whether this stands before a host in a URL: `https://name@host`, `https://name:password@host`."""
-    low: i64 = start - 1
-    bottom: i64 = start - 256 if start > 256 else 0
-    if cell[low] == 58:
-        while low > bottom:
-            code: i64 = cell[low - 1]
-            if code == 47 or code <= 32 or code == 34:
-                break
-            low -= 1
-        low -= 1
-    return low > 1 and cell[low] == 47 and cell[low - 1] == 47 and cell[low - 2] == 58
+    low: i64 = 0
+    if sign > 300:
+        low = sign - 300
+    at: i64 = cell.rfind(b"://", low, sign)
+    if at < 1:
+        return False
+    at += 3
+    while at < sign:
+        code: i64 = cell[at]
+        if code == 47 or code <= 32 or code == 34 or code == 63 or code == 60 or code == 62:
+            return False
+        at += 1
+    return True

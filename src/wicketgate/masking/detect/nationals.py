@@ -27,21 +27,23 @@ def national_id(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i
     total: i64 = 0
     even = True
     shape: i64 = 0
+    best: i64 = -1
     while last < groups and last < first + 7:
         shape = shape * 10 + chain.length(last)
         if last > first:
             sep = chain.seps[last - 1]
             if sep in (MIXED, SLASH, OPEN, CLOSE):
-                return -1
+                break
             even = even and sep == chain.seps[first]
         total += chain.length(last)
         if total > 15:
-            return -1
+            break
         if last > first and _shaped(chain, first, last, shape, even, sense):
-            found.append(("national-id", start, chain.ends[last]))
-            return last
+            best = last
         last += 1
-    return -1
+    if best >= 0:
+        found.append(("national-id", start, chain.ends[best]))
+    return best
 
 
 def bare_id(cell: bytes, start: i64, end: i64, sense: Sense) -> bool:

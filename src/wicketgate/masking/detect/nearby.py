@@ -64,6 +64,8 @@ def behind(words: Words, cell: bytes, start: i64) -> bool:
     while turns < 4:
         gap: i64 = 0
         while at >= bottom and _LETTERS[cell[at]] == 32 and gap < 6:
+            if cell[at] not in _TIES:
+                return False
             at -= 1
             gap += 1
         end = at + 1
@@ -98,6 +100,9 @@ def _among(words: Words, said: list[bytes]) -> bool:
     return False
 
 
+_TIES: Final = b" \t:=#.\"'(/-_[{"
+"""What may stand between a word and the value that it is said of."""
+
 _QUALIFIERS: Final = frozenset(
     b"no nr num number numbers id code key ref nummer numero n is was of the for und".split()
 )
@@ -117,19 +122,22 @@ pan, credit, debit, kreditkarte, karte, kartennummer, carte, carte bancaire, car
 carta, creditcard, cartão, cartao, karta, karty, kaart, kaartnummer, kreditkartennummer
 """)
 NATIONAL: Final = _listed("""
-ssn, ss, social, social security, itin, tin, taxpayer, tax id, tax no, tax number, tax payer, national id
-national, citizen, steuerid, steuer id, steuer, steuernummer, steuer nr, idnr, identifikationsnummer
-steuerliche, steueridentifikationsnummer, rentenversicherung, rentenversicherungsnummer, rvnr, svnr
-sv nummer, sozialversicherung, sozialversicherungsnummer, nir, insee, sécurité sociale, sécurité
-numéro de, sécu, dni, nif, nie, nif nie, codice fiscale, codice, cod fisc, c f, cf, bsn
-burgerservicenummer, sofinummer, sofi, pesel, pesel nr, cpf, aadhaar, aadhar, adhaar, uid, uidai, pan
-income tax, identity card, identity number, identity no, id card, id number, id no, personal id
-personal number, ausweis, ausweisnummer, documento
+ssn, ss, social, social security, soc sec, itin, tin, taxpayer, tax id, tax no, tax number, tax payer
+national id, national, citizen, steuerid, steuer id, steuer, steuernummer, steuer nr, idnr
+identifikationsnummer, steuerliche, steueridentifikationsnummer, rentenversicherung
+rentenversicherungsnummer, rvnr, svnr, sv nummer, sozialversicherung, sozialversicherungsnummer, nir
+insee, sécurité sociale, sécurité, numéro de, sécu, dni, nif, nie, nif nie, codice fiscale, codice
+cod fisc, c f, cf, bsn, burgerservicenummer, sofinummer, sofi, pesel, pesel nr, cpf, aadhaar, aadhar
+adhaar, uid, uidai, pan, income tax, identity card, identity number, identity no, id card, id number
+id no, personal id, personal number, ausweis, ausweisnummer, documento
 """)
 BIRTH: Final = _listed("""
 born, birth, birthday, birthdate, dob, o b, geb, geboren, geburtsdatum, geburtstag, né, née, naissance
 nacido, nacida, nacimiento, fecha de nac, nac, nato, nata, nascita, geboortedatum, ur, urodzony, urodzona
 urodzenia, nascido, nascida, nascimento, bday
+""")
+MAC: Final = _listed("""
+mac, ethernet, ether, hwaddr, hardware, bssid, arp, lladdr
 """)
 IP: Final = _listed("""
 ip, ipv, address, addr, host, hosts, from, client, remote, server, dns, ping, connect, connected
@@ -154,9 +162,9 @@ merkle, block, tx, txid, image, layer, blob, trace, span, request, correlation, 
 build, version, cache, chunk, asset
 """)
 OTHER: Final = _listed("""
-order, orders, ordernr, orderid, invoice, inv, receipt, tracking, track, awb, waybill, shipment, parcel
-package, isbn, issn, ean, upc, gtin, sku, serial, imei, ref, reference, ticket, case, build, version
-part, item, product, batch, lot, bestellung, bestellnummer, rechnung, rechnungsnummer, sendung
+id, order, orders, ordernr, orderid, invoice, inv, receipt, tracking, track, awb, waybill, shipment
+parcel, package, isbn, issn, ean, upc, gtin, sku, serial, imei, ref, reference, ticket, case, build
+version, part, item, product, batch, lot, bestellung, bestellnummer, rechnung, rechnungsnummer, sendung
 sendungsnummer, commande, facture, pedido, factura, ordine, fattura, zamówienie, faktura, bestelling
 account, acct, customer, konto, kundennummer, transaction, txn, transfer, confirmation, booking
 reservation, rma, po, epoch, timestamp, ts, uid, pid, job, seq, lsn, offset, size, bytes, total, amount

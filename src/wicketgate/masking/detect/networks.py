@@ -5,6 +5,7 @@ from mypy_extensions import i64
 
 from wicketgate.masking.detect.classes import Found
 from wicketgate.masking.detect.columns import Sense
+from wicketgate.masking.detect.nearby import MAC, near
 
 
 def hexadecimal(code: i64) -> bool:
@@ -41,7 +42,9 @@ def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
                 break
             end += 1
         stop = end
-        while stop > at and (cell[stop - 1] == 46 or (cell[stop - 1] == 45)):
+        while stop > at + 1 and (
+            cell[stop - 1] == 46 or cell[stop - 1] == 45 or (cell[stop - 1] == 58 and cell[stop - 2] != 58)
+        ):
             stop -= 1
         clean = end >= size or not _joined(cell[end])
         if clean and stop - at >= 3:
@@ -50,7 +53,7 @@ def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
             elif dashes >= 5 and stop - at == 17:
                 _mac(cell, at, stop, 45, sense, found)
             elif (
-                dots == 2 and stop - at == 14 and _grouped(cell, at, stop, 4, 46) and _letters(cell, at, stop)
+                dots >= 2 and stop - at == 14 and _grouped(cell, at, stop, 4, 46) and _letters(cell, at, stop)
             ):
                 found.append(("mac-address", at, stop))
         at = end if end > at else at + 1
@@ -62,9 +65,6 @@ def _colons(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found])
     if end - start == 23 and _grouped(cell, start, end, 2, 58):
         found.append(("mac-address", start, end))  # EUI-64
         return
-    # an address may be followed by a colon that belongs to the sentence
-    if cell[end - 1] == 58 and end - start > 3 and cell[end - 2] != 58:
-        end -= 1
     if ipv6(cell, start, end):
         found.append(("ip-address", start, end))
 
@@ -96,8 +96,8 @@ def _mac(cell: bytes, start: i64, end: i64, sep: i64, sense: Sense, found: list[
     text = cell[start:end].lower()
     if text.count(b"00") == 6 or text.count(b"ff") == 6:
         return True
-    # digits alone with dashes are a moment, unless something says otherwise
-    if sep == 45 and not _letters(cell, start, end) and not sense.mac:
+    # digits alone are a moment, unless something says otherwise
+    if not (sense.mac or _letters(cell, start, end) or near(MAC, cell, start, end)):
         return True
     found.append(("mac-address", start, end))
     return True

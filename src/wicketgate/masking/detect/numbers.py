@@ -104,10 +104,6 @@ def _bare_phone(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Fou
 def _chain(chain: Chain, sense: Sense, found: list[Found]) -> None:
     groups: i64 = len(chain.starts)
     cell = chain.cell
-    if groups == 4 and chain.total <= 12 and chain.seps[0] == DOT and _ipv4(chain, sense, found):
-        return
-    if chain.total < 5:
-        return
     plus = chain.starts[0] > 0 and cell[chain.starts[0] - 1] == PLUS
     if not plus and chain.starts[0] > 1 and cell[chain.starts[0] - 1] == OPEN:
         plus = cell[chain.starts[0] - 2] == PLUS
@@ -116,7 +112,9 @@ def _chain(chain: Chain, sense: Sense, found: list[Found]) -> None:
     group: i64 = 0
     while group < groups:
         last: i64 = -1
-        if chain.total >= 12:
+        if group + 3 < groups and chain.seps[group] == DOT:
+            last = _ipv4(chain, group, sense, found)
+        if last < 0 and chain.total >= 12:
             last = card(chain, group, sense, found)
         if last < 0 and chain.total >= 8:
             last = national_id(chain, group, sense, found)
@@ -175,7 +173,7 @@ def _phone(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     ):
         digits = checksums.digits_of(cell, chain.starts[last - 2], chain.ends[last])
         sep = chain.seps[last - 1]
-        if nanp(digits) and chain.lone(last, last) and chain.apart(first, last):
+        if nanp(digits) and chain.lone(first, last) and chain.apart(first, last):
             written = sep in (DASH, DOT) or (parenthesised(cell, chain.starts[last - 2]) and sep == SPACE)
             begin = start - 1 if opened else start
             if sense.phone or (written and not sense.other and not behind(OTHER, cell, begin)):
@@ -184,7 +182,7 @@ def _phone(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     if not sense.phone and (sense.other or sense.card or sense.national or sense.birth):
         return -1
     last = national(cell, chain.starts, chain.ends, first)
-    if last < 0 or not chain.lone(last, last) or not chain.apart(first, last):
+    if last < 0 or not chain.lone(first, last) or not chain.apart(first, last):
         return -1
     begin = start - 1 if opened else start
     end = chain.ends[last]
@@ -197,39 +195,50 @@ def _phone(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
 
 
 # -- others ------------------------------------------------------------------------------------------------
-def _ipv4(chain: Chain, sense: Sense, found: list[Found]) -> bool:
-    """True where the chain is no other number either."""
+def _ipv4(chain: Chain, start_group: i64, sense: Sense, found: list[Found]) -> i64:
+    """The last group of four octets with dots between that start here; -1 where they are no address."""
     cell = chain.cell
-    group: i64 = 0
+    group = start_group
     small = True
     first: i64 = 0
-    while group < 4:
-        if group > 0 and chain.seps[group - 1] != DOT:
-            return False
+    last = start_group + 3
+    if start_group > 0 and chain.seps[start_group - 1] == DOT:
+        return -1
+    if last + 1 < len(chain.starts) and chain.seps[last] == DOT:
+        return -1
+    while group <= last:
+        if group > start_group and chain.seps[group - 1] != DOT:
+            return -1
         length = chain.length(group)
         lead: i64 = cell[chain.starts[group]]
         if length > 3 or (length > 1 and lead == 48):
-            return False
+            return -1
         octet = checksums.value_of(cell, chain.starts[group], chain.ends[group])
         if octet > 255:
-            return False
-        if group == 0:
+            return -1
+        if group == start_group:
             first = octet
         small = small and octet < 20
         group += 1
-    start = chain.starts[0]
-    end = chain.ends[3]
-    if first == 0 or first == 127 or first == 255 or not chain.lone(0, 3) or not chain.apart(0, 3):
-        return True
+    start = chain.starts[start_group]
+    end = chain.ends[last]
+    if (
+        first == 0
+        or first == 127
+        or first == 255
+        or not lone(cell, start, end)
+        or not untied(cell, start, end)
+    ):
+        return last
     if not sense.ip:
         if sense.version or behind(VERSION, cell, start):
-            return True
-        if start > 0 and (cell[start - 1] == SLASH and start > 1 and wordlike(cell[start - 2])):
-            return True  # Chrome/119.0.0.0
+            return last
+        if start > 1 and cell[start - 1] == SLASH and wordlike(cell[start - 2]):
+            return last  # Chrome/119.0.0.0
         if small and first != 10 and not near(IP, cell, start, end):
-            return True
+            return last
     found.append(("ip-address", start, end))
-    return True
+    return last
 
 
 def _birth(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
@@ -245,15 +254,23 @@ def _birth(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
             found.append(("birth-date", start, end))
             return first + 2
         return -1
+    if (
+        chain.length(first) == 4
+        and start > 5
+        and _written_birth(cell, start, chain.ends[first], sense, found)
+    ):
+        return first
     return -1
 
 
-def _written_birth(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> None:
+def _written_birth(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> bool:
     """A year that stands behind a month's name, where words or the column speak of a birth."""
     code: i64 = cell[start]
     beside: i64 = cell[start - 1]
-    if (code != 49 and code != 50) or (beside != SPACE and beside != DASH) or digit(cell[start - 2]):
-        return
+    if (code != 49 and code != 50) or (beside != SPACE and beside != DASH):
+        return False
     begin = date_before(cell, end)
-    if begin >= 0 and (sense.birth or before(BIRTH, cell, begin, 30)):
-        found.append(("birth-date", begin, end))
+    if begin < 0 or not (sense.birth or before(BIRTH, cell, begin, 30)):
+        return False
+    found.append(("birth-date", begin, end))
+    return True

@@ -4,6 +4,7 @@ The one file of this protocol that does I/O (law 9); it must only read, and only
 
 import json
 import ssl
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import asyncpg
@@ -184,6 +185,35 @@ async def fetch_rows(access: CatalogAccess, query: str, *values: object) -> list
             return [tuple(row) for row in await connection.fetch(query, *values)]
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise UpstreamFailed("the catalog could not be read", _detail(error)) from None
+    finally:
+        await _close(connection)
+
+
+async def fetch_each(
+    access: CatalogAccess, queries: Iterable[str], seconds: int
+) -> AsyncIterator[list[tuple[Any, ...]] | str]:
+    """The rows of each of our own queries, one after the other on one connection, each in a read-only
+    transaction that ends after so many seconds; in the place of those that failed the SQLSTATE.
+
+    Raises UpstreamFailed where the target is not reached, or goes away."""
+    connection = await _connect(access)
+    try:
+        await connection.execute("SET default_transaction_read_only = on")
+        await connection.execute("SET search_path = ''")
+        await connection.execute("SET bytea_output = 'hex'")
+        for query in queries:
+            try:
+                async with connection.transaction(readonly=True):
+                    await connection.execute(f"SET LOCAL statement_timeout = {seconds * 1000:d}")
+                    rows = await connection.fetch(query, timeout=seconds + 5)
+            except asyncpg.PostgresConnectionError:
+                raise
+            except asyncpg.PostgresError as error:
+                yield error.sqlstate or "XX000"
+            else:
+                yield [tuple(row) for row in rows]
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise UpstreamFailed("the tables could not be read", _detail(error)) from None
     finally:
         await _close(connection)
 

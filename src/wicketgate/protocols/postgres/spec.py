@@ -17,6 +17,7 @@ from wicketgate.protocols.postgres.discover import INTRODUCTION
 from wicketgate.protocols.postgres.greet import greet
 from wicketgate.protocols.postgres.login import ALPN, ServerSession, Startup, cancel_packet, preamble, welcome
 from wicketgate.protocols.postgres.names import Names
+from wicketgate.protocols.postgres.sampling import survey
 from wicketgate.protocols.postgres.show import show
 from wicketgate.protocols.postgres.types import Names as Tokens
 
@@ -91,6 +92,7 @@ POSTGRES = ProtocolSpec(
     load_catalog=load_catalog,
     probe=probe,
     introduction=INTRODUCTION,
+    survey=survey,
     show=show,
     transforms=TRANSFORMS,
 )
