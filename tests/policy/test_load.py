@@ -225,8 +225,8 @@ RULE_FAULTS = [
     ),
     ("rules: [{name: a, mask: {email: reveal}}]", "21:33: a mask can't be reveal"),
     (
-        f"rules: [{{name: a, reveal: [phone], {GIVES}}}]",
-        "21:28: no resource has a column of the data class 'phone'",
+        f"rules: [{{name: a, reveal: [shoe-size], {GIVES}}}]",
+        "21:28: no resource has a column of the data class 'shoe-size'",
     ),
     (f"rules: [{{name: a, reveal: [], {GIVES}}}]", "21:27: reveal is an empty list"),
     ("rules: [{name: a, limits: {}}]", "21:27: limits is empty"),

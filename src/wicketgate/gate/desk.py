@@ -12,6 +12,7 @@ from wicketgate.gate.leases import Leases, exhausted
 from wicketgate.gate.ports import SessionLines
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
+from wicketgate.model.detector import Detection
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.session import Admission
 from wicketgate.model.statement import Facts, Statement
@@ -63,6 +64,7 @@ class Desk:
         "_until",
         "admission",
         "broken",
+        "detection",
         "ended",
         "forbidden",
         "statements",
@@ -88,6 +90,7 @@ class Desk:
         self.admission: Admission = admission
         self.broken: bool = False
         self.ended: bool = False
+        self.detection: Detection | None = None
         self.forbidden: Denial | None = None
         self.statements: int = 0
         self._identity: str = admission.identity.name

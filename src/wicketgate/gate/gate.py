@@ -11,11 +11,13 @@ from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases
 from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce, SessionLines
 from wicketgate.model.decision import Denial
+from wicketgate.model.detector import Detection
 from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.identity import Claim
 from wicketgate.model.resource import Resource
 from wicketgate.model.session import Admission, Refused
 from wicketgate.policy.engine import Context, Ruleset
+from wicketgate.policy.load import Policy
 
 NOT_SIGNED_IN = "sign-in refused"
 """One text for every reason, so that none can be told from another."""
@@ -131,6 +133,7 @@ class Gate:
             identity.valid_until,
             self._count,
         )
+        desk.detection = detection_of(self.policy.engine.policy, found.resource)
         self._open[session] = Open(admission, desk, lines, rules, claim.source, now, identity.valid_until)
         self._leases.enter(identity.name)
         self._touch()
@@ -217,6 +220,7 @@ class Gate:
             each.rules = rules
             each.until = identity.valid_until
             each.desk.renew(rules, identity.valid_until)
+            each.desk.detection = detection_of(engine.policy, resource)
         return denial
 
     def _timely(self, each: Open, rules: Ruleset, now: int) -> Denial | None:
@@ -234,6 +238,13 @@ class Gate:
             self._count("statements", each.desk.statements)
         each.lines.line("close", render.closed(reason))
         self._touch()
+
+
+def detection_of(policy: Policy, resource: Resource) -> Detection | None:
+    """What is looked for in values of a resource; None: nothing."""
+    named = resource.detected(policy.detectors)
+    custom = tuple(each for each in policy.detectors.values() if each.name in named)
+    return Detection(named, custom) if named else None
 
 
 def _over(kind: str, cause: str) -> Denial:

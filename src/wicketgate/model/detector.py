@@ -38,3 +38,11 @@ class Custom:
     words: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What values of one resource are searched for."""
+
+    classes: tuple[str, ...]
+    custom: tuple[Custom, ...] = ()

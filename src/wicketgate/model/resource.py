@@ -1,9 +1,11 @@
 """What is protected: resources, their accounts, and how a connection to them is secured."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from wicketgate.model.detector import USUAL
 
 PREDICATES = ("equality-only", "allow", "review", "deny")
 """How a sensitive value may decide which rows come back: by `=`, IN, joins and grouping; in any way; in any
@@ -67,6 +69,13 @@ class Resource:
     predicates: Mapping[str, str] = field(default_factory=dict)
     detect: tuple[str, ...] | None = None
     clean: frozenset[str] = frozenset()
+
+    def detected(self, own: Iterable[str]) -> tuple[str, ...]:
+        """Data classes that are looked for in values. own: those that the operator describes. Where nothing
+        is said: the usual ones and these, if anything is sensitive here."""
+        if self.detect is not None:
+            return self.detect
+        return tuple(dict.fromkeys((*USUAL, *own))) if any(self.sensitive.values()) else ()
 
     def predicate(self, data_class: str) -> str:
         """What a statement may ask of values of this class."""

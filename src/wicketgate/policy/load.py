@@ -153,9 +153,9 @@ def _build(
                 enforce = reading.choice(sections["enforce"], "enforce", ("enforce", "observe"))
                 ground.observe = enforce == "observe"
         if "detectors" in sections:
-            detectors = read_detectors(reading, sections["detectors"])
+            detectors = ground.detectors = read_detectors(reading, sections["detectors"])
         if "resources" in sections:
-            ground.resources = read_resources(reading, sections["resources"], protocols)
+            ground.resources = read_resources(reading, sections["resources"], protocols, detectors)
         problems.raise_any()  # rules speak of resources: half of them would make false errors
         if "rules" in sections:
             rules = read_rules(reading, sections["rules"], ground)

@@ -4,7 +4,7 @@ It must never repeat a credential in a message, and never take one that is writt
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from wicketgate.model.detector import CLASSES
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import PREDICATES, Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.token import ServiceAccount, check_group, check_name, is_any
@@ -50,9 +51,10 @@ class ProtocolRules:
 
 
 def read_resources(
-    reading: Reading, node: Node, protocols: Mapping[str, ProtocolRules]
+    reading: Reading, node: Node, protocols: Mapping[str, ProtocolRules], own: Iterable[str] = ()
 ) -> dict[str, Resource]:
-    """name -> resource. Those with something wrong are left out, and what is wrong is collected."""
+    """name -> resource. Those with something wrong are left out, and what is wrong is collected. own: data
+    classes that the file describes."""
     found: dict[str, Resource] = {}
     with suppress(Invalid):
         for name, entry in reading.keys(node, "resources").items():
@@ -61,11 +63,17 @@ def read_resources(
                 reading.check_name(place, name, "the resource's name")
                 if is_any(name):
                     raise reading.fail(place, f"{name!r} can't name a resource: in a rule it is all of them")
-                found[name] = _resource(reading, name, entry, protocols)
+                found[name] = _resource(reading, name, entry, protocols, frozenset((*CLASSES, *own)))
     return found
 
 
-def _resource(reading: Reading, name: str, node: Node, protocols: Mapping[str, ProtocolRules]) -> Resource:
+def _resource(
+    reading: Reading,
+    name: str,
+    node: Node,
+    protocols: Mapping[str, ProtocolRules],
+    detectable: frozenset[str],
+) -> Resource:
     what = f"the resource {name!r}"
     keys = reading.keys(node, what, _KEYS, ("protocol", "address", "accounts"))
     protocol = protocols[reading.choice(keys["protocol"], f"{what}: protocol", protocols)]
@@ -111,7 +119,7 @@ def _resource(reading: Reading, name: str, node: Node, protocols: Mapping[str, P
         settings,
         ca_file,
         predicates,
-        _detect(reading, keys.get("detect")),
+        _detect(reading, keys.get("detect"), detectable),
         clean,
     )
 
@@ -240,13 +248,13 @@ def _clean(
     return frozenset(found)
 
 
-def _detect(reading: Reading, node: Node | None) -> tuple[str, ...] | None:
+def _detect(reading: Reading, node: Node | None, known: frozenset[str]) -> tuple[str, ...] | None:
     """Data classes that are looked for in values; an empty list for none."""
     if node is None:
         return None
     if node.value == []:
         return ()
-    return tuple(text for _, text in reading.texts(node, "detect"))
+    return tuple(reading.choice(each, "detect", known) for each, _ in reading.texts(node, "detect"))
 
 
 def _settings(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from wicketgate.model.detector import Custom
 from wicketgate.model.resource import Resource
 from wicketgate.model.token import check_group, check_name, is_any
 from wicketgate.policy.conditions import Condition
@@ -25,6 +26,7 @@ class Ground:
     resources: Mapping[str, Resource]
     protocols: Mapping[str, ProtocolRules]
     observe: bool = False
+    detectors: Mapping[str, Custom] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     compiled: dict[str, Condition] = field(default_factory=dict)
@@ -33,14 +35,14 @@ class Ground:
         self.warnings.append(f"{place}: {message}")
 
     def classes(self, names: Mapping[str, object] | None = None) -> frozenset[str]:
-        """Data classes of all resources, or of those named."""
+        """Data classes of all resources, or of those named: of columns, and those that are looked for."""
         chosen = self.resources if names is None else {name: self.resources[name] for name in names}
         return frozenset(
             data_class
             for resource in chosen.values()
             for columns in resource.sensitive.values()
             for data_class in columns.values()
-        )
+        ).union(*(resource.detected(self.detectors) for resource in chosen.values()))
 
 
 @dataclass(frozen=True, slots=True)

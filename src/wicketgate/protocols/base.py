@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial
+from wicketgate.model.detector import Detection
 from wicketgate.model.identity import Claim
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource, TlsMode
@@ -145,7 +146,10 @@ class Caller(Protocol):
 
 # -- 4. statements and answers -----------------------------------------------------------------------------
 class Desk(Protocol):
-    """The gate, seen from one session."""
+    """The gate, seen from one session. detection: what its values are searched for; None: nothing."""
+
+    @property
+    def detection(self) -> Detection | None: ...
 
     def submit(
         self, statement: Statement, resume: "Callable[[Clearance | Denial], None]"

@@ -12,6 +12,7 @@ from typing import Any
 from protocols.postgres.rehearsal import frames
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
+from wicketgate.model.detector import Detection
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.session import Admission
@@ -214,6 +215,7 @@ class FakeDesk:
         self.rows: int | None = None
         self.at_once: Denial | int | None = None
         self.decision = PERMIT
+        self.detection: Detection | None = None
         self.q = 0
 
     def weigh(self, statement: Statement) -> Denial | None:

@@ -8,6 +8,7 @@ Rule 4. What a limit or a denial ended is never followed by a commit that the cl
 
 from typing import Final
 
+from wicketgate.masking.detect import Detectors
 from wicketgate.model.decision import Decision, Denial
 from wicketgate.protocols.postgres.failures import Failures
 from wicketgate.protocols.postgres.frames import POISON_QUERY, FrameError, first_cell, frame_end, text_end
@@ -59,6 +60,7 @@ class Answers:
         self.failures = Failures(state, self)
         self.plans: dict[tuple[bytes, Analysis, Decision], Plan | None] = {}
         self.plans_of: Catalog | None = None
+        self.plans_with: Detectors | None = None
         self.pieces: list[bytes] = []
         self.size = 0
         self.needed = 0
@@ -226,14 +228,16 @@ class Answers:
         """How the rows so described are masked."""
         catalog = self.state.names.environment.catalog
         plans = self.plans
-        if catalog is not self.plans_of or len(plans) >= MOST_PLANS:
+        detectors = self.state.detectors()
+        if catalog is not self.plans_of or detectors is not self.plans_with or len(plans) >= MOST_PLANS:
             plans.clear()
             self.plans_of = catalog
+            self.plans_with = detectors
         key = (body, shape.analysis, shape.decision)
         if key in plans:
             shape.plan = plans[key]
         else:
-            shape.plan = plan_for(body, shape.analysis, catalog, shape.decision, self.state.tokens)
+            shape.plan = plan_for(body, shape.analysis, catalog, shape.decision, self.state.tokens, detectors)
             plans[key] = shape.plan
         shape.body = body
 

@@ -44,14 +44,17 @@ def execution_for(
     shape = known
     if shape is None or shape.analysis is not analysis or shape.decision is not decision:
         shape = Shape(analysis, decision, hides)
-        if hides and member.kind == "copy_out":
-            if not copies_clean(analysis, decision):
+        detectors = state.detectors()
+        if member.kind == "copy_out":
+            if detectors is not None or (hides and not copies_clean(analysis, decision)):
                 catalog = state.names.environment.catalog
-                shape.copy = copy_plan_for(member, analysis, catalog, decision, state.tokens)
+                shape.copy = copy_plan_for(member, analysis, catalog, decision, state.tokens, detectors)
                 if shape.copy is None:
                     state.desk.settle(clearance, Outcome(code="42501"))
                     return MASKED_COPY
-            shape.hides = False
+            shape.hides = shape.looks = False
+        elif detectors is not None:
+            shape.looks = True
     execution = Execution(member, shape, statement, clearance)
     if shape.copy is not None:
         execution.copying = Copying(shape.copy)

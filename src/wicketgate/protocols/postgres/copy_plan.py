@@ -2,9 +2,11 @@
 Nothing describes these rows but the statement: what lineage can't tell makes the whole COPY impossible.
 """
 
+from wicketgate.masking.detect import Detectors
 from wicketgate.model.decision import Decision
 from wicketgate.protocols.postgres.copy_format import BINARY, format_of
 from wicketgate.protocols.postgres.copying import CopyPlan
+from wicketgate.protocols.postgres.looks import Looking
 from wicketgate.protocols.postgres.maskers import Masker
 from wicketgate.protocols.postgres.plan import chosen_for
 from wicketgate.protocols.postgres.types import Column, Names
@@ -16,10 +18,15 @@ from wicketgate.sql.tree import strings
 
 
 def copy_plan_for(
-    member: Member, analysis: Analysis, catalog: Catalog, decision: Decision, names: Names | None = None
+    member: Member,
+    analysis: Analysis,
+    catalog: Catalog,
+    decision: Decision,
+    names: Names | None = None,
+    detectors: Detectors | None = None,
 ) -> CopyPlan | None:
-    """The plan for a COPY … TO STDOUT with something to be masked; None where it can't be. names: what
-    pseudonyms are made with; without them they are redacted."""
+    """The plan for a COPY … TO STDOUT with something to be masked, or to be looked into; None where it can't
+    be. names: what pseudonyms are made with; without them they are redacted."""
     if analysis.copied is None or member.node != "CopyStmt":
         return None
     if member.body.get("filename") or member.body.get("is_program"):
@@ -31,11 +38,15 @@ def copy_plan_for(
     columns: list[int] = []
     maskers: list[Masker] = []
     classes: list[str] = []
+    looking = None if detectors is None else Looking(detectors, decision)
     for position, output in enumerate(analysis.copied):
-        if not output.classes:
-            continue
-        chosen = chosen_for(output.classes, output.bare, decision)
+        chosen = chosen_for(output.classes, output.bare, decision) if output.classes else "reveal"
         if chosen == "reveal":
+            if looking is not None:
+                # what a column's type is can't be told of a query: any cell may be a text
+                columns.append(position)
+                maskers.append(looking.leaf("", False))
+                classes.append("")
             continue
         data_class = min(output.classes) if len(output.classes) == 1 else "*"
         type_oid = types.get(position) or _type_of(output, analysis, catalog)
@@ -43,7 +54,8 @@ def copy_plan_for(
         columns.append(position)
         maskers.append(column.masker(type_oid, 1 if form.kind == BINARY else 0))
         classes.append(data_class)
-    return CopyPlan(form, len(analysis.copied), columns, maskers, classes)
+    leaves = looking.leaves if looking is not None else None
+    return CopyPlan(form, len(analysis.copied), columns, maskers, classes, leaves)
 
 
 def _types(member: Member, analysis: Analysis, catalog: Catalog) -> dict[int, int]:

@@ -19,6 +19,7 @@ from wicketgate.protocols.postgres.copy_format import (
     write_cell,
 )
 from wicketgate.protocols.postgres.frames import FrameError
+from wicketgate.protocols.postgres.looks import Look
 from wicketgate.protocols.postgres.maskers import Masker
 
 LARGEST_HELD: Final = 64 << 20
@@ -32,8 +33,16 @@ class CopyPlan:
     one of each per position."""
 
     def __init__(
-        self, form: CopyFormat, width: int, columns: list[int], maskers: list[Masker], classes: list[str]
+        self,
+        form: CopyFormat,
+        width: int,
+        columns: list[int],
+        maskers: list[Masker],
+        classes: list[str],
+        leaves: list[Look] | None = None,
     ) -> None:
+        self.leaves = leaves or []
+        """What looks into columns; these have no class of their own."""
         self.form = form
         self.width = width
         self.columns = columns
@@ -123,10 +132,14 @@ class Copying:
         if not ends:
             return self.hold(text)
         self.begun = True
+        for leaf in plan.leaves:
+            leaf.counted = counted
         masked = [plan.maskers[index].mask(columns[index]) for index in range(len(columns))]
-        out = build(text, plan, ends, spans, masked, plain)
+        out = build(text, plan, ends, spans, columns, masked, plain)
         for index in range(len(columns)):
             name = plan.classes[index]
+            if not name:
+                continue
             counted[name] = counted.get(name, 0) + len(columns[index]) - columns[index].count(None)
         if last < size:
             self.hold(text[last:])
@@ -260,10 +273,12 @@ def build(
     plan: CopyPlan,
     ends: list[int],
     spans: list[int],
+    columns: list[list[bytes | None]],
     masked: list[list[bytes | None]],
     plain: i64,
 ) -> bytes:
-    """The rows put together again, a frame each, with the cells at `spans` replaced."""
+    """The rows put together again, a frame each, with the cells at `spans` replaced. columns: what stood
+    there; a cell that is the same object stays as it was written."""
     form = plan.form
     binary = form.kind == BINARY
     wanted: i64 = len(plan.columns)
@@ -283,7 +298,9 @@ def build(
                 begin: i64 = spans[span]
                 out.write(text[at:begin])
                 value = masked[index][row]
-                if not binary:
+                if value is columns[index][row]:
+                    out.write(text[begin : spans[span + 1]])
+                elif not binary:
                     write_cell(out, value, form, form.kind == CSV and text[begin] == form.quote)
                 elif value is None:
                     write_i32_be(out, -1)

@@ -351,7 +351,7 @@ class Extended:
         portal.used = True
         shape = execution.shape
         analysis = shape.analysis
-        if shape.hides and not shape.asked and analysis.facts.returns_rows:
+        if shape.looks and not shape.asked and analysis.facts.returns_rows:
             own = Step(DESCRIBE, state.unit)
             own.swallow = True
             own.shape = shape

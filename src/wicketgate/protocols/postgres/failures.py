@@ -3,6 +3,7 @@ It must never pass a server's text where hidden values may stand in it, nor lose
 
 from typing import TYPE_CHECKING, Final
 
+from wicketgate.masking.detect import Detectors
 from wicketgate.model.decision import Denial
 from wicketgate.protocols.postgres.frames import HEADER, POISON_PARSE, FrameError, error_code, frame
 from wicketgate.protocols.postgres.ledger import EXECUTE, PARSE, QUERY, SYNC, Execution, State, Step
@@ -183,9 +184,26 @@ class Failures:
     def softened(self, data: bytes, at: int, end: int, hides: bool, text: bytes) -> bytes:
         """The frame, or one whose text holds nothing but what the client or the catalog already says."""
         if not hides:
-            return data[at:end]
+            detectors = self.state.detectors()
+            return data[at:end] if detectors is None else looked_into(data, at, end, detectors)
         catalog = self.state.names.environment.catalog
         return frame(data[at : at + 1], soften(data[at + 5 : end], text, catalog.names().__contains__))
+
+
+def looked_into(data: bytes, at: int, end: int, detectors: Detectors) -> bytes:
+    """An ErrorResponse or NoticeResponse without what detectors find in its texts."""
+    fields = data[at + 5 : end].split(b"\0")
+    texts: list[bytes | None] = [field[1:] if field[:1] in _TEXTS else None for field in fields]
+    found = detectors.mask(texts, "", frozenset(), {})
+    if found is None:
+        return data[at:end]
+    for index, text in enumerate(found):
+        if text is not None:
+            fields[index] = fields[index][:1] + text
+    return frame(data[at : at + 1], b"\0".join(fields))
+
+
+_TEXTS: Final = (b"M", b"D", b"H", b"W", b"q")
 
 
 def unplaced(error: bytes) -> bytes:

@@ -3,10 +3,13 @@ Every upstream message is matched to the ledger's head; nothing here is "current
 
 import hashlib
 from collections import deque
+from functools import lru_cache
 from typing import Final
 
+from wicketgate.masking.detect import Detectors
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial
+from wicketgate.model.detector import Detection
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.base import Setting
 from wicketgate.protocols.postgres.copying import Copying, CopyPlan
@@ -26,6 +29,12 @@ SYNC: Final = 6
 QUERY: Final = 7
 
 
+@lru_cache(maxsize=64)
+def made(detection: Detection) -> Detectors:
+    """One for all sessions."""
+    return Detectors(detection.classes, detection.custom)
+
+
 class Shape:
     """How the rows of one portal, or of a Query's member, are masked.
 
@@ -37,6 +46,8 @@ class Shape:
         self.analysis = analysis
         self.decision = decision
         self.hides = hides
+        self.looks = hides
+        """Its rows are masked or looked into: they do not pass without a description."""
         self.asked = False
         self.body: bytes | None = None
         self.plan: Plan | None = None
@@ -136,6 +147,8 @@ class State:
         self.tokens = tokens
         """What pseudonyms are made with; None: they are redacted."""
         self.returned = Returned(tokens)
+        self.detection: Detection | None = None
+        self.looking: Detectors | None = None
         self.steps: deque[Step] = deque()
         self.up: list[bytes] = []
         self.down: list[bytes] = []
@@ -161,6 +174,14 @@ class State:
         self.barrier: Step | None = None
         """The step that must be answered before more is forwarded (COPY in, rows under a limit)."""
         self.over: str | None = None
+
+    def detectors(self) -> Detectors | None:
+        """What looks into values that lineage does not mask, as the policy has it now."""
+        detection = self.desk.detection
+        if detection is not self.detection:
+            self.detection = detection
+            self.looking = None if detection is None else made(detection)
+        return self.looking
 
     def head(self) -> Step | None:
         """The step whose answer comes next."""

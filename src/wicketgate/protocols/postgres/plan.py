@@ -1,8 +1,10 @@
 """Which columns of an answer are masked, and how: lineage agreed by the server's own word (compiled).
 A column passes only if it is proven clean; what is not known is masked."""
 
+from wicketgate.masking.detect import Detectors
 from wicketgate.model.decision import Decision
 from wicketgate.protocols.postgres.frames import MARK, NULL, VALUE, columns_of, gather, splice
+from wicketgate.protocols.postgres.looks import Look, Looking, column_names
 from wicketgate.protocols.postgres.maskers import Mark, Masker
 from wicketgate.protocols.postgres.types import Column, Names
 from wicketgate.sql.analysis import Output
@@ -13,10 +15,19 @@ from wicketgate.sql.resolve import Analysis
 class Plan:
     """How to mask the rows of one answer.
 
-    columns: positions, ascending. maskers, classes: one of each per position.
+    columns: positions, ascending. maskers, classes: one of each per position; a class is empty where the
+    masker looks for several itself. leaves: what looks, in all of them.
     """
 
-    def __init__(self, width: int, columns: list[int], maskers: list[Masker], classes: list[str]) -> None:
+    def __init__(
+        self,
+        width: int,
+        columns: list[int],
+        maskers: list[Masker],
+        classes: list[str],
+        leaves: list[Look] | None = None,
+    ) -> None:
+        self.leaves = leaves or []
         self.width = width
         self.columns = columns
         self.maskers = maskers
@@ -40,6 +51,8 @@ class Plan:
 
     def mask(self, data: bytes, at: int, end: int, counted: dict[str, int]) -> bytes:
         """The DataRow frames in data[at:end], masked. `counted` gains the cells masked by class."""
+        if self.leaves:
+            return self.look(data, at, end, counted)
         cells = gather(data, at, end, self.width, self.valued) if self.valued else []
         values: list[list[bytes | None]] = []
         found = 0
@@ -54,6 +67,39 @@ class Plan:
         for index in range(len(counts)):
             name = self.classes[index]
             counted[name] = counted.get(name, 0) + counts[index]
+        return masked
+
+    def look(self, data: bytes, at: int, end: int, counted: dict[str, int]) -> bytes:
+        """The same where some columns are looked into: those in which nothing is found stay as they came."""
+        for leaf in self.leaves:
+            leaf.counted = counted
+        cells = gather(data, at, end, self.width, self.valued)
+        columns: list[int] = []
+        kinds: list[int] = []
+        marks: list[bytes] = []
+        classes: list[str] = []
+        values: list[list[bytes | None]] = []
+        found = 0
+        for index in range(len(self.columns)):
+            column: list[bytes | None] = []
+            if self.kinds[index] == VALUE:
+                before = cells[found]
+                column = self.maskers[index].mask(before)
+                found += 1
+                if column is before:
+                    continue
+            columns.append(self.columns[index])
+            kinds.append(self.kinds[index])
+            marks.append(self.marks[index])
+            classes.append(self.classes[index])
+            values.append(column)
+        if not columns:
+            return data[at:end]
+        counts = [0] * len(columns)
+        masked = splice(data, at, end, self.width, columns, kinds, marks, values, counts)
+        for index in range(len(counts)):
+            if classes[index]:
+                counted[classes[index]] = counted.get(classes[index], 0) + counts[index]
         return masked
 
 
@@ -78,19 +124,24 @@ def copies_clean(analysis: Analysis, decision: Decision) -> bool:
 
 
 def plan_for(
-    body: bytes, analysis: Analysis, catalog: Catalog, decision: Decision, names: Names | None = None
+    body: bytes,
+    analysis: Analysis,
+    catalog: Catalog,
+    decision: Decision,
+    names: Names | None = None,
+    detectors: Detectors | None = None,
 ) -> Plan | None:
     """The plan for an answer whose RowDescription body is given; None where every column is proven clean.
-    names: what pseudonyms are made with; without them they are redacted.
+    names: what pseudonyms are made with; without them they are redacted. detectors: what looks into columns
+    that lineage does not mask.
 
     A column whose origin the server names is judged by the catalog, if the statement was resolved to that
     relation; one without origin passes only if lineage proves it clean, or if the statement touches nothing
     sensitive.
     """
-    if not catalog.sensitive and not analysis.sensitive:
-        return None
     masked = masks(analysis, decision)
-    if analysis.sensitive and not masked:
+    proven = (not catalog.sensitive and not analysis.sensitive) or (analysis.sensitive and not masked)
+    if proven and detectors is None:
         return None
     described = columns_of(body, 0, len(body))
     width = len(described)
@@ -98,25 +149,33 @@ def plan_for(
     columns: list[int] = []
     maskers: list[Masker] = []
     classes: list[str] = []
+    looking = None if detectors is None else Looking(detectors, decision)
+    called = [] if looking is None else column_names(body, width)
     for position in range(width):
         oid, attribute, type_oid, form = described[position]
-        if not masked and oid == 0:
-            continue
         output = _output(position, width, analysis) if aligned else None
-        found = _classes(oid, attribute, output, analysis, catalog)
-        if found is not None and not found:
-            continue
-        bare = is_bare(oid, attribute, output, catalog)
-        chosen = "redact" if found is None else chosen_for(found, bare, decision)
-        if chosen == "reveal":
-            continue
-        data_class = min(found) if found is not None and len(found) == 1 else "*"
-        columns.append(position)
-        maskers.append(Column(chosen, data_class, catalog.compositions, names).masker(type_oid, form))
-        classes.append(data_class)
+        found: frozenset[str] | None = frozenset()
+        if not proven and (masked or oid != 0):
+            found = _classes(oid, attribute, output, analysis, catalog)
+        chosen = "reveal"
+        if found is None:
+            chosen = "redact"
+        elif found:
+            chosen = chosen_for(found, is_bare(oid, attribute, output, catalog), decision)
+        if chosen != "reveal":
+            data_class = min(found) if found is not None and len(found) == 1 else "*"
+            columns.append(position)
+            maskers.append(Column(chosen, data_class, catalog.compositions, names).masker(type_oid, form))
+            classes.append(data_class)
+        elif looking is not None:
+            look = looking.column(called[position], oid, attribute, type_oid, form, catalog)
+            if look is not None:
+                columns.append(position)
+                maskers.append(look)
+                classes.append("")
     if not columns:
         return None
-    return Plan(width, columns, maskers, classes)
+    return Plan(width, columns, maskers, classes, looking.leaves if looking is not None else None)
 
 
 def is_bare(oid: int, attribute: int, output: Output | None, catalog: Catalog) -> bool:

@@ -52,7 +52,7 @@ class Rows:
         shape = execution.shape
         plan = shape.plan
         copying = execution.copying
-        if shape.hides and (shape.body is None or kind == 100):
+        if shape.looks and (shape.body is None or kind == 100):
             raise FrameError("rows came without a description")
         allowance = execution.clearance.allowance
         if allowance.left <= 0:
