@@ -33,6 +33,8 @@ CREATE FUNCTION f.definer(x text) RETURNS text LANGUAGE sql SECURITY DEFINER SET
   AS 'select ssn from people where name = x';
 CREATE FUNCTION f.opaque(x text) RETURNS text LANGUAGE plpgsql AS 'begin return x; end';
 CREATE FUNCTION f.two() RETURNS int LANGUAGE sql AS 'delete from public.notes; select 1';
+CREATE FUNCTION f.gone() RETURNS bigint LANGUAGE sql
+  AS 'with g as (delete from public.notes returning 1) select count(*) from g';
 CREATE FUNCTION f.sets() RETURNS text LANGUAGE sql AS 'select set_config(''search_path'', ''x'', false)';
 CREATE FUNCTION f.setting() RETURNS text LANGUAGE sql SET work_mem = '1MB' AS 'select ''x''';
 CREATE FUNCTION f.pay(x people) RETURNS text LANGUAGE sql AS 'select ''x''';
@@ -90,10 +92,11 @@ def test_what_a_body_gives(world: Catalog, text: str, outputs: str, steered: str
 
 @pytest.mark.parametrize(
     "call",
-    (
+    [
         "itself('x')",
         "opaque('x')",
         "two()",
+        "gone()",
         "sets()",
         "setting()",
         "over('x')",
@@ -101,7 +104,7 @@ def test_what_a_body_gives(world: Catalog, text: str, outputs: str, steered: str
         "low(x => 'y')",
         "nosuch()",
         "low('x', 'y')",
-    ),
+    ],
 )
 def test_what_cannot_be_read_is_unknown(world: Catalog, call: str) -> None:
     analysis = analyse(world, f"SELECT f.{call}")

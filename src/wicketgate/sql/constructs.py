@@ -66,7 +66,8 @@ def _json(walk: Walk, body: Body, scope: Scope) -> Value:
         if columns.loose is not None:
             values.append(columns.loose)
     told = body.get("format", {}).get("format_type", "JS_FORMAT_DEFAULT") == "JS_FORMAT_DEFAULT"
-    walk.consume(values, total=told and body.keys() <= _BUILDING)
+    keyed = bool(expression(walk, body.get("key"), scope).classes)  # a mask of the document keeps its keys
+    walk.consume(values, total=told and not keyed and body.keys() <= _BUILDING)
     return combine([COLUMN, *values])
 
 

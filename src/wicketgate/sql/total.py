@@ -30,9 +30,11 @@ TOTAL: Final[dict[str, tuple[int, int, tuple[int, ...] | None]]] = {
         ("concat_ws", 2, _MOST, ANY),
         ("to_json to_jsonb", 1, 1, ANY),
         ("row_to_json array_to_json", 1, 2, (0,)),
-        ("json_build_object jsonb_build_object json_build_array jsonb_build_array", 1, _MOST, ANY),
+        ("json_build_array jsonb_build_array", 1, _MOST, ANY),
+        ("json_build_object jsonb_build_object", 1, _MOST, tuple(range(1, _MOST, 2))),
         ("json_agg jsonb_agg array_agg min max bool_and bool_or every", 1, 1, ANY),
-        ("json_object_agg jsonb_object_agg string_agg", 2, 2, ANY),
+        ("string_agg", 2, 2, ANY),
+        ("json_object_agg jsonb_object_agg", 2, 2, (1,)),
         ("lag lead", 1, 3, (0, 2)),
         ("first_value last_value", 1, 1, ANY),
         ("nth_value", 2, 2, (0,)),
@@ -42,7 +44,8 @@ TOTAL: Final[dict[str, tuple[int, int, tuple[int, ...] | None]]] = {
     )
     for name in names.split()
 }
-"""Name -> fewest and most arguments, and which of them may be sensitive. For all overloads of the name."""
+"""Name -> fewest and most arguments, and which of them may be sensitive (no keys of a document: masks keep
+them). For all overloads of the name."""
 
 _WRITTEN = frozenset(
     "substring format convert_to sum avg stddev stddev_pop stddev_samp variance var_pop var_samp".split()
