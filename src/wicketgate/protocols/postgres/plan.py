@@ -180,11 +180,10 @@ def plan_for(
 
 def is_bare(oid: int, attribute: int, output: Output | None, catalog: Catalog) -> bool:
     """Whether an output is one base column itself: lineage says so; where it says nothing, the server names
-    a column that is no view's (which may be computed)."""
+    a column that is not computed: by a view, generated, or before it was stored."""
     if output is not None:
         return output.bare and (oid == 0 or attribute > 0)
-    relation = catalog.relations.get(oid)
-    return attribute > 0 and relation is not None and relation.view is None
+    return attribute > 0 and catalog.bare(oid, attribute)
 
 
 def _classes(
