@@ -41,15 +41,16 @@ def find(cell: bytes, found: list[Found]) -> None:
     size: i64 = len(cell)
     at: i64 = cell.find(b"@")
     while at >= 0:
-        _around(cell, at, at + 1, size, found)
-        at = cell.find(b"@", at + 1)
-    at = cell.find(b"%40") if b"%" in cell else -1
-    while at >= 0:
-        _around(cell, at, at + 3, size, found)
-        at = cell.find(b"%40", at + 3)
+        end = _around(cell, at, at + 1, size, found)
+        at = cell.find(b"@", end) if end < size else -1
+    if b"%" in cell:
+        at = cell.find(b"%40")
+        while at >= 0:
+            at = cell.find(b"%40", _around(cell, at, at + 3, size, found))
 
 
-def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -> None:
+def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -> i64:
+    """Where to go on."""
     start = sign
     low: i64 = sign - 128 if sign > 128 else 0
     while start > low and local(cell[start - 1]):
@@ -63,45 +64,46 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
         else:
             start += 1
     if start == sign:
-        return
+        return after
     while sign - start > 3 and cell[start] == 37:
         start += 3
     end = after
     high: i64 = after + 255
     dot: i64 = -1
+    odd = False  # behind the last dot: a digit or a dash, which no top-level domain has
     while end < size and end < high:
         code: i64 = cell[end]
-        if code == 46:
+        if 97 <= code <= 122 or 65 <= code <= 90 or code >= 128:
+            pass
+        elif code == 46:
+            if end + 1 >= size or not _plain(cell[end + 1]):
+                break
             dot = end
-        elif not _plain(code) and code != 45:
+            odd = False
+        elif 48 <= code <= 57 or code == 45:
+            odd = True
+        else:
             break
         end += 1
     while end < size and 128 <= cell[end] < 192:
         end += 1
-    while end > after and not _plain(cell[end - 1]):
-        end -= 1
-        if end == dot:
-            dot = cell.rfind(b".", after, end)
-    if dot < 0 or dot == after or end - dot < 3 or cell[after] == 46 or cell[after] == 45:
-        return
-    if end < size and cell[end] == 95:
-        return
-    at = dot + 1
-    odd = False
-    while at < end:
-        code = cell[at]
-        if 48 <= code <= 57 or code == 45:
-            odd = True
-            break
-        at += 1
-    last = cell[dot + 1 : end].lower()
-    if last in _FILES or (odd and last[:4] != b"xn--"):
-        return
+    if dot < 0 or dot == after or end - dot < 3 or cell[after] == 45 or (end < size and cell[end] == 95):
+        return after
+    if end - dot <= 8 or odd:
+        last = cell[dot + 1 : end].lower()
+        if odd and last[:4] == b"xn--":
+            odd = False
+        while odd and end > dot + 3 and cell[end - 1] == 45:
+            end -= 1
+            odd = not cell[dot + 1 : end].isalpha()
+        if odd or last in _FILES:
+            return after
     if sign - start <= 3 and cell[start:sign].lower() in _MACHINES:
-        return
+        return after
     if b"://" in cell and _userinfo(cell, sign):
-        return
+        return after
     found.append(("email", start, end))
+    return end
 
 
 def _userinfo(cell: bytes, sign: i64) -> bool:

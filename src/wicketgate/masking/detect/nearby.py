@@ -29,6 +29,7 @@ class Words:
                 (pairs if b" " in word else ones).add(word)
         self.ones: Final = frozenset(ones)
         self.pairs: Final = frozenset(pairs)
+        self.firsts: Final = frozenset(pair.split()[0] for pair in pairs)
 
 
 def _listed(text: str) -> Words:
@@ -95,7 +96,8 @@ def _among(words: Words, said: list[bytes]) -> bool:
         return True
     if words.pairs and len(said) > 1:
         for at in range(1, len(said)):
-            if said[at - 1] + b" " + said[at] in words.pairs:
+            first = said[at - 1]
+            if first in words.firsts and first + b" " + said[at] in words.pairs:
                 return True
     return False
 

@@ -33,22 +33,36 @@ _THREE: Final = frozenset(
 )
 
 
+_LEAST: Final = bytes(_LENGTHS.get(b"%d" % code, (0, 0))[0] for code in range(100))
+_MOST: Final = bytes(_LENGTHS.get(b"%d" % code, (0, 0))[1] for code in range(100))
+"""By the first two digits; 0 where they are no calling code."""
+
+_KNOWN: Final = bytes(b"%03d" % code in _THREE for code in range(1000))
+
+
 def calling(digits: bytes, written: bytes) -> bool:
     """Whether these digits, behind a `+`, are a number of some country. written: as it stands in the text."""
     size: i64 = len(digits)
     if size < 7 or size > 16:
         return False
+    first: i64 = digits[0]
+    if first == 49:
+        return size == 11 and _nanp(digits, 1)
+    if first == 55:
+        return size == 11
     if b"(0)" in written:  # the trunk prefix, shown for those who call from within
         digits = _without_trunk(digits, written)
         size = len(digits)
-    one = digits[:1]
-    code = one if one in (b"1", b"7") else digits[:2]
-    lengths = _LENGTHS.get(code)
-    if lengths is not None:
-        if not lengths[0] <= size <= lengths[1]:
+        if size < 7:
             return False
-        return one != b"1" or nanp(digits[1:])
-    return 9 <= size <= 15 and digits[:3] in _THREE
+    second: i64 = digits[1]
+    code = (first - 48) * 10 + second - 48
+    least: i64 = _LEAST[code]
+    if least > 0:
+        most: i64 = _MOST[code]
+        return least <= size <= most
+    third: i64 = digits[2]
+    return 9 <= size <= 15 and _KNOWN[code * 10 + third - 48] == 1
 
 
 def _without_trunk(digits: bytes, written: bytes) -> bytes:
@@ -61,9 +75,15 @@ def _without_trunk(digits: bytes, written: bytes) -> bytes:
 
 def nanp(digits: bytes) -> bool:
     """Ten digits by the North American plan: area and exchange begin with 2 to 9, and are no service."""
-    if len(digits) != 10:
+    return len(digits) == 10 and _nanp(digits, 0)
+
+
+def _nanp(digits: bytes, at: i64) -> bool:
+    if digits[at] < 50 or digits[at + 3] < 50:
         return False
-    return digits[0] >= 50 and digits[3] >= 50 and digits[1:3] != b"11" and digits[4:6] != b"11"
+    if digits[at + 1] == 49 and digits[at + 2] == 49:
+        return False
+    return not (digits[at + 4] == 49 and digits[at + 5] == 49)
 
 
 def parenthesised(cell: bytes, start: i64) -> bool:
