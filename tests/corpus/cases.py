@@ -18,8 +18,9 @@ WHO = ("reader", "writer", "definer")
 """Identities of the corpus: permit [read]; and [write, delete]; and [define]. All mask payment-card by last4,
 everything else by redact."""
 
-WANTS = ("denied", "masked", "clean", "quiet")
-"""denied: refused by the gateway. masked: rows come, planted values don't. clean: the same bytes as direct.
+WANTS = ("denied", "masked", "closed", "clean", "quiet")
+"""denied: refused by the gateway. masked: rows come, planted values don't. closed: either of
+these two. clean: the same bytes as direct.
 quiet: the server's own error passes, its SQLSTATE kept, its text without a planted value."""
 
 

@@ -88,6 +88,65 @@ CREATE TABLE tenanted (id int, owner text, total int);
 INSERT INTO tenanted SELECT i, 'app_rw', i * 10 FROM generate_series(1, 5) AS i;
 CREATE POLICY own ON tenanted USING (owner = current_user AND EXISTS (SELECT FROM customers c WHERE c.id = tenanted.id));
 ALTER TABLE tenanted ENABLE ROW LEVEL SECURITY;
+-- where copies could go: nothing but cases of copying touches these, as a copy's class stays for as long as the gateway runs
+CREATE TABLE copies (id int, body text, note varchar(5));
+CREATE TABLE copied_made (id int, body text, made text GENERATED ALWAYS AS (left(body, 1)) STORED);
+CREATE TABLE copied_ids (id int PRIMARY KEY, body text);
+INSERT INTO copied_ids VALUES (1, 'one');
+CREATE VIEW v_copied AS SELECT id, age, name FROM customers;
+INSERT INTO copies (id, body) VALUES (1, 'one'), (2, 'two');
+CREATE VIEW v_copies AS SELECT id, body AS word FROM copies;
+CREATE TABLE copied_checks (id int, body text CHECK (body < '6'));
+CREATE TABLE copied_keys (id int, body text, EXCLUDE USING btree (left(body, 1) WITH =));
+CREATE TABLE copied_parts (id int, body text) PARTITION BY RANGE (body);
+CREATE TABLE copied_low PARTITION OF copied_parts FOR VALUES FROM (MINVALUE) TO ('6');
+CREATE TABLE copied_high PARTITION OF copied_parts FOR VALUES FROM ('6') TO (MAXVALUE);
+CREATE TABLE copied_parent (id int, body text);
+CREATE TABLE copied_child () INHERITS (copied_parent);
+
+-- functions in SQL, whose bodies can be read
+SET check_function_bodies = off;
+CREATE FUNCTION f_path() RETURNS text LANGUAGE sql STABLE AS 'SELECT value FROM t ORDER BY id LIMIT 1';
+CREATE FUNCTION f_fixed() RETURNS text LANGUAGE sql STABLE SET search_path = s2 AS 'SELECT value FROM t ORDER BY id LIMIT 1';
+RESET check_function_bodies;
+CREATE FUNCTION f_atomic() RETURNS text LANGUAGE sql STABLE RETURN (SELECT value FROM s2.t ORDER BY id LIMIT 1);
+CREATE FUNCTION f_block(wanted int) RETURNS SETOF text LANGUAGE sql STABLE
+  BEGIN ATOMIC SELECT name FROM customers; SELECT ssn FROM customers WHERE id = wanted; END;
+CREATE FUNCTION f_shadow(name text) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM public.customers c WHERE c.name = f_shadow.name';
+CREATE FUNCTION f_column(ssn text) RETURNS SETOF text LANGUAGE sql STABLE AS 'SELECT ssn FROM public.customers ORDER BY id';
+CREATE FUNCTION f_default(word text DEFAULT first_ssn()) RETURNS text LANGUAGE sql STABLE AS 'SELECT word';
+CREATE FUNCTION f_many(VARIADIC words text[]) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT words[2]';
+CREATE FUNCTION f_out(wanted int, OUT called text, OUT word text) LANGUAGE sql STABLE
+  AS 'SELECT name, ssn FROM public.customers WHERE id = wanted';
+CREATE FUNCTION f_table() RETURNS TABLE (n int, word text) LANGUAGE sql STABLE AS 'SELECT id, ssn FROM public.customers ORDER BY id';
+CREATE FUNCTION f_either(int) RETURNS text LANGUAGE sql STABLE AS 'SELECT name FROM public.customers WHERE id = $1';
+CREATE FUNCTION f_either(text) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM public.customers WHERE name = $1';
+CREATE FUNCTION f_any(anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION f_row(customers) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1.ssn';
+CREATE FUNCTION f_bit(text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN $1 < '6' THEN 1 END $$;
+CREATE FUNCTION f_number(text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT replace($1, '-', '')::int $$;
+CREATE FUNCTION f_asks() RETURNS SETOF int LANGUAGE sql STABLE AS $$ SELECT id FROM public.customers WHERE ssn LIKE '5%' $$;
+CREATE FUNCTION f_sorts() RETURNS SETOF int LANGUAGE sql STABLE AS 'SELECT id FROM public.customers ORDER BY ssn';
+CREATE FUNCTION f_keeps(text) RETURNS text LANGUAGE sql VOLATILE AS 'INSERT INTO public.copies (body) VALUES ($1) RETURNING body';
+CREATE FUNCTION f_sets(text) RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT set_config('application_name', $1, false) $$;
+CREATE FUNCTION f_deep(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT same(same($1))';
+CREATE FUNCTION f_again(int) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM public.customers WHERE id = $1';
+CREATE OR REPLACE FUNCTION f_again(int) RETURNS text LANGUAGE sql STABLE
+  AS 'SELECT CASE WHEN $1 > 5 THEN f_again($1 - 5) ELSE (SELECT ssn FROM public.customers WHERE id = $1) END';
+
+-- views that steer, count, order
+CREATE VIEW v_ordered AS SELECT id FROM customers ORDER BY ssn;
+CREATE VIEW v_first AS SELECT id, name FROM customers ORDER BY ssn LIMIT 1;
+CREATE VIEW v_ranked AS SELECT id, rank() OVER (ORDER BY ssn) AS place FROM customers;
+CREATE VIEW v_grouped AS SELECT count(*) AS many, left(ssn, 1) AS digit FROM customers GROUP BY left(ssn, 1);
+CREATE VIEW v_asks AS SELECT id, ssn > '6' AS above FROM customers;
+CREATE VIEW v_table AS SELECT n, word FROM f_table();
+CREATE VIEW v_barrier WITH (security_barrier) AS SELECT id, ssn FROM customers WHERE id < 4;
+CREATE VIEW v_named (a, b, c) AS SELECT id, name, ssn FROM customers;
+ALTER VIEW v_named RENAME COLUMN c TO word;
+CREATE VIEW v_one AS SELECT * FROM v_named;
+CREATE VIEW v_two AS SELECT o.*, lower(o.word) AS small FROM v_one o;
+CREATE VIEW v_join AS SELECT c.id, b.ssn AS word FROM customers c JOIN badges b USING (ssn);
 RESET ROLE;
 
 -- a schema that no account may use: a path passes over it

@@ -29,7 +29,7 @@ _KEPT: dict[tuple[int, str], psycopg.Connection[Any]] = {}
 _BARE = "world_template"
 _TABLES = (
     "customers orders notes audit vault badges people events s1.t s2.t victims inbox trapped defaulted moods"
-    " kinds"
+    " kinds copies copied_checks copied_keys copied_parts copied_parent copied_made copied_ids"
 )
 _STATE = (
     "SELECT md5(concat_ws('|', "
