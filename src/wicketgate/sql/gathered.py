@@ -7,6 +7,7 @@ from typing import Any
 
 from wicketgate.model.statement import Effect
 from wicketgate.sql.analysis import Inherited
+from wicketgate.sql.builtins import VALUE
 from wicketgate.sql.scope import Columns, Scope, Value
 from wicketgate.sql.snapshot import Catalog, Relation
 from wicketgate.sql.tree import Node
@@ -159,6 +160,8 @@ class Gathered:
         many = list(values)
         if any(value.classes for value in many):
             total = total and sum(value.weight for value in many) < HEAVY
+            # whether there are statistics of a column tells of its values
+            total = total and not any(value.odd and VALUE in value.classes for value in many)
             for value in many:
                 if not total:
                     self.steer(value)

@@ -94,7 +94,8 @@ def store(walk: Walk, target: Target, column: str | None, value: Value, whole: b
     if column is None or not whole or not _keeps(walk, target, column, value):
         walk.spill(value)
     elif value.classes <= own.classes:
-        walk.spill(value)  # a partial mask of what is computed would tell of it
+        if own.base:
+            walk.spill(value)  # a partial mask of what is computed would tell of it
     else:
         _keyed(walk, target, column, value)
         relation = target.item.relations[0]
