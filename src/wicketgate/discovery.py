@@ -12,7 +12,8 @@ from wicketgate.masking.detect import CLASSES, Detectors
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.resource import Account, Resource
 from wicketgate.policy.load import Policy
-from wicketgate.protocols.base import CatalogAccess, Evidence, Sampling, Survey
+from wicketgate.protocols.base import CatalogAccess
+from wicketgate.protocols.survey import Evidence, Sampling, Survey
 
 MOSTLY: Final = 0.5
 """Of a column's sampled values, the part that must hold a class for the column to be of it."""

@@ -28,6 +28,9 @@ WORDS_MOST: Final = 2000
 WORD_LONGEST: Final = 100
 WORD_SHORTEST: Final = 2
 
+_PROBES: Final = (b"", b"a", b"1 a-1\n", b"\n \x00")
+"""Texts in which a pattern that needs no character matches nothing of."""
+
 _CLASS: Final = re.compile(r"[a-z][a-z0-9]{0,38}(?:-[a-z0-9]{1,38}){0,4}")
 _RESERVED: Final = frozenset({"reveal", "redact", "null"})
 _COLUMN: Final = re.compile(r"[\w $*?-]{1,128}")
@@ -103,7 +106,7 @@ def check(reading: Reading, node: Node, text: str) -> None:
         raise reading.fail(node, f"RE2 refuses the pattern: {said}") from None
     if compiled.programsize > PROGRAM_MOST:
         raise reading.fail(node, "the pattern is too large: its repeats multiply")
-    if compiled.search(b"") is not None or compiled.match(b"\n \x00") is not None:
+    if any((match := compiled.search(probe)) and match.end() == match.start() for probe in _PROBES):
         raise reading.fail(node, "the pattern matches where nothing stands: it would match everywhere")
 
 

@@ -22,6 +22,7 @@ from wicketgate.model.resource import Account, Resource, TlsMode
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission
 from wicketgate.model.statement import Facts, Inherits, Statement
+from wicketgate.protocols.survey import Sampling, Survey
 
 
 # -- 1. before TLS -----------------------------------------------------------------------------------------
@@ -298,45 +299,6 @@ class Discovery:
     relations: int
     columns: int
     truncated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for a column to be sensitive. It never holds a value.
-
-    column: `schema.table.column`. named: the data class that its name speaks of.
-    sampled: values that were looked at (neither NULL nor empty).
-    found: data class -> of these, how many hold something of it.
-    """
-
-    column: str
-    named: str | None
-    sampled: int
-    found: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """A sample of a database. relations, columns: how many were looked at.
-    unread: `schema.table` -> why it could not be read. truncated: there were more than are looked at."""
-
-    evidence: tuple[Evidence, ...]
-    relations: int
-    columns: int
-    unread: Mapping[str, str]
-    truncated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a database is sampled. look: (cells of a column, its name) -> data class -> how many cells hold some
-    of it. rows: of each relation at most. seconds: for each relation at most. progress: (relations done, all).
-    """
-
-    look: Callable[[list[bytes | None], str], Mapping[str, int]]
-    rows: int
-    seconds: int
-    progress: Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,17 +113,18 @@ LONGEST: Final = 4096
 
 def find(cell: bytes, found: list[Found]) -> None:
     """Adds what it finds to `found`."""
-    at: i64 = cell.find(b"=")
-    while at >= 0:
-        _assigned(cell, at, found)
-        at = cell.find(b"=", at + 1)
-    at = cell.find(b":")
-    while at >= 0:
-        if cell[at + 1 : at + 3] == b"//":
-            _url(cell, at, found)
-        else:
+    size: i64 = len(cell)
+    at: i64 = 0
+    while at < size:
+        code: i64 = cell[at]
+        if code == 61:
             _assigned(cell, at, found)
-        at = cell.find(b":", at + 1)
+        elif code == 58:
+            if at + 2 < size and cell[at + 1] == 47 and cell[at + 2] == 47:
+                _url(cell, at, found)
+            else:
+                _assigned(cell, at, found)
+        at += 1
 
 
 def headers(cell: bytes, found: list[Found]) -> None:

@@ -78,7 +78,7 @@ def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
             _corsica(cell, start, at, found)
         elif length == 10 and digits == 4:
             _pan(cell, start, at, sense, found)
-    if size >= 11 and cell.count(b".") >= 2:
+    if size >= 11:
         _dotted(cell, sense, found)
 
 
@@ -182,10 +182,10 @@ def _foreigner(cell: bytes, start: i64, sense: Sense, found: list[Found]) -> Non
 def _dotted(cell: bytes, sense: Sense, found: list[Found]) -> None:
     """12.345.678-Z."""
     size: i64 = len(cell)
-    at: i64 = cell.find(b".")
-    while at >= 0:
+    at: i64 = 2
+    while at + 8 < size:
         start = at - 2
-        if start >= 0 and at + 8 < size and cell[at + 4] == 46 and (start == 0 or not _word(cell[start - 1])):
+        if cell[at] == 46 and cell[at + 4] == 46 and (start == 0 or not _word(cell[start - 1])):
             body = cell[start:at] + cell[at + 1 : at + 4] + cell[at + 5 : at + 8]
             stop = at + 8
             if body.isdigit() and len(body) == 8:
@@ -193,7 +193,7 @@ def _dotted(cell: bytes, sense: Sense, found: list[Found]) -> None:
                     stop += 1
                 if stop < size and _letter(cell[stop]) and (stop + 1 == size or not _word(cell[stop + 1])):
                     _spanish(cell, start, stop + 1, body, cell[stop], sense, found)
-        at = cell.find(b".", at + 1)
+        at += 1
 
 
 def _pension(cell: bytes, start: i64, found: list[Found]) -> None:

@@ -39,14 +39,16 @@ def _plain(code: i64) -> bool:
 def find(cell: bytes, found: list[Found]) -> None:
     """Adds what it finds to `found`. An `@` may be written `%40`."""
     size: i64 = len(cell)
-    at: i64 = cell.find(b"@")
-    while at >= 0:
-        end = _around(cell, at, at + 1, size, found)
-        at = cell.find(b"@", end) if end < size else -1
-    if b"%" in cell:
-        at = cell.find(b"%40")
-        while at >= 0:
-            at = cell.find(b"%40", _around(cell, at, at + 3, size, found))
+    at: i64 = 0
+    # loops: compiled, a step costs a nanosecond and a call of bytes.find some hundred
+    while at < size:
+        code: i64 = cell[at]
+        if code == 64:
+            at = _around(cell, at, at + 1, size, found)
+        elif code == 37 and at + 3 < size and cell[at + 1] == 52 and cell[at + 2] == 48:
+            at = _around(cell, at, at + 3, size, found)
+        else:
+            at += 1
 
 
 def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -> i64:
@@ -100,7 +102,7 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
             return after
     if sign - start <= 3 and cell[start:sign].lower() in _MACHINES:
         return after
-    if b"://" in cell and _userinfo(cell, sign):
+    if _userinfo(cell, sign):
         return after
     found.append(("email", start, end))
     return end
@@ -111,13 +113,12 @@ def _userinfo(cell: bytes, sign: i64) -> bool:
     low: i64 = 0
     if sign > 300:
         low = sign - 300
-    at: i64 = cell.rfind(b"://", low, sign)
-    if at < 1:
-        return False
-    at += 3
-    while at < sign:
+    at = sign - 1
+    while at > low:
         code: i64 = cell[at]
-        if code == 47 or code <= 32 or code == 34 or code == 63 or code == 60 or code == 62:
+        if code == 47:
+            return at > 2 and cell[at - 1] == 47 and cell[at - 2] == 58
+        if code <= 32 or code == 34 or code == 63 or code == 60 or code == 62:
             return False
-        at += 1
-    return True
+        at -= 1
+    return False

@@ -101,7 +101,7 @@ def find(cell: bytes, sense: Sense, found: list[Found], first: i64) -> None:
     at = first
     while at > 0 and _BODY[cell[at - 1]] == 1:
         at -= 1
-    web = False
+    hooks = False
     while at < size:
         if _BODY[cell[at]] == 0:
             at += 1
@@ -110,9 +110,8 @@ def find(cell: bytes, sense: Sense, found: list[Found], first: i64) -> None:
         while at < size and _BODY[cell[at]] == 1:
             at += 1
         if at - start >= LEAST:
-            web = web or (at - start > 30)
-            _run(cell, start, at, sense, found)
-    if web and (b"hooks." in cell or b"webhooks/" in cell or b":AA" in cell):
+            hooks = _run(cell, start, at, sense, found) or hooks
+    if hooks:
         _webhooks(cell, found)
 
 
@@ -122,10 +121,12 @@ def private_keys(cell: bytes, found: list[Found]) -> None:
         _pem(cell, found)
 
 
-def _run(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> None:
-    """Looks for keys at every beginning of a word in a run."""
+def _run(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> bool:
+    """Looks for keys at every beginning of a word. True where a webhook's address may stand in the run."""
     at = start
     fresh = True
+    hooks = False
+    tilde: i64 = -1
     while at + LEAST <= end:
         code: i64 = cell[at]
         if fresh:
@@ -139,15 +140,22 @@ def _run(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) ->
                 if after > 0:
                     at = after
                     continue
+            if (code == 104 and cell[at + 1] == 111 and cell[at + 2] == 111 and cell[at + 3] == 107) or (
+                code == 119 and cell[at + 1] == 101 and cell[at + 2] == 98 and cell[at + 3] == 104
+            ):  # hook
+                hooks = True
         fresh = not (48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122)
+        if code == 126 and tilde < 0 and at > start and cell[at - 1] == 81:  # Q~
+            tilde = at
+        elif code == 58 and cell[at + 1] == 65 and cell[at + 2] == 65:  # :AA
+            hooks = True
         at += 1
-    if end - start >= 37:
-        sign: i64 = cell.find(b"Q~", start, end)
-        if sign >= start + 4:
-            azure = _AZURE.match(cell, sign - 4)
-            if azure is not None:
-                found.append(("secret", sign - 4, azure.end()))
+    if tilde >= start + 5:
+        azure = _AZURE.match(cell, tilde - 5)
+        if azure is not None:
+            found.append(("secret", tilde - 5, azure.end()))
     _contextual(cell, start, end, sense, found)
+    return hooks
 
 
 def _key(cell: bytes, at: i64, found: list[Found]) -> i64:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wicketgate.protocols.base import CatalogAccess, Evidence, Sampling, Survey
+from wicketgate.protocols.base import CatalogAccess
 from wicketgate.protocols.postgres.catalog import fetch_each, fetch_rows
 from wicketgate.protocols.postgres.discover import COLUMNS_MOST, data_class
+from wicketgate.protocols.survey import Evidence, Sampling, Survey
 
 LONGEST: Final = 4000
 """Characters of a value that are looked at."""
