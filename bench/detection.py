@@ -14,8 +14,8 @@ from wicketgate.masking.detect import USUAL, Detectors, detectors
 
 NAMES = ["id", "created_at", "ref", "contact", "amount", "note", "comment", "status"]
 WORDS = (
-    "the order was shipped on time and customer asked about return of item with label damaged box please check"
-    " again status pending invoice"
+    "the order was shipped on time and customer asked about return of item with label damaged box please"
+    " check again status pending invoice"
 ).split()
 BATCH = 1000
 """Rows that are masked in one call."""
@@ -25,12 +25,13 @@ Cells = list[list[bytes | None]]
 
 def card(random: Random) -> str:
     body = "4" + "".join(random.choice("0123456789") for _ in range(14))
-    total = sum(int(digit) if at % 2 else sum(divmod(int(digit) * 2, 10)) for at, digit in enumerate(body))
+    twice = [int(digit) * (1 + (at + 1) % 2) for at, digit in enumerate(body)]
+    total = sum(sum(divmod(each, 10)) for each in twice)
     return body + str(-total % 10)
 
 
 def rows(count: int, share: str) -> Cells:
-    """share: `cells` (three of eight hold something, in 8 of 9 rows), `rows` (in every third row) or `none`."""
+    """share: `cells` (of eight, three hold something), `rows` (those, in every third row) or `none`."""
     random = Random(5)
 
     def prose(words: int) -> str:
@@ -39,7 +40,8 @@ def rows(count: int, share: str) -> Cells:
     def row(at: int) -> Iterator[str]:
         held = {"cells": True, "rows": at % 3 == 0, "none": False}[share]
         yield str(at + 1000)
-        yield f"2026-{random.randint(1, 12):02}-{random.randint(1, 28):02} 10:12:13.{random.randint(0, 999999):06}"
+        day = f"2026-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
+        yield f"{day} 10:12:13.{random.randint(0, 999999):06}"
         yield str(uuid.UUID(int=random.getrandbits(128)))
         yield f"{prose(1)}.{prose(1)}{random.randint(1, 99)}@example.com" if held else prose(2)
         yield f"{random.randint(1, 9999)}.{random.randint(0, 99):02}"

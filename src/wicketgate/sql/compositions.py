@@ -6,8 +6,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """kind: `array` (parts: its element), `domain` (its base), `row` (its fields in order), `enum`, `text` (as
-    text is: citext), or `other`, of which nothing is known. parts: OIDs of types."""
+    """kind: `array` (parts: its element), `domain` (its base), `row` (its fields in order), `enum`, `text`
+    (as text is: citext), or `other`, of which nothing is known. parts: OIDs of types."""
 
     kind: str
     parts: tuple[int, ...]

@@ -51,7 +51,10 @@ def test_expressions_pass_only_if_lineage_proves_them_clean() -> None:
 
 def test_what_shows_a_part_applies_to_a_column_itself_only() -> None:
     through = "SELECT x FROM (SELECT email AS x FROM customers) s"
-    for text, transform in ((through, "last4"), (through.replace("email AS", "coalesce(email, '') AS"), "redact")):
+    for text, transform in (
+        (through, "last4"),
+        (through.replace("email AS", "coalesce(email, '') AS"), "redact"),
+    ):
         assert planned(text, ("x", 0, 0, p.TEXT), decision=LAST4) == [(0, transform)]
         assert planned(text, ("x", p.CUSTOMERS, 2, p.TEXT), decision=LAST4) == [(0, transform)]
     assert planned("SELECT c FROM customers c", ("c", p.CUSTOMERS, 0, p.TEXT), decision=LAST4) == [

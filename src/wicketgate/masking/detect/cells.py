@@ -11,7 +11,6 @@ from mypy_extensions import i64
 from wicketgate.masking.detect import assignments, codes, emails, networks, numbers, tokens
 from wicketgate.masking.detect.classes import Found
 from wicketgate.masking.detect.columns import Sense
-from wicketgate.masking.detect.dates import compact
 from wicketgate.masking.detect.folding import FOLDABLE, fold
 from wicketgate.masking.detect.leaves import (
     ESCAPED,
@@ -24,6 +23,7 @@ from wicketgate.masking.detect.leaves import (
     json_leaves,
     json_unescaped,
 )
+from wicketgate.masking.detect.wholes import is_moment, is_uuid, whole
 
 QUOTED: Final = 1
 HEX: Final = 2
@@ -168,6 +168,41 @@ class Cells:
             if left == 0:
                 if at + 8 <= size:
                     word = read_i64_le(cell, at)
+                    low = word & _LOW
+                    lettered = (word >> 1) & _FIVE
+                    if (
+                        (word >> 1) & _SIX == 0
+                        and (low + _PAST_Z) & _FIVE == 0
+                        and (low + _NOT_NOUGHT) & _FIVE == lettered
+                    ):
+                        # eight letters or spaces, which is most of all prose
+                        if lettered & 32:
+                            mixed = mixed or last == 2
+                        elif single and last == 1:
+                            mixed = True
+                        single = False
+                        if lettered == _FIVE:
+                            letters += 8
+                            run += 8
+                            spelt = True
+                            last = 1
+                        else:
+                            if word & _FIVE != _FIVE:  # a capital, which may stand alone
+                                mixed = True
+                            count: i64 = 0
+                            while (lettered >> (count * 8)) & 32:
+                                count += 1
+                            if run + count >= tokens.LEAST and long < 0 and (spelt or count > 0):
+                                long = at - run
+                            letters += ((lettered >> 5) * _ONES >> 56) & 255
+                            count = 0
+                            while (lettered >> (56 - count * 8)) & 32:
+                                count += 1
+                            run = count
+                            spelt = count > 0
+                            last = 1 if count > 0 else 0
+                        at += 8
+                        continue
                     left = 8
                 elif size >= 8:
                     left = size - at
@@ -242,9 +277,9 @@ class Cells:
         if signs > 0:
             emails.find(cell, found)
         if digits >= 4:
-            if size == 36 and dashes == 4 and digits + letters == 32 and _uuid(cell):
+            if size == 36 and dashes == 4 and digits + letters == 32 and is_uuid(cell):
                 return
-            if 19 <= size <= 32 and colons >= 2 and dashes >= 2 and _moment(cell) and not sense.birth:
+            if 19 <= size <= 32 and colons >= 2 and dashes >= 2 and is_moment(cell) and not sense.birth:
                 return
             if digits >= 7 or dots >= 3 or (digits >= 5 and letters >= 3) or sense.birth or sense.phone:
                 numbers.find(cell, sense, found, first_digit, last_digit)
@@ -280,86 +315,17 @@ class Cells:
         assignments.headers(cell, found)
 
 
+_LOW: Final = 0x1F1F1F1F1F1F1F1F
+_FIVE: Final = 0x2020202020202020
+_SIX: Final = 0x4040404040404040
+_PAST_Z: Final = 0x0505050505050505
+_NOT_NOUGHT: Final = 0x1F1F1F1F1F1F1F1F
+_ONES: Final = 0x0101010101010101
+"""For eight bytes at once. ASCII letters are 64 or 96 and 1 to 26: bit 6 stands, and the low five bits are
+neither 0 (adding 31 then does not reach bit 5) nor above 26 (adding 5 then does); a space has none of these."""
+
 _NAME: Final = re.compile(rb"[A-Za-z0-9_ .$\x80-\xff-]{1,64}")
 """A key that may be a name: any other says nothing of what stands under it."""
 
 _KEYS: Final = Sense("", False, False, "")
 """What stands over a key of JSON: nothing."""
-
-
-def _uuid(cell: bytes) -> bool:
-    return cell[8] == 45 and cell[13] == 45 and cell[18] == 45 and cell[23] == 45
-
-
-def _moment(cell: bytes) -> bool:
-    """`2026-11-21 10:48:53.123+00`, whole."""
-    if cell[4] != 45 or cell[7] != 45 or cell[13] != 58 or cell[16] != 58:
-        return False
-    if cell[10] != 32 and cell[10] != 84:
-        return False
-    size: i64 = len(cell)
-    at: i64 = 0
-    while at < size:
-        code: i64 = cell[at]
-        if not (
-            48 <= code <= 58
-            or code == 45
-            or code == 46
-            or code == 43
-            or code == 32
-            or code == 84
-            or code == 90
-        ):
-            return False
-        at += 1
-    return True
-
-
-def whole(cell: bytes, sense: Sense) -> bool:
-    """Whether the whole cell is what its column's name says."""
-    size: i64 = len(cell)
-    raised = sense.raised
-    if cell[:9] == b"[redacted" and cell[size - 1] == 93:
-        return False
-    if raised == "birth-date":
-        return size == 8 and compact(cell)
-    text = cell.strip()
-    size = len(text)
-    if raised == "person-name":
-        return 2 <= size <= 256 and not _numeric(text) and text.lower() not in _NOTHING
-    if raised == "address":
-        return 3 <= size <= 1024 and text.lower() not in _NOTHING
-    if raised == "password":
-        return size >= 3 and text.lower() not in _NOTHING
-    return size >= 8 and text.lower() not in _NOTHING and (b" " not in text or size > 200)
-
-
-_NOTHING: Final = frozenset(
-    (
-        b"null",
-        b"none",
-        b"true",
-        b"false",
-        b"yes",
-        b"no",
-        b"n/a",
-        b"na",
-        b"unknown",
-        b"undefined",
-        b"-",
-        b"--",
-        b"---",
-        b"***",
-        b"not set",
-        b"unset",
-        b"empty",
-        b"missing",
-        b"redacted",
-        b"anonymous",
-        b"undisclosed",
-    )
-)
-
-
-def _numeric(text: bytes) -> bool:
-    return all(not (65 <= code <= 90 or 97 <= code <= 122 or code >= 128) for code in text)

@@ -206,6 +206,8 @@ class Extended:
         if was is not None:
             self.unexecuted_no_more(was)
         units.meanings.runs(analysis, execution.sensitive)
+        if analysis.facts.inherits:
+            names.catch_up(state.host.catalog())
         portal = Portal(question.portal, state.unit, member, analysis, execution, names.environment)
         portal.types = question.prepared.types
         portal.tokens = question.held
@@ -337,6 +339,8 @@ class Extended:
             return
         self.unexecuted_no_more(portal)
         portal.execution = execution
+        if question.analysis.facts.inherits:
+            state.names.catch_up(state.host.catalog())
         self.run(question.frame, question.name, portal, execution)
 
     def run(self, frame: bytes, name: bytes, portal: Portal, execution: Execution) -> None:

@@ -265,6 +265,12 @@ class Names:
             return portal.analysis if portal is not None else None
         return None
 
+    def catch_up(self, catalog: Catalog | None) -> None:
+        """A statement was cleared that copies sensitive values, and it is kept by now into which columns: what
+        follows in its unit is read with that."""
+        if catalog is not None and catalog is not self.environment.catalog:
+            self.catalog(catalog)
+
     # -- statements and portals ---------------------------------------------------------------------------
     def statement(self, name: bytes) -> Prepared | None:
         """The prepared statement of this name."""

@@ -26,6 +26,13 @@ LIMITED_WRITE: Final = Denial(
     "Send its statements one by one, and what writes and returns rows as a prepared statement.",
 )
 
+COPIES_ALONE: Final = Denial(
+    "mask",
+    "A statement that copies sensitive values must be sent by itself.",
+    "a copy beside other statements, which were read before it was known where the values are",
+    "Send the statements of this string one by one.",
+)
+
 _ENDS: Final = frozenset({"commit", "rollback", "prepare"})
 
 
@@ -72,6 +79,9 @@ class QueryUnit(Question):
             denial = state.desk.weigh(statement)
             if denial is not None:
                 self.refuse(denial, statement)
+                return
+            if several and analysis.facts.inherits:
+                self.refuse(COPIES_ALONE, statement)
                 return
             held = NO_TOKENS
             if suspicious(text):
