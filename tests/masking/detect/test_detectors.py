@@ -2,6 +2,7 @@
 # ruff: noqa: E501 (a row of a table is a line)
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -349,3 +350,32 @@ def test_both_engines_are_really_there() -> None:
 
     assert "HyperscanEngine" in engines(FAST)
     assert engines(SLOW) == {"Re2Engine"}
+
+
+MIXED = st.lists(
+    st.one_of(PIECES, st.sampled_from(["abcdefgh", "Order Nr", " Z ", "X-1234567-L", "12345678 Z", "RSSMRA85T10A562S", "ghp_" + "aB3d" * 9, "DE", "89370400440532013000", "65 180539 W 001", "token", "password", "secret", "call ", "ssn "]), st.text(alphabet="abz AZ09-_./:=@%", max_size=9)), max_size=7
+).map("".join)  # fmt: skip
+
+
+@given(MIXED, COLUMNS)
+def test_no_glance_passes_over_what_a_look_would_find(text: str, column: str) -> None:
+    """Finders are asked only where a cell's bytes call for them: asking all of them finds nothing more."""
+    value = text.encode()
+    named = ALL._sense(column)
+    quick: list[tuple[str, int, int]] = []
+    ALL._builtin.text(value, named, quick)
+    every: list[tuple[str, int, int]] = []
+    if len(value) >= 3:
+        ALL._builtin._plain(value, named, every)
+    missed = set(every) - set(quick)
+    assert not missed or is_whole(text), (text, missed)
+
+
+def is_whole(text: str) -> bool:
+    """A UUID or a moment, in which nothing is looked for."""
+    return (
+        re.fullmatch(
+            r"[0-9A-Za-z]{8}(-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}|\d{4}-\d\d-\d\d[ T][\d:.+TZ -]{8,21}", text
+        )
+        is not None
+    )

@@ -131,6 +131,8 @@ def headers(cell: bytes, found: list[Found]) -> None:
     """`Authorization: Bearer …`, and `Bearer …` alone; other schemes only behind `Authorization`."""
     for each in _BEARER.finditer(cell):
         value = each.group(2)
+        if max([len(part) for part in value.replace(b"=", b".").split(b".")]) < 16:
+            continue
         scheme = each.group(1).lower()
         if scheme in (b"bearer", b"token") and not random_looking(value, 2.8):
             continue

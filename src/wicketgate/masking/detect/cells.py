@@ -322,7 +322,7 @@ _PAST_Z: Final = 0x0505050505050505
 _NOT_NOUGHT: Final = 0x1F1F1F1F1F1F1F1F
 _ONES: Final = 0x0101010101010101
 """For eight bytes at once. ASCII letters are 64 or 96 and 1 to 26: bit 6 stands, and the low five bits are
-neither 0 (adding 31 then does not reach bit 5) nor above 26 (adding 5 then does); a space has none of these."""
+neither 0 (adding 31 would not reach bit 5) nor above 26 (adding 5 would); a space has none of these."""
 
 _NAME: Final = re.compile(rb"[A-Za-z0-9_ .$\x80-\xff-]{1,64}")
 """A key that may be a name: any other says nothing of what stands under it."""

@@ -266,7 +266,7 @@ class Names:
         return None
 
     def catch_up(self, catalog: Catalog | None) -> None:
-        """A statement was cleared that copies sensitive values, and it is kept by now into which columns: what
+        """A statement was cleared that copies sensitive values, and it is kept where by now: what
         follows in its unit is read with that."""
         if catalog is not None and catalog is not self.environment.catalog:
             self.catalog(catalog)

@@ -5,6 +5,7 @@ A token becomes its value again where each of its uses is a direct operand of `=
 own class, for whom it was made for, while the rule still makes such tokens. All else sees the token.
 """
 
+import re
 from typing import Final
 
 from wicketgate.masking.marks import marks_in
@@ -40,6 +41,9 @@ _KEEPING: Final = frozenset({Effect.WRITE, Effect.DEFINE, Effect.EXECUTE, Effect
 _KINDS: Final = frozenset("select insert update delete merge declare values".split())
 """Statements whose literals may be looked up: they run at once, and show none of them."""
 
+_CELLS: Final = re.compile(rb'[\t\n\r,;|"]+')
+"""What stands between cells of COPY's text formats, as good as all that people use."""
+
 Held = tuple[tuple[str, str], ...]
 """(data class, transform): what must still hold for a class when a statement with its tokens runs."""
 
@@ -66,6 +70,19 @@ def suspicious(text: bytes) -> bool:
         or b"\xe2\x80\xa6" in text
         or (b"*" in text and text.count(b"*") > 2)
     )
+
+
+def kept_by_copy(data: bytes, at: int, end: int) -> bool:
+    """Whether the CopyData frames in data[at:end] hold a token or what a mask left."""
+    if found_in(data[at:end]) or marks_in(data[at:end]):
+        return True
+    while at < end:
+        stop = at + 1 + int.from_bytes(data[at + 1 : at + 5], "big")
+        for cell in _CELLS.split(data[at + 5 : stop]):
+            if suspicious(cell) and marks_in(cell):
+                return True
+        at = stop
+    return False
 
 
 class Returned:

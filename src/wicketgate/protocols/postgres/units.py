@@ -10,6 +10,7 @@ from typing import Final
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.statement import Statement
+from wicketgate.protocols.postgres.copy_in import LARGEST, copy_frame
 from wicketgate.protocols.postgres.extended import Extended
 from wicketgate.protocols.postgres.frames import (
     FLUSH,
@@ -19,22 +20,17 @@ from wicketgate.protocols.postgres.frames import (
     TERMINATE,
     FrameError,
     frame_end,
-    run,
     text_end,
 )
 from wicketgate.protocols.postgres.ledger import EXECUTE, PARSE, QUERY, State, Step
 from wicketgate.protocols.postgres.ledger import SYNC as SYNC_STEP
 from wicketgate.protocols.postgres.meanings import PATH, UNIT, Meanings
 from wicketgate.protocols.postgres.messages import error_frame
-from wicketgate.protocols.postgres.parameters import copied
 from wicketgate.protocols.postgres.queries import QueryUnit
 from wicketgate.protocols.postgres.questions import CANCELLED, VERDICT, Question
 from wicketgate.protocols.postgres.reading import NO_STATEMENT, syntax_denial, unread
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.parse import parse
-
-LARGEST: Final = 64 << 20
-"""Bytes of the largest frame taken from a client: a security limit (the server's own is 1 GB)."""
 
 MOST_STEPS: Final = 8192
 """Messages in flight: a memory limit. At half of it the client's frames go on."""
@@ -180,7 +176,7 @@ class Units:
         state = self.state
         kind = data[at]
         if state.copying is not None:
-            return self.copy(data, at, end, kind)
+            return copy_frame(self, data, at, end, kind)
         if kind == 83:  # Sync
             return end if self.sync() else at
         if kind == 88:  # Terminate
@@ -228,31 +224,6 @@ class Units:
             self.poison_query(FUNCTION_CALL)
             return end
         raise FrameError("unexpected message type")
-
-    def copy(self, data: bytes, at: int, end: int, kind: int) -> int:
-        """The server reads COPY data: only what belongs to it passes."""
-        state = self.state
-        copying = state.copying
-        if kind == 100 and copying is not None:
-            end, _ = run(data, at, 100, LARGEST, 1 << 30)
-            copying.record(copied(data, at, end, copying.shape.analysis), state.setting.kept)
-            state.up.append(data[at:end])
-            return end
-        if kind == 99 or kind == 102:
-            state.up.append(data[at:end])
-            state.copying = None
-            step = state.head()
-            if step is not None and step.kind == QUERY:
-                # another COPY of the same string may come: it would swallow what follows
-                state.barrier = step
-            return end
-        if kind == 72 or kind == 83:  # the server ignores Flush and Sync while it reads COPY data
-            return end
-        if kind == 88:
-            state.up.append(TERMINATE)
-            self.finish("client", "08006")
-            return end
-        raise FrameError("unexpected message during COPY")
 
     def sync(self) -> bool:
         state = self.state
