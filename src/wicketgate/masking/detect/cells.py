@@ -324,7 +324,7 @@ _ONES: Final = 0x0101010101010101
 """For eight bytes at once. ASCII letters are 64 or 96 and 1 to 26: bit 6 stands, and the low five bits are
 neither 0 (adding 31 would not reach bit 5) nor above 26 (adding 5 would); a space has none of these."""
 
-_NAME: Final = re.compile(rb"[A-Za-z0-9_ .$\x80-\xff-]{1,64}")
+_NAME: Final = re.compile(rb"[A-Za-z0-9_$\x80-\xff][A-Za-z0-9_ .$\x80-\xff-]{0,63}")
 """A key that may be a name: any other says nothing of what stands under it."""
 
 _KEYS: Final = Sense("", False, False, "")

@@ -132,9 +132,25 @@ class Detectors:
                     if kept:
                         if out is None:
                             out = values.copy()
-                        out[at] = written(value, kept, counted)
+                        masked = written(value, kept, counted)
+                        if tied(value, kept):
+                            masked = self._settled(masked, named, hidden, counted, as_json)
+                        out[at] = masked
             at += 1
         return out
+
+    def _settled(
+        self, value: bytes, named: Sense, hidden: frozenset[str], counted: dict[str, int], as_json: bool
+    ) -> bytes:
+        """A masked cell in which nothing more is found: a marker is another neighbour than the value was."""
+        turns: i64 = 0
+        while turns < 4:
+            edits = self._edits(value, named, True, hidden, as_json)
+            if not edits:
+                break
+            value = written(value, edits, counted)
+            turns += 1
+        return value
 
     def _edits(
         self, value: bytes, named: Sense, custom: bool, hidden: frozenset[str], as_json: bool
@@ -177,6 +193,22 @@ def united(edits: list[Edit], hidden: frozenset[str]) -> list[Edit]:
             longest = end - start
     out.append((name, start, end, style))
     return out
+
+
+def tied(value: bytes, edits: list[Edit]) -> bool:
+    """Whether something stands beside a finding that is read together with it."""
+    size: i64 = len(value)
+    for edit in edits:
+        start: i64 = edit[1]
+        end: i64 = edit[2]
+        if (start > 0 and _ties(value[start - 1])) or (end < size and _ties(value[end])):
+            return True
+    return False
+
+
+def _ties(code: i64) -> bool:
+    # no space, comma, semicolon, quote or closing bracket
+    return code > 32 and code not in (44, 59, 34, 39, 93, 125)
 
 
 def _start(edit: Edit) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Words that stand near a value and say what it is, in the languages whose numbers are known (compiled).
 It must never count a piece of a word."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -47,7 +48,7 @@ def near(words: Words, cell: bytes, start: i64, end: i64) -> bool:
     if stop < size:
         while stop > end and _LETTERS[cell[stop - 1]] != 32 and _LETTERS[cell[stop]] != 32:
             stop -= 1
-    return _among(words, cell[end:stop].translate(_LETTERS).split())
+    return _among(words, _said(cell[end:stop]))
 
 
 def before(words: Words, cell: bytes, start: i64, reach: i64) -> bool:
@@ -88,7 +89,18 @@ def _left(cell: bytes, start: i64, reach: i64) -> list[bytes]:
     if low > 0:  # not a piece of a word
         while low < start and _LETTERS[cell[low - 1]] != 32 and _LETTERS[cell[low]] != 32:
             low += 1
-    return cell[low:start].translate(_LETTERS).split()
+    return _said(cell[low:start])
+
+
+def _said(piece: bytes) -> list[bytes]:
+    """The words of a piece; those of our own markers say nothing."""
+    words = piece.translate(_LETTERS).split()
+    if b"redacted" in words:
+        return _MARKER.sub(b" ", piece).translate(_LETTERS).split()
+    return words
+
+
+_MARKER: Final = re.compile(rb"\[redacted[^\]]*\]?")
 
 
 def _among(words: Words, said: list[bytes]) -> bool:

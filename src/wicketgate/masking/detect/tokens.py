@@ -230,6 +230,8 @@ def _contextual(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Fou
     piece = cell[start:end]
     if b"://" in piece or piece.count(b"/") > 3 or piece.count(b".") > 2 or not random_looking(piece, 3.3):
         return
+    if max([len(part) for part in piece.replace(b":", b".").replace(b"=", b".").split(b".")]) < LEAST:
+        return
     if not (sense.secret or near(SECRET, cell, start, end)) or near(HASH, cell, start, end):
         return
     found.append(("secret", start, end))

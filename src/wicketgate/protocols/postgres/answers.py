@@ -27,7 +27,7 @@ from wicketgate.protocols.postgres.ledger import (
 )
 from wicketgate.protocols.postgres.meanings import PATH, UNIT
 from wicketgate.protocols.postgres.messages import error_frame
-from wicketgate.protocols.postgres.plan import Plan, plan_for
+from wicketgate.protocols.postgres.plan import Plan, origins_differ, plan_for
 from wicketgate.protocols.postgres.rows import LARGEST, LARGEST_HELD, Rows
 from wicketgate.protocols.postgres.settings import parameter_status_allowed, report_is_sound
 from wicketgate.protocols.postgres.units import BARRIER, DEPTH, MOST_STEPS, Units
@@ -239,6 +239,9 @@ class Answers:
         else:
             shape.plan = plan_for(body, shape.analysis, catalog, shape.decision, self.state.tokens, detectors)
             plans[key] = shape.plan
+            differing = origins_differ(body, shape.analysis, catalog)
+            if differing:
+                self.state.host.count("origins_differ", differing)
         shape.body = body
 
     def complete(self, step: Step, data: bytes, at: int, end: int, kind: int) -> None:

@@ -178,6 +178,22 @@ def plan_for(
     return Plan(width, columns, maskers, classes, looking.leaves if looking is not None else None)
 
 
+def origins_differ(body: bytes, analysis: Analysis, catalog: Catalog) -> int:
+    """In how many columns lineage and the server's own origin tell other classes. The stricter holds; this is
+    for us to learn from."""
+    described = columns_of(body, 0, len(body))
+    if not analysis.sensitive or not _aligned(described, analysis):
+        return 0
+    differing = 0
+    for position in range(len(described)):
+        oid, attribute, _, _ = described[position]
+        output = _output(position, len(described), analysis)
+        told = catalog.classes(oid, attribute) if oid != 0 else None
+        if output is not None and told is not None and told != output.classes:
+            differing += 1
+    return differing
+
+
 def is_bare(oid: int, attribute: int, output: Output | None, catalog: Catalog) -> bool:
     """Whether an output is one base column itself: lineage says so; where it says nothing, the server names
     a column that is not computed: by a view, generated, or before it was stored."""
