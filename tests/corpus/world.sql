@@ -17,6 +17,12 @@ CREATE TABLE vault (
 );
 INSERT INTO vault SELECT i, i, '{}', '', row(i, ''::text)::pair, '{}', i, '2000-01-01', 'label ' || i
   FROM generate_series(1, 3) AS i;
+CREATE TABLE treasury (
+  id int PRIMARY KEY, t text, v varchar(20), c char(12), i2 int2, i4 int4, i8 int8, n numeric(12, 2), f4 float4,
+  f8 float8, b bool, u uuid, d date, ts timestamp, tz timestamptz, j json, jb jsonb, ta text[], ia int[], by bytea,
+  ip inet, m mood, p positive, box pair
+);
+INSERT INTO treasury (id) SELECT generate_series(1, 4);
 CREATE TABLE badges (id int PRIMARY KEY, ssn text NOT NULL REFERENCES customers (ssn) ON UPDATE CASCADE);
 INSERT INTO badges SELECT id, ssn FROM customers WHERE id <= 2;
 

@@ -22,6 +22,10 @@ SENSITIVE: dict[str, str] = {
         for column in ("pin", "doc", "raw", "box", "phones", "balance", "born")
     },
     "public.badges.ssn": "national-id",
+    **{
+        f"public.treasury.{column}": "secret"
+        for column in "t v c i2 i4 i8 n f4 f8 b u d ts tz j jb ta ia by ip m p box".split()
+    },
 }
 """The `sensitive:` map of both worlds."""
 
@@ -145,6 +149,19 @@ def _forms() -> Iterable[tuple[str, bytes]]:
 _FORMS = tuple(_forms())
 
 
+_TREASURY = (
+    "UPDATE treasury SET t = '{word}', v = '{word}', c = '{word}', i2 = {pin} % 30000, i4 = {pin},"
+    " i8 = {pin}::int8 * 7, n = {pin}.25, f4 = {pin} % 1000 + 0.5, f8 = {pin} + 0.5, b = {pin} % 2 = 0,"
+    " u = md5('{word}')::uuid, d = date '1950-01-01' + {pin} % 18000,"
+    " ts = timestamp '1950-01-01 06:07:08' + {pin} * interval '1 s',"
+    " tz = timestamptz '1950-01-01 06:07:08+00' + {pin} * interval '1 s', j = '{document}',"
+    " jb = '{document}',"
+    " ta = ARRAY['{word}', NULL, 'x {word}'], ia = ARRAY[{pin}, NULL], by = '{word}'::bytea,"
+    " ip = inet '10.0.0.0' + {pin} % 100000, m = (ARRAY['calm', 'cross'])[1 + {pin} % 2]::mood, p = {pin},"
+    " box = row({pin}, '{word}') WHERE id = {id};"
+)
+
+
 def _values(world: str) -> str:
     customers = planted.CUSTOMERS if world == ALPHA else _BRAVO
     lines = ["SET session_replication_role = replica;"]
@@ -164,5 +181,6 @@ def _values(world: str) -> str:
             f"box = row({pin}, '{word}'), phones = ARRAY['{phone}', '{word}'], balance = {pin}.5, "
             f"born = date '1950-01-01' + {pin % 18000} WHERE id = {number};"
         )
+        lines.append(_TREASURY.format(pin=pin, word=word, document=document, id=number))
     lines.append("REFRESH MATERIALIZED VIEW mv; REFRESH MATERIALIZED VIEW mv_deep; ANALYZE;")
     return "\n".join(lines)

@@ -365,12 +365,18 @@ def run_pg8000(target: Target) -> Any:
 
 def run_node(target: Target) -> Any:
     """node-postgres: simple and extended, named statements, a pool, types, errors."""
+    return node(target, "client.cjs", {})
+
+
+def node(target: Target, script: str, more: dict[str, Any]) -> Any:
+    """Run a script of node-postgres with a target and more; what it prints as JSON."""
     given = {
+        **more,
         "host": target.host, "port": target.port, "user": target.user, "password": target.password,
         "database": target.database, "ca": target.ca.read_text() if target.ca else None,
     }  # fmt: skip
     done = subprocess.run(
-        ["node", str(HERE / "client.cjs")],
+        ["node", str(HERE / script)],
         input=json.dumps(given), capture_output=True, text=True, timeout=120, check=False,
         env={"PATH": os.environ["PATH"], "NODE_PATH": str(HERE.parent / "servers" / "node_modules")},
     )  # fmt: skip
