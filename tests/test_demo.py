@@ -23,7 +23,10 @@ def test_the_demo_runs_to_its_end() -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "unexpected" not in done.stdout
+    assert "wkp1_" in done.stdout
     assert "[redacted:email]" in done.stdout
+    assert "[redacted:phone]" in done.stdout
+    assert "[redacted:national-id]" in done.stdout
     assert "0 are among them" in done.stdout
     assert "Dropping and truncating are not done through the gateway" in done.stdout
     assert "\nsound" in done.stdout

@@ -114,14 +114,20 @@ def _session(console: Console, where: str) -> list[str]:
     """Ask all questions; what went otherwise than the demo says."""
     surprises = []
     received: list[str] = []
+    answers: list[list[tuple[object, ...]]] = []
     with psycopg.connect(where, autocommit=True, application_name="demo agent") as connection:
         for question in SCRIPT:
+            values = question.values
+            if question.back is not None:
+                asked, row, column = question.back
+                values = (answers[asked][row][column],)
             try:
-                cursor = connection.execute(question.sql, question.values or None)
+                cursor = connection.execute(question.sql, values or None)
                 columns = [column.name for column in cursor.description or ()]
                 rows = cursor.fetchall()
             except psycopg.Error as error:
                 told = error.diag
+                answers.append([])
                 show.refusal(
                     console,
                     question,
@@ -135,17 +141,14 @@ def _session(console: Console, where: str) -> list[str]:
                     surprises.append("the connection was closed")
                     break
                 continue
+            answers.append(rows)
             received += [str(cell) for row in rows for cell in row]
             show.answer(console, question, columns, rows)
             if question.refused:
                 surprises.append(f"not refused: {question.sql}")
-    secret = {
-        str(cell)
-        for row in sales.customers()
-        for cell in (row[2], row[3], row[4], row[7])
-        if cell is not None
-    }
-    leaked = secret.intersection(received)
+    secret = {str(cell) for row in sales.customers() for cell in (row[2], row[3], row[4]) if cell is not None}
+    texts = "\n".join(cell for cell in received if len(cell) > 12)
+    leaked = secret.intersection(received) | {value for value in secret if value in texts}
     show.step(
         console,
         f"The agent received {len(received):,} values; of the {len(secret):,} sensitive ones stored, "

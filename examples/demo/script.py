@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """why: one line for the reader. values: parameters. refused: whether the gateway should say no."""
+    """why: one line for the reader. values: parameters. refused: whether the gateway should say no. back: the
+    parameter is what an earlier answer showed: (question, row, column), from 0."""
 
     why: str
     sql: str
     values: tuple[object, ...] = ()
     refused: bool = False
+    back: tuple[int, int, int] | None = None
 
 
 SCRIPT = (
@@ -19,13 +21,22 @@ SCRIPT = (
         "SELECT status, count(*), sum(total) AS turnover FROM orders GROUP BY status ORDER BY 3 DESC",
     ),
     Question(
-        "Sensitive columns are masked on their way out, each by its class.",
+        "Sensitive columns are masked, each by its class; what was typed into notes is found.",
         "SELECT id, name, email, card, national_id, note FROM customers WHERE id IN (1, 4, 5, 16)",
     ),
     Question(
         "A view and an alias change nothing: the column behind them is known.",
         "SELECT c.write_to AS harmless FROM contacts c JOIN orders o ON o.customer_id = c.id WHERE o.id = %s",
         (4711,),
+    ),
+    Question(
+        "The token of an address finds its customer; the agent never has the address.",
+        "SELECT id, city FROM customers WHERE email = %s",
+        back=(1, 0, 2),
+    ),
+    Question(
+        "What is computed from a sensitive value is redacted whole.",
+        "SELECT reverse(national_id), to_jsonb(c) ->> 'card' AS hidden, city FROM customers c LIMIT 1",
     ),
     Question(
         "Counting people is fine: a city is not sensitive, and a count holds no value.",
@@ -37,13 +48,8 @@ SCRIPT = (
         refused=True,
     ),
     Question(
-        "Reading it through a function.",
-        "SELECT reverse(national_id) FROM customers LIMIT 1",
-        refused=True,
-    ),
-    Question(
-        "Hiding it in another type: a whole row as JSON.",
-        "SELECT to_jsonb(c) FROM customers c LIMIT 1",
+        "Making it fail where a digit is a 4: an error is an answer, too.",
+        "SELECT 1 / (ascii(card) - 52) FROM customers WHERE id = 1",
         refused=True,
     ),
     Question(
@@ -82,14 +88,13 @@ resources:
       public.customers.email: email
       public.customers.card: payment-card
       public.customers.national_id: national-id
-      public.customers.note: free-text
 rules:
   - name: crews read sales
     identities: {{groups: [crew-agents]}}
     resources: [sales]
     account: app
     permit: [read]
-    mask: {{payment-card: last4, "*": redact}}
+    mask: {{email: pseudonym, payment-card: last4, "*": redact}}
     limits: {{rows: 20000 per session}}
   - name: never drop
     resources: [sales]
