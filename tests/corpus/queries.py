@@ -194,14 +194,17 @@ class Maker:
         return self.fill(template, kind, scope, depth - 1)
 
     def fill(self, template: str, kind: str, scope: tuple[Expression, ...], depth: int) -> Expression:
-        """A template's places: {text}, {int} … any expression; {=text} a leaf; {.text} a clean one; {?} a
-        condition; {q:text} a sub-select."""
+        """A template's places: {text}, {int} … any expression; {=text} a leaf; {.text} a clean one; {same}
+        the one before once more; {?} a condition; {q:text} a sub-select."""
         text, clean = "", True
+        made = Expression("", kind)
         rest = template
         while "{" in rest:
             before, _, rest = rest.partition("{")
             place, _, rest = rest.partition("}")
-            if place == "?":
+            if place == "same":
+                pass
+            elif place == "?":
                 before_it, self.touched = self.touched, False
                 made = Expression(self.condition(scope, depth), "bool")
                 made = Expression(made.text, "bool", not self.touched)
@@ -464,7 +467,7 @@ _TESTS = (
     "true",
 )
 _AGGREGATES = {
-    "text": ("min({text})", "max({text})", "string_agg({.text}, ',' ORDER BY {.text})", "min({int})::text"),
+    "text": ("min({text})", "max({text})", "string_agg({.text}, ',' ORDER BY {same})", "min({int})::text"),
     "int": (
         "count(*)::int",
         "count({text})::int",
@@ -477,8 +480,8 @@ _AGGREGATES = {
     "num": ("sum({num})", "avg({.num})", "max({num})", "round(avg({.int}), 2)"),
     "date": ("min({date})", "max({date})"),
     "bool": ("bool_and({bool})", "bool_or({.bool})", "(count(*) > 1)"),
-    "doc": ("jsonb_agg({.text} ORDER BY {.text})", "to_jsonb(min({text}))"),
-    "list": ("array_agg({.text} ORDER BY {.text})", "ARRAY[min({text})]"),
+    "doc": ("jsonb_agg({.text} ORDER BY {same})", "to_jsonb(min({text}))"),
+    "list": ("array_agg({.text} ORDER BY {same})", "ARRAY[min({text})]"),
 }
 _WINDOWS = {
     "text": ("min({text})", "max({text})"),
