@@ -42,7 +42,6 @@ SHAPES = (
     ("SELECT count(ssn), count(DISTINCT ssn), count(*), count(lower(ssn)) FROM customers", "- - - -"),
     ("SELECT string_agg(ssn, ','), array_agg(ssn), json_agg(ssn), min(ssn), max(ssn) FROM customers", None),
     ("SELECT lag(ssn) OVER (ORDER BY id), row_number() OVER (ORDER BY id) FROM customers", f"{ID} -"),
-    ("SELECT count(*) OVER (PARTITION BY ssn) FROM customers", ID),
     (
         "SELECT ARRAY[ssn, name], ROW(id, ssn), ARRAY(SELECT ssn FROM customers) FROM customers",
         " ".join([ID] * 3),

@@ -6,7 +6,7 @@ from wicketgate.sql.changes import is_set_config
 from wicketgate.sql.functions import SINGLE, Doing
 from wicketgate.sql.reading import expression, expressions, predicate, reads
 from wicketgate.sql.routines import called, readable
-from wicketgate.sql.scope import CLEAN, COLUMN, VAST, Scope, Value, combine, equality
+from wicketgate.sql.scope import CLEAN, COLUMN, VAST, Scope, Value, combine
 from wicketgate.sql.settings import allowed, canonical, chooses_plans, refusal
 from wicketgate.sql.total import ENDLESS, FLAT, GROWING, function_is_total
 from wicketgate.sql.tree import Body, Node, literal, strings, without_database
@@ -155,9 +155,7 @@ def window(walk: Walk, body: Body, scope: Scope) -> Value:
     if not body.keys() <= _WINDOW:
         walk.unknown("syntax WindowDef")
     values = expressions(walk, body.get("partitionClause"), scope)
-    for value in values:
-        walk.compare([value])
-    values = [equality(values)] if values else []
+    walk.consume(values)  # the server sorts by them, and rows come out in that order
     offsets = expressions(walk, [body.get("startOffset", {}), body.get("endOffset", {})], scope)
     walk.consume(offsets)
     values.extend(offsets)

@@ -158,14 +158,16 @@ def plan_for(
         if not proven and (masked or oid != 0):
             found = _classes(oid, attribute, output, analysis, catalog)
         chosen = "reveal"
+        bare = found is not None and is_bare(oid, attribute, output, catalog)
         if found is None:
             chosen = "redact"
         elif found:
-            chosen = chosen_for(found, is_bare(oid, attribute, output, catalog), decision)
+            chosen = chosen_for(found, bare, decision)
         if chosen != "reveal":
             data_class = min(found) if found is not None and len(found) == 1 else "*"
             columns.append(position)
-            maskers.append(Column(chosen, data_class, catalog.compositions, names).masker(type_oid, form))
+            column = Column(chosen, data_class, catalog.compositions, names, not bare)
+            maskers.append(column.masker(type_oid, form))
             classes.append(data_class)
         elif looking is not None:
             look = looking.column(called[position], oid, attribute, type_oid, form, catalog)

@@ -88,7 +88,8 @@ class Names:
 
 class Column:
     """What is to be done to one column, for whichever type it has. transform: a decision's; data_class: `*`
-    where it is not known. names: None redacts pseudonyms."""
+    where it is not known. names: None redacts pseudonyms. whole: nothing of an array, a document or a row is
+    shown: which of two was computed can be told by how many parts it has."""
 
     def __init__(
         self,
@@ -96,7 +97,9 @@ class Column:
         data_class: str,
         compositions: Mapping[int, Composition],
         names: Names | None,
+        whole: bool = False,
     ) -> None:
+        self.whole = whole
         self.name, _, self.option = transform.partition(":")
         self.transform = transform
         self.data_class = data_class
@@ -114,6 +117,12 @@ class Column:
             return Masker()
         if oid in TEXT_TYPES:
             return self._text(oid)
+        if self.whole and oid in (JSON, JSONB):
+            return Mark(
+                (b"\x01" if oid == JSONB and binary else b"") + b'"' + redacted(self.data_class) + b'"'
+            )
+        if self.whole and oid in ARRAYS:
+            return Masker()
         if oid in ARRAYS:
             return Arrays(self._of(ARRAYS[oid], binary, depth + 1), binary)
         if oid in (JSON, JSONB):
@@ -168,6 +177,8 @@ class Column:
             return self._text(TEXT)
         if made.kind == "domain":
             return self._of(made.parts[0], binary, depth + 1)
+        if self.whole and made.kind in ("array", "row"):
+            return Masker()
         if made.kind == "array":
             element = made.parts[0]
             if not self._comma(element):
