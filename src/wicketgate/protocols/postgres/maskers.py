@@ -2,11 +2,14 @@
 A cell that can't be read as what it should be becomes NULL, never itself.
 """
 
+from mypy_extensions import mypyc_attr
+
 from wicketgate.masking.documents import redact_document
 from wicketgate.masking.pseudonym import Pseudonym
 from wicketgate.masking.transforms import apply, redacted
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Masker:
     """Masks cells of one type in one format. This one turns all to NULL."""
 
