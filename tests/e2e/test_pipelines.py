@@ -274,12 +274,12 @@ def test_it_agrees_with_a_direct_run(house: House, clean: None, pipeline: Pipeli
     assert _kept(house.server, worlds.ALPHA) == _kept(house.server, worlds.BRAVO)
 
 
-def test_the_unnamed_statement_is_not_touched(house: House) -> None:
-    """A denied Parse of it leaves the earlier one: the server never heard of the other (DESIGN, law 4)."""
+def test_a_denied_parse_ends_the_unnamed_statement(house: House) -> None:
+    """As the server's own error would: it forgets the earlier one before it reads another."""
     with Wire.open(house.through("writer")) as client:
         client.run([wire.parse("", "SELECT 'earlier'")])
         assert [each["C"] for each in wire.errors(client.run([wire.parse("", DENIED)]))] == ["42501"]
-        assert wire.rows(client.run([again("")])) == [[b"earlier"]]
+        assert [each["C"] for each in wire.errors(client.run([again("")]))] == ["26000"]
 
 
 # -- psycopg's pipeline mode ---------------------------------------------------------------------------------
