@@ -13,7 +13,7 @@ from servers.postgres import Postgres
 
 # the machine is shared, so no property test has a deadline; `make fuzz` looks longer
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile("default", deadline=None, suppress_health_check=_SLOW)
+settings.register_profile("default", deadline=None, suppress_health_check=_SLOW, derandomize=True)
 settings.register_profile("short", parent=settings.get_profile("default"), max_examples=20)
 settings.register_profile("fuzz", parent=settings.get_profile("default"), max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -43,6 +43,7 @@ _RESOURCE = """\
     accounts:
       common: {{username: app_rw, password: {{env: COMMON_PASSWORD}}}}
       owner: {{username: app_owner, password: {{env: OWNER_PASSWORD}}}}
+{each}
     sensitive:
 {sensitive}
 """
@@ -76,8 +77,8 @@ class _Told(Gateway):
 class House:
     """One gateway before one server. `through` and `around` give addresses of the same database both ways.
 
-    more: further lines of `gateway:`. rules: in place of the corpus's. identities: in place of the corpus's,
-    name -> group. state: a folder for what lasts.
+    more: further lines of `gateway:`. each: further lines of each resource. rules: in place of the corpus's.
+    identities: in place of the corpus's, name -> group. state: a folder for what lasts.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class House:
         state: Path | None = None,
         identities: Mapping[str, str] = IDENTITIES,
         drain: int = 2,
+        each: str = "",
     ) -> None:
         self.folder = folder
         self.server = server
@@ -104,7 +106,7 @@ class House:
         text = _HEAD.format(port=port, workers=workers, state=self.state, more=more, accounts=accounts)
         for name in databases:
             text += _RESOURCE.format(
-                name=name, upstream=server.port, ca=server.authority.root, sensitive=sensitive
+                name=name, upstream=server.port, ca=server.authority.root, sensitive=sensitive, each=each
             )
         self._common = text
         configuration = folder / "wicket.yaml"

@@ -23,9 +23,17 @@ ROOM = 40 << 20
 @pytest.fixture(scope="module")
 def gate(frail: Postgres) -> Iterator[House]:
     """A gateway with one worker, for tests that leave it whole. Handshakes may take four seconds."""
-    house = House(
-        system.folder("wicketgate-e2e"), frail, more="  limits: {handshake_seconds: 4, dial_seconds: 5}"
-    )
+    yield from _started(frail, more="  limits: {handshake_seconds: 4, dial_seconds: 5}")
+
+
+@pytest.fixture
+def blind(frail: Postgres) -> Iterator[House]:
+    """A gateway without detectors: rows that hold nothing sensitive by lineage are not looked into."""
+    yield from _started(frail, each="    detect: []")
+
+
+def _started(frail: Postgres, more: str = "", each: str = "") -> Iterator[House]:
+    house = House(system.folder("wicketgate-e2e"), frail, more=more, each=each)
     house.gateway.start()
     yield house
     house.gateway.stop()
@@ -242,12 +250,27 @@ def test_a_slow_reader_of_a_fast_server(gate: House, frail: Postgres) -> None:
     eventually(lambda: not _backends(frail, "1000000000"), "the backends' end")
 
 
-def test_a_very_large_row_is_streamed(gate: House) -> None:
-    """A row of 100 MB passes whole, and the worker never holds it."""
+LARGE = "SELECT repeat('0123456789', 10000000) AS large"
+
+
+def test_a_very_large_row_that_detectors_would_look_into_is_refused(gate: House) -> None:
+    """A row of 100 MB can't be looked into: the session ends, and the worker never holds the row."""
     (worker,) = workers(gate.gateway.pid)
     with Wire.open(gate.through("reader")) as wire:
         before = memory(worker)
-        wire.send(query("SELECT repeat('0123456789', 10000000) AS large"))
+        wire.send(query(LARGE))
+        refused = wire.until(b"E")[-1]
+        assert refused.fields["S"] == "FATAL"
+        assert refused.fields["C"] == "54000"
+        assert memory(worker) - before < ROOM
+
+
+def test_a_very_large_row_is_streamed(blind: House) -> None:
+    """A row of 100 MB passes whole, and the worker never holds it."""
+    (worker,) = workers(blind.gateway.pid)
+    with Wire.open(blind.through("reader")) as wire:
+        before = memory(worker)
+        wire.send(query(LARGE))
         assert wire.read().type == b"T"
         digits = grown = 0
         for piece in wire.pour():

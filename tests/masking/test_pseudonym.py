@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wicketgate.masking import pseudonym
 from wicketgate.masking.pseudonym import LONGEST, Pseudonyms, found_in
 
 KEYS = {1: bytes(range(32)), 7: b"k" * 40}
@@ -187,11 +186,8 @@ def test_a_repr_shows_no_key() -> None:
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Pseudonyms:
-    monkeypatch.setattr(pseudonym, "WINDOW", 8)
-    monkeypatch.setattr(pseudonym, "MOST_KNOWN", 20)
-    monkeypatch.setattr(pseudonym, "MOST_SCOPES", 3)
-    return Pseudonyms(KEYS, 1)
+def small() -> Pseudonyms:
+    return Pseudonyms(KEYS, 1, most_known=20, window=8, most_scopes=3)
 
 
 def test_forgetting_changes_no_token(small: Pseudonyms) -> None:

@@ -167,3 +167,50 @@ def test_what_somebody_writes_may_be_stored_again(world: Catalog) -> None:
     text = "INSERT INTO people (id, ssn) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET {} = excluded.ssn"
     assert not analyse(world, text.format("ssn")).facts.spilled
     assert [gain.column for gain in analyse(world, text.format("name")).inherits] == ["name"]
+
+
+NEW = "new shifted shifted?"
+"""What this session has made (`new`), and made of sensitive columns or renamed (`shifted`)."""
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("INSERT INTO copies SELECT body FROM nobody", True),
+        ("INSERT INTO copies TABLE nobody", True),
+        ("INSERT INTO copies VALUES ((SELECT body FROM app.nobody))", True),
+        ("INSERT INTO copies SELECT x FROM (SELECT body AS x FROM nobody) q", True),
+        ("WITH q AS (SELECT body FROM nobody) INSERT INTO copies SELECT body FROM q", True),
+        ("INSERT INTO copies SELECT n::text FROM nobody n", True),
+        ("INSERT INTO copies SELECT CASE WHEN true THEN body END FROM nobody", True),
+        ("UPDATE copies SET body = n.body FROM nobody n", True),
+        ("UPDATE copies SET (body) = (SELECT body FROM nobody)", True),
+        ("UPDATE copies SET body = nocolumn", True),
+        ("MERGE INTO copies USING nobody n ON true WHEN MATCHED THEN UPDATE SET body = n.body", True),
+        (
+            "INSERT INTO keyed VALUES ('a') ON CONFLICT (body) DO UPDATE SET body = (SELECT b FROM nobody)",
+            True,
+        ),
+        ("CREATE TABLE x AS SELECT * FROM nobody", True),
+        ("CREATE VIEW x AS SELECT * FROM nobody", True),
+        ("CREATE MATERIALIZED VIEW x AS TABLE nobody", True),
+        ("SELECT body INTO x FROM nobody", True),
+        ("INSERT INTO copies SELECT body FROM shifted", True),
+        ("INSERT INTO copies SELECT body FROM app.shifted", True),
+        ("CREATE VIEW x AS SELECT * FROM shifted", True),
+        ("SELECT 1 FROM shifted WHERE body < 'a'", True),
+        ("SELECT 1 FROM shifted ORDER BY body", True),
+        ("SELECT * FROM shifted", False),
+        ("SELECT count(*) FROM shifted", False),
+        ("SELECT 1 FROM nobody WHERE body < 'a'", False),
+        ("INSERT INTO nobody VALUES (1)", False),
+        ("INSERT INTO copies SELECT 'a' FROM nobody", False),
+        ("DELETE FROM nobody", False),
+        ("INSERT INTO copies SELECT body FROM new", False),
+        ("CREATE VIEW x AS SELECT * FROM new", False),
+        ("UPDATE new SET a = b", False),
+        ("INSERT INTO copies SELECT name FROM people", False),
+    ],
+)
+def test_what_is_not_known_is_stored_nowhere(world: Catalog, text: str, refused: bool) -> None:
+    assert (analyse(world, text, temporary=NEW).facts.refusal is not None) == refused

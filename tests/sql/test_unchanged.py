@@ -145,7 +145,8 @@ GROUPED = """
 max(p.ssn) | sum(p.pay) | count(*) | count(DISTINCT p.ssn) | avg(p.pay) | min(p.id) | array_agg(p.ssn)
 string_agg({a}, ',' ORDER BY p.id, b.id, o.id) | max({n}) | count(*) FILTER (WHERE p.ssn = 'k')
 bool_or({c})
-sum(p.age) FILTER (WHERE {c}) | jsonb_object_agg(p.id, {a}) | stddev(p.pay) | json_agg(p)
+sum(p.age) FILTER (WHERE {c}) | stddev(p.pay) | json_agg(p)
+jsonb_object_agg(concat(p.id, ' ', b.id, ' ', o.id), {a})
 """
 GROUPS = "p.name | p.ssn | ROLLUP (p.name, p.ssn) | {a} | GROUPING SETS ((p.name), ())"
 STATEMENTS = """

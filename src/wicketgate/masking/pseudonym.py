@@ -137,9 +137,9 @@ class Pseudonym:
         """Whether remembering pays: where seven of eight values are new, it costs more than it saves."""
         self.asked += asked
         self.missed += missed
-        if self.asked >= WINDOW:
+        if self.asked >= self.owner.window:
             if self.missed * 8 > self.asked * 7:
-                self.resting = WINDOW * 15
+                self.resting = self.owner.window * 15
             self.asked = 0
             self.missed = 0
 
@@ -200,10 +200,18 @@ class Pseudonyms:
     """Makes tokens, and reads its own.
 
     keys: version (1 to 999999999) -> master key of at least 32 random bytes. newest: the version of new
-    tokens; those of the others are still read. Raises ValueError for keys that are none.
+    tokens; those of the others are still read. most_known, window, most_scopes: what is remembered, as the
+    constants tell. Raises ValueError for keys that are none.
     """
 
-    def __init__(self, keys: Mapping[int, bytes], newest: int) -> None:
+    def __init__(
+        self,
+        keys: Mapping[int, bytes],
+        newest: int,
+        most_known: int = MOST_KNOWN,
+        window: int = WINDOW,
+        most_scopes: int = MOST_SCOPES,
+    ) -> None:
         if newest not in keys or any(not 0 < version < 10**9 for version in keys):
             raise ValueError("the newest version has no key, or a version is out of bounds")
         if any(len(key) < KEY for key in keys.values()):
@@ -211,6 +219,9 @@ class Pseudonyms:
         # BLAKE2b takes keys of up to 64 bytes; a longer one would be an error, not a stronger key
         self.keys = {version: hashlib.blake2b(key, digest_size=64).digest() for version, key in keys.items()}
         self.newest = newest
+        self.most_known = most_known
+        self.window = window
+        self.most_scopes = most_scopes
         self.generation = 0
         self.remembered = 0
         self.subkeys: dict[tuple[int, bytes], Subkeys] = {}
@@ -224,7 +235,7 @@ class Pseudonyms:
         key = (data_class, scope)
         found = self.columns.get(key)
         if found is None:
-            if len(self.columns) >= MOST_SCOPES:
+            if len(self.columns) >= self.most_scopes:
                 self.columns.clear()
             found = Pseudonym(self, data_class, self._subkeys(self.newest, scope), self.newest)
             self.columns[key] = found
@@ -266,7 +277,7 @@ class Pseudonyms:
     def remember(self, known: dict[bytes, bytes], values: list[bytes], made: list[bytes]) -> None:
         """Keep tokens that were just made; all are forgotten where there are too many."""
         count: i64 = len(values)
-        if self.remembered + count > MOST_KNOWN:
+        if self.remembered + count > self.most_known:
             self.generation += 1
             self.remembered = 0
             return
@@ -280,7 +291,7 @@ class Pseudonyms:
         key = (version, scope)
         found = self.subkeys.get(key)
         if found is None:
-            if len(self.subkeys) >= MOST_SCOPES:
+            if len(self.subkeys) >= self.most_scopes:
                 self.subkeys.clear()
             found = Subkeys(self.keys[version], scope)
             self.subkeys[key] = found

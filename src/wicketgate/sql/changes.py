@@ -15,8 +15,8 @@ class Changes:
     path_local: that change ends with the transaction. path_unknown: afterwards the path can't be told.
     defines: the catalog may differ afterwards. temporary: what it creates or renames, temporary or not, and
     the catalog may not know yet: relations, enums and composites by name, functions and operators as
-    `name()`,
-    types whose input may run a user's code as `name!`.
+    `name()`, types whose input may run a user's code as `name!`, what was renamed or moved, with what it
+    holds, as `name?`.
     settings: name and literal value (None: not a literal, or reset), for SET and set_config alike.
     transaction: begin, commit, rollback, savepoint, rollback_to, release, prepare, or None.
     """
@@ -280,14 +280,17 @@ def _created(name: str, body: Body) -> frozenset[str]:
         names.add("cast()")
     elif name == "RenameStmt":
         new = str(body.get("newname", ""))
-        names.update((new, f"{new}()", f"{new}!"))
+        names.update((new, f"{new}()", f"{new}!", f"{new}?"))
+        if body.get("renameType") in ("OBJECT_COLUMN", "OBJECT_ATTRIBUTE"):
+            held = str(body.get("relation", {}).get("relname", ""))
+            names.update((held, f"{held}?"))
     elif name == "AlterObjectSchemaStmt":
         moved = str(body.get("relation", {}).get("relname", "")) or _object_name(body.get("object", {}))
-        names.update((moved, f"{moved}()", f"{moved}!"))
+        names.update((moved, f"{moved}()", f"{moved}!", f"{moved}?"))
     elif name == "CreateSchemaStmt":
         for element in body.get("schemaElts", ()):
             names.update(_created(*split(element)))
-    return frozenset(names - {"", "()", "!"})
+    return frozenset(names - {"", "()", "!", "?"})
 
 
 def _object_name(node: Node) -> str:

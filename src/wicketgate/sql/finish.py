@@ -1,6 +1,7 @@
 """The last step: what a walk has gathered becomes an analysis."""
 
 from collections.abc import Callable
+from typing import Final
 
 from wicketgate.model.statement import Effect, Facts
 from wicketgate.sql.analysis import Analysis, Environment, Output
@@ -11,6 +12,8 @@ from wicketgate.sql.walk import Walk
 Resolver = Callable[[Member, Environment, Analysis | None], Analysis]
 Special = Callable[[Walk, Member, Environment, Analysis | None, Resolver], Analysis]
 
+_NOT_KNOWN: Final = '"{}" is not known here yet: it can\'t be told what would be {}'
+
 
 def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
     """The analysis of what a walk has gathered."""
@@ -18,6 +21,11 @@ def finish(walk: Walk, columns: Columns, returns_rows: bool) -> Analysis:
     shape = columns.shape
     starred = None in shape
     sure = not (walk.opaque or walk.unknown_names or (walk.returning and walk.unproven))
+    if walk.catalog.sensitive and walk.refusal is None:
+        if walk.strange and walk.unplaced:
+            walk.refusal = _NOT_KNOWN.format(walk.unplaced, "stored")
+        elif walk.guessed and walk.moved:
+            walk.refusal = _NOT_KNOWN.format(walk.moved, "compared")
     first = shape.index(None) if starred else len(shape)
     last = len(shape) - shape[::-1].index(None) if starred else len(shape)
     sensitive = walk.sensitive or (walk.opaque and walk.catalog.sensitive)

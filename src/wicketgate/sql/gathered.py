@@ -79,6 +79,14 @@ class Gathered:
         """Sensitive values are stored, maybe where no class is known yet."""
         self.sensitive_parameters: set[int] = set()
         self.unknown_names: list[str] = []
+        self.unplaced = ""
+        """A name among them whose values may be anything's: no newer thing of this session's own."""
+        self.moved = ""
+        """A name among them that took over sensitive columns in this session."""
+        self.strange = False
+        """Something is stored that may hold what the catalog does not know."""
+        self.guessed = False
+        """Such a thing decides what comes back."""
         self.held_types: set[int] = set()
         self.cast_names: set[str] = set()
         self.literal_casts: set[str] = set()
@@ -114,6 +122,8 @@ class Gathered:
         back is masked, as every origin is that the catalog can't place. surely: a column that none of the
         relations in sight has, all of them known: what they hold says how sensitive it is."""
         self.unknown_names.append(name)
+        if surely:
+            self.unplaced = self.unplaced or name
         self.complete = False
         self.sensitive = self.sensitive or (self.catalog.sensitive and not surely)
 
@@ -147,6 +157,7 @@ class Gathered:
             self.steered |= value.loud
             self.compared |= value.quiet
             self.sensitive_parameters |= value.parameters
+        self.guessed = self.guessed or value.doubt
 
     def spill(self, value: Value) -> None:
         """A value goes where no mask follows it."""
@@ -158,6 +169,7 @@ class Gathered:
         """Values go together into something computed. total: by what never fails, and gives NULL for no other
         reason than a NULL in it, whatever they are; else an error or a NULL answers a question."""
         many = list(values)
+        self.guessed = self.guessed or any(value.doubt for value in many)
         if any(value.classes for value in many):
             total = total and sum(value.weight for value in many) < HEAVY
             # whether there are statistics of a column tells of its values

@@ -84,6 +84,7 @@ def store(walk: Walk, target: Target, column: str | None, value: Value, whole: b
         target.stored[column] = kept if before is None else unite_values([before, kept])
     if own.classes:
         walk.sensitive_parameters |= value.parameters
+    walk.strange = walk.strange or value.doubt
     if not value.classes:
         return
     walk.stored = True
@@ -153,6 +154,8 @@ def place_of(walk: Walk, reference: dict[str, object]) -> tuple[str, ...] | None
     schema = reference.get("schemaname")
     if schema is not None:
         return None if str(schema).startswith("pg_temp") else (str(schema),)
+    if walk.path is None:
+        walk.ambiguous = True  # the server can be asked
     if walk.path is None or walk.path[:1] == ("pg_temp",) or walk.schemas is None:
         return None
     found: list[str] = []
@@ -171,6 +174,7 @@ def keep_query(walk: Walk, reference: dict[str, object], names: tuple[str, ...],
     values = list(columns.values)
     if columns.loose is not None:
         values.append(columns.loose)
+    walk.strange = walk.strange or any(value.doubt for value in values)
     if not any(value.classes for value in values):
         return
     places = place_of(walk, reference)

@@ -38,6 +38,8 @@ class Walk(Gathered):
         """What a RangeVar may name, and whether it may also be something the catalog doesn't know."""
         name = str(reference.get("relname", ""))
         schema = reference.get("schemaname")
+        if f"{name}?" in self.temporary:
+            self.unplaced = self.moved = name
         if reference.get("catalogname") not in (None, self.catalog.database):
             self.refusal = self.refusal or "a name can't refer to another database"
             return (), True
@@ -112,6 +114,7 @@ class Walk(Gathered):
             self.reads.add(f"pg_temp.{name}")
         else:
             self.unseen(name)
+            self.unplaced = self.unplaced or name
 
     def _touch(self, relation: Relation) -> frozenset[str]:
         classes = NO_CLASSES.union(*self.catalog.relation_classes(relation).values())

@@ -38,7 +38,7 @@ class Meanings:
         names = state.names
         changes = member.changes
         if changes is not NOTHING:
-            if names.apply(changes, state.unit):
+            if names.apply(changes, state.unit, analysis.inherits):
                 state.changed = state.unit
             if changes.transaction is not None:
                 self.units.controls = True

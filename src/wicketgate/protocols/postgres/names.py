@@ -10,7 +10,7 @@ from typing import Final
 
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held
-from wicketgate.sql.analysis import UNKNOWN_ANALYSIS
+from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Inherited
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.parse import Changes, Member
 from wicketgate.sql.resolve import Analysis, Environment, declared, resolve, unite
@@ -156,8 +156,9 @@ class Names:
         """The search_path is now this, or unknown."""
         self.change(self.environment.catalog, path, self.environment.temporary)
 
-    def apply(self, changes: Changes, unit: int) -> bool:
-        """A statement with these changes is being forwarded: as if it succeeded. True: later units wait."""
+    def apply(self, changes: Changes, unit: int, inherits: tuple[Inherited, ...] = ()) -> bool:
+        """A statement with these changes is being forwarded: as if it succeeded. inherits: columns of what
+        it creates that hold sensitive values. True: later units wait."""
         was = self.environment
         path = was.path
         moved = changes.path_unknown or changes.path is not None
@@ -173,6 +174,8 @@ class Names:
         if changes.defines:
             self.defined = True
         temporary = was.temporary | changes.temporary if changes.temporary else was.temporary
+        if inherits:
+            temporary |= {f"{each.relation}?" for each in inherits if each.relation in changes.temporary}
         self.change(was.catalog, path, temporary)
         return moved or changes.defines or self.environment is not was
 
