@@ -214,6 +214,10 @@ class Host(Protocol):
         """Add to a counter of the metrics."""
         ...
 
+    def remark(self, text: str) -> None:
+        """A line for the operator, written once however often it is made. It holds no value and no secret."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
