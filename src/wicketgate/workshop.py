@@ -14,6 +14,7 @@ from wicketgate.control.messages import Welcome
 from wicketgate.gate.gate import Gate
 from wicketgate.gate.ports import PolicyInForce
 from wicketgate.identity.authenticate import Authenticator
+from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.journal.writer import Writer
 from wicketgate.model.resource import Resource
 from wicketgate.policy.engine import Engine
@@ -89,13 +90,16 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
         loaded = load_shipped(held["text"], rules)
         return PolicyInForce(Engine(loaded), loaded.digest)
 
-    def people() -> Authenticator:
-        return Authenticator(needs.replica.section("tokens"), needs.replica.section("identities"))
+    def people(held: PolicyInForce) -> Authenticator:
+        replica = needs.replica
+        issuers = IssuerTokens(held.engine.policy.issuers, replica.section("issuers"))
+        return Authenticator(replica.section("tokens"), replica.section("identities"), issuers)
 
     key = needs.token(32)
+    first = policy()
     gate = Gate(
-        policy(),
-        people(),
+        first,
+        people(first),
         needs.journal,
         needs.asks,
         needs.clock,
@@ -109,8 +113,8 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
     def changed(sections: frozenset[str]) -> None:
         if "policy" in sections:
             gate.policy = policy()
-        if sections & {"tokens", "identities"}:
-            gate.authenticator = people()
+        if sections & {"policy", "tokens", "identities", "issuers"}:
+            gate.authenticator = people(gate.policy)
 
     needs.replica.on_commit(changed)
     return gate
