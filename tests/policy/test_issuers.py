@@ -81,6 +81,8 @@ identity:
         ("audiences: [w], url: http://id.example.com", "must begin with https"),
         ("audiences: [w], url: https://a:b@id.example.com", "no name and no password"),
         ("audiences: [w], url: 'https://id.example.com/?x'", "end with its path"),
+        ("audiences: [w], url: 'https://token.actions.githubusercontent.com'", "needs accept"),
+        ("audiences: [w], url: 'https://accounts.google.com', groups: none", "needs accept"),
         (LEAST + ", jwks: file:///etc/passwd", "no address"),
     ],
 )

@@ -22,7 +22,8 @@ REFRESH: Final = 300.0
 RETRY: Final = 30.0
 """Seconds after one that failed."""
 KEEP: Final = 6 * 3600
-"""Seconds that the last good keys count while no newer ones can be had."""
+"""Seconds that the last good keys count, or half of it at least, while none can be had. The other half saves
+workers from judging all sessions again at every reading that changed nothing."""
 WANTED_EVERY: Final = 10.0
 """Seconds between two readings that clients' tokens bring about."""
 PATIENCE: Final = 4.0
@@ -156,6 +157,8 @@ class IssuerKeys:
         if watched.told or watched.entry.get("keys") != keys:
             self._log(f"issuer {issuer.name}: {len(keys)} keys")
         watched.told = ""
+        if watched.entry.get("keys") == keys and watched.entry["until"] - now > KEEP * SECOND // 2:
+            return True
         watched.entry = {"source": issuer.source, "until": now + KEEP * SECOND, "keys": keys}
         self._keep(issuer.name, watched.entry)
         return True

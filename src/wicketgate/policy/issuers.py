@@ -19,6 +19,16 @@ ISSUER_KEYS: Final = frozenset(
 )
 ACCEPT_KEYS: Final = frozenset({"subject", "claims", "identity", "groups"})
 
+EVERYBODYS: Final = frozenset(
+    {
+        "https://token.actions.githubusercontent.com",
+        "https://accounts.google.com",
+        "https://gitlab.com",
+        "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+    }
+)
+"""Issuers that give tokens to anybody, for any audience: only what is accepted by name may be taken."""
+
 _TIME: Final = re.compile(r"([1-9][0-9]{0,5})([smh])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _PREFIX: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,30})")
@@ -100,6 +110,8 @@ def _issuer(reading: Reading, name: str, node: Node) -> Issuer:
         if "ca_file" in keys
         else None,
     )
+    if issuer.url in EVERYBODYS and not issuer.accept:
+        raise reading.fail(node, f"everybody can have a token of {issuer.url}: it needs accept")
     if len(reading.problems) > before:
         raise Invalid
     return issuer

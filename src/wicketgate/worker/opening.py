@@ -93,7 +93,10 @@ class Opener:
         except Exception as error:
             self._log(f"refusal: {type(error).__name__}: {error}")
         self._around.count("sessions_refused")
-        transport.close()
+        if guest.greeter.parting and not transport.is_closing():
+            transport.resume_reading()
+        else:
+            transport.close()
         self._around.linger(transport, LINGER)
 
     async def _open(self, guest: Guest, signed: SignedIn) -> Denial | None:

@@ -112,6 +112,7 @@ class WorkerPorts:
     build_gate: called once, after the first commit; it must subscribe to the replica itself, before the
         worker does, so that `readmit` sees the new state.
     resource: the resource of this name in the policy that holds now, or None (asked after commits).
+    issuers: those that are trusted now, by name -> where each publishes its configuration.
     """
 
     protocols: Mapping[str, ProtocolSpec]
@@ -122,3 +123,4 @@ class WorkerPorts:
     boot: Callable[[], int]
     token: Callable[[int], bytes]
     log: Callable[[str], None]
+    issuers: Callable[[GatePort], Mapping[str, str]] = lambda gate: {}

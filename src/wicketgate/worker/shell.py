@@ -127,7 +127,15 @@ class Shell:
         for number, protocol, plain in welcome.ports:
             spec = self._ports.protocols[protocol]
             listener = Listener(
-                spec, plain, self._context, self._greeted, porch, limits, tasks, self._ports.log
+                spec,
+                plain,
+                self._context,
+                self._greeted,
+                porch,
+                limits,
+                tasks,
+                self._ports.log,
+                lambda: self._ports.issuers(self._gate),
             )
             listener.add(socket.socket(fileno=number))
             listener.open(True)
