@@ -1,6 +1,6 @@
 """libpq 18 signs in by OAUTHBEARER: `python bearer.py LIBRARY CONNINFO`, the token in BEARER_TOKEN.
 
-It speaks through libpq's own hook for flows (PQsetAuthDataHook), as an application with tokens of its own does,
+It speaks through libpq's own hook for flows (PQsetAuthDataHook), as an application with tokens of its own,
 and prints JSON: what libpq was told of the issuer, and what became of a query or the error.
 """
 
