@@ -22,6 +22,7 @@ const CLIENTS = {
   brief: { groups: ['readers'], seconds: 8 },
   curved: { groups: ['readers'], algorithm: 'ES256' },
 };
+const PEOPLE = { groups: ['readers'] };
 let requests = 0;
 
 function provider() {
@@ -29,25 +30,36 @@ function provider() {
     ...make().privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: randomBytes(6).toString('hex'),
   }));
   const made = new Provider(issuer, {
-    clients: Object.keys(CLIENTS).map((client_id) => ({
-      client_id, client_secret: `${client_id}-secret`, grant_types: ['client_credentials'],
-      redirect_uris: [], response_types: [],
-    })),
+    clients: [
+      ...Object.keys(CLIENTS).map((client_id) => ({
+        client_id, client_secret: `${client_id}-secret`, grant_types: ['client_credentials'],
+        redirect_uris: [], response_types: [],
+      })),
+      // a public client, as people have it on their machines
+      {
+        client_id: 'cli', token_endpoint_auth_method: 'none', application_type: 'native', response_types: ['code'],
+        grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
+        redirect_uris: ['http://127.0.0.1/callback'],
+      },
+    ],
     jwks: { keys },
+    findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
     cookies: { keys: [randomBytes(16).toString('hex')] },
     extraTokenClaims: (ctx, token) => {
-      const { seconds, algorithm, ...claims } = CLIENTS[token.clientId];
+      const { seconds, algorithm, ...claims } = CLIENTS[token.clientId] ?? PEOPLE;
       return claims;
     },
     ttl: { ClientCredentials: (ctx, token, client) => CLIENTS[client.clientId].seconds ?? 600 },
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: true },
+      deviceFlow: { enabled: true },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
+        useGrantedResource: () => true,
         getResourceServerInfo: (ctx, resource, client) => ({
           scope: '', audience: resource.replace('urn:', ''), accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: CLIENTS[client.clientId].algorithm ?? 'RS256' } },
+          jwt: { sign: { alg: CLIENTS[client.clientId]?.algorithm ?? 'RS256' } },
         }),
       },
     },
