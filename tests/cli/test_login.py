@@ -88,9 +88,8 @@ def run(provider: Provider, folder: Path, *arguments: str) -> tuple[dict[str, An
     return json.loads(out), file, said + rest
 
 
-@pytest.mark.parametrize("arguments", [(), ("--device",)])
-def test_a_person_signs_in(provider: Provider, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    told, file, said = run(provider, tmp_path, *arguments)
+def test_a_person_signs_in(provider: Provider, tmp_path: Path) -> None:
+    told, file, said = run(provider, tmp_path)
     assert (told["file"], told["subject"]) == (str(file), "ana")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
@@ -105,6 +104,23 @@ def test_a_person_signs_in(provider: Provider, tmp_path: Path, arguments: tuple[
     now = (claims(Secret(token.encode()))["exp"] - 1) * 1_000_000_000
     found = IssuerTokens(trusted, {"main": entry}).prove(Secret(token.encode()), {}, {}, now)
     assert (found.name, found.groups) == ("ana", {"readers"})
+
+
+def test_a_person_signs_in_on_another_machine(provider: Provider) -> None:
+    site = Site(Wanted(provider.issuer, "cli", resource="urn:wicketgate"))
+    shown: list[tuple[str, str]] = []
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            browse(shown[0][0])
+
+    token = site.device(lambda *told: shown.append(told), sleep)
+    assert (claims(token)["sub"], claims(token)["aud"], pauses) == ("ana", "wicketgate", [5, 5])
+    assert shown[0][1] in shown[0][0]
+    with pytest.raises(Ended, match="in time"):
+        site.device(lambda *told: None, lambda seconds: None)
 
 
 def test_answers_that_are_not_ours(provider: Provider) -> None:

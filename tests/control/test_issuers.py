@@ -143,7 +143,7 @@ async def test_another_source_makes_old_keys_count_no_more(stage: Stage) -> None
 
 
 async def slow(request: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(2)
+    await asyncio.sleep(1)
     return web.Response()
 
 

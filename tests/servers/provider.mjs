@@ -19,7 +19,7 @@ const CLIENTS = {
   administrator: { groups: ['admins'] },
   ungrouped: {},
   crowded: { _claim_names: { groups: 'src1' } },
-  brief: { groups: ['readers'], seconds: 8 },
+  brief: { groups: ['readers'], seconds: 5 },
   curved: { groups: ['readers'], algorithm: 'ES256' },
 };
 const PEOPLE = { groups: ['readers'] };
