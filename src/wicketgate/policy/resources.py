@@ -91,7 +91,7 @@ def _resource(
         raise reading.fail(keys.get("tls", node), f"{protocol.name} can't do tls: {tls.value}")
     ca_file = None
     if "ca_file" in keys:
-        ca_file = _path(keys["ca_file"].place, reading.text(keys["ca_file"], "ca_file"))
+        ca_file = path_of(keys["ca_file"].place, reading.text(keys["ca_file"], "ca_file"))
         if tls not in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):
             reading.problems.add(keys["ca_file"], f"ca_file has no use with tls: {tls.value}")
     labels = reading.labels(keys["labels"], "labels") if "labels" in keys else {}
@@ -140,7 +140,7 @@ def _address(reading: Reading, node: Node, default: int) -> tuple[str, int]:
     return host, int(port)
 
 
-def _path(place: Place, text: str) -> str:
+def path_of(place: Place, text: str) -> str:
     """Paths are relative to the file that names them."""
     return str(PurePath(place.file).parent / text)
 
@@ -177,7 +177,7 @@ def _credential(reading: Reading, node: Node) -> CredentialReference:
         raise reading.fail(value, "env must be the name of an environment variable")
     if source == "inline" and not _INLINE.fullmatch(locator):
         raise reading.fail(value, "inline must be what `wicket init` encrypted (base64url)")
-    return CredentialReference(source, _path(value.place, locator) if source == "file" else locator)
+    return CredentialReference(source, path_of(value.place, locator) if source == "file" else locator)
 
 
 def _sensitive(
