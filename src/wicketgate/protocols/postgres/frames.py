@@ -186,9 +186,13 @@ def splice(
 
 def text_end(data: bytes, at: int, end: int) -> int:
     """Where the NUL-terminated string at `at` ends. Raises FrameError if it does not before `end`."""
-    near: i64 = min(at + NEAR, end, len(data))
     here: i64 = at
-    if here >= 0:
+    last: i64 = end
+    size: i64 = len(data)
+    if here >= 0 and last <= size:
+        near: i64 = here + NEAR
+        if near > last:
+            near = last
         while here < near:
             if data[here] == 0:
                 return here
