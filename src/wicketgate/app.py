@@ -25,6 +25,7 @@ from wicketgate.control.ports import (
     LoadedPolicy,
     TlsFiles,
 )
+from wicketgate.custodian import sources
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import SigningKey
@@ -211,6 +212,7 @@ def _serve(config: Path) -> int:
         boot=boot,
         token=os.urandom,
         log=log,
+        sources=sources(settings.vaults),
     )
     control = ControlSettings(
         node=node,

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from wicketgate.recordings import JournalRecordings, read_expected, read_keys, v
 from wicketgate.store.db import Store, store_url
 
 if TYPE_CHECKING:
+    from wicketgate.custody.settings import Vaults
     from wicketgate.settings import Settings
 
 Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
@@ -116,6 +117,7 @@ class Site:
     names: tuple[str, ...]
     own_certificate: bool
     ports: Mapping[str, int]
+    vaults: "Vaults" = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Make the state folder, and the journal's in it, for us alone."""
@@ -170,6 +172,7 @@ def _site(config: Path, settings: "Settings") -> Site:
         names=tuple(settings.tls.names),
         own_certificate=settings.tls.certificate is not None,
         ports={protocol: each.port for protocol, each in listeners.items()},
+        vaults=settings.vaults,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic import model_validator as whole
 
+from wicketgate.custody.settings import Vaults
 from wicketgate.model.errors import PolicyError
 from wicketgate.policy.document import Node, Place, Problems, parse, read_sources
 from wicketgate.policy.load import merge
@@ -150,7 +151,7 @@ class Settings(_Strict):
 
     listen: protocol -> where it is served. plain_text: `loopback` lets clients on this machine do without
     TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
-    admin_groups: whose members may use the API's verbs on others.
+    admin_groups: whose members may use the API's verbs on others. vaults: servers that keep secrets.
     """
 
     listen: Mapping[str, Listening] = Field(default_factory=dict)
@@ -166,6 +167,7 @@ class Settings(_Strict):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     admin_groups: list[Annotated[str, AfterValidator(_group)]] = Field(default_factory=lambda: ["admins"])
+    vaults: Vaults = Field(default_factory=dict)
 
     def of_workers(self) -> dict[str, object]:
         """What workers are told, as JSON values (control.ports.ControlSettings.worker)."""
@@ -242,6 +244,7 @@ def _settings(node: Node, config: Path) -> Settings:
                     )
                 }
             ),
+            "vaults": {name: each.located(folder) for name, each in settings.vaults.items()},
         }
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wicketgate.journal.checkpoint import SigningKey
+from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Resource
@@ -126,6 +127,7 @@ class ControlPorts:
     clock: wall ns. boot: monotonic ns. token: n random bytes.
     pseudonyms: the keys of pseudonyms; workers ask for them at their start.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
+    sources: credentials' sources outside of the process, by the name that references give them.
     """
 
     policy: PolicyPort
@@ -139,6 +141,7 @@ class ControlPorts:
     boot: Callable[[], int]
     token: Callable[[int], bytes]
     log: Callable[[str], None]
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ class ControlSettings:
     store_grace: float = 60.0
     checkpoint_every: float = 5.0
     catalog_every: float = 5.0
+    credentials_every: float = 5.0
 
 
 # -- what the API thread sees ------------------------------------------------------------------------------

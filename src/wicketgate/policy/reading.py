@@ -27,10 +27,13 @@ def near(word: str, known: Iterable[str]) -> str:
 
 
 class Reading:
-    """Reads values; what is wrong goes to `problems`, and Invalid is raised for the one value."""
+    """Reads values; what is wrong goes to `problems`, and Invalid is raised for the one value.
 
-    def __init__(self, problems: Problems) -> None:
+    vaults: names of the servers that accounts' passwords may lie on; None: any."""
+
+    def __init__(self, problems: Problems, vaults: frozenset[str] | None = None) -> None:
         self.problems = problems
+        self.vaults = vaults
 
     def fail(self, where: Node | Place, message: str) -> Invalid:
         """Collects it, and gives what to raise."""

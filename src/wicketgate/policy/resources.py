@@ -22,6 +22,9 @@ from wicketgate.policy.reading import Invalid, Reading, near
 _CLASS: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _ENVIRONMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INLINE: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+_VAULT: Final = re.compile(
+    r"([a-z0-9][a-z0-9-]{0,62}):((?:(?!\.\.?[/#])[A-Za-z0-9_.-]+/)*(?!\.\.?#)[A-Za-z0-9_.-]+)#[A-Za-z0-9_.-]{1,100}"
+)
 _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 _RESERVED: Final = frozenset({"reveal", "redact", "null"})
 
@@ -166,18 +169,32 @@ def _accounts(reading: Reading, node: Node) -> dict[str, Account]:
 def _credential(reading: Reading, node: Node) -> CredentialReference:
     if not isinstance(node.value, dict):
         raise reading.fail(
-            node, "a password is never written out here: {env: NAME}, {file: PATH} or {inline: CIPHERTEXT}"
+            node,
+            "a password is never written out here: {env: NAME}, {file: PATH}, {vault: SERVER:PATH#FIELD} or "
+            "{inline: CIPHERTEXT}",
         )
-    keys = reading.keys(node, "password", ("env", "file", "inline"))
+    keys = reading.keys(node, "password", ("env", "file", "vault", "inline"))
     if len(keys) != 1:
-        raise reading.fail(node, "password takes one of env, file and inline")
+        raise reading.fail(node, "password takes one of env, file, vault and inline")
     source, value = next(iter(keys.items()))
     locator = reading.text(value, source)
     if source == "env" and not _ENVIRONMENT.fullmatch(locator):
         raise reading.fail(value, "env must be the name of an environment variable")
     if source == "inline" and not _INLINE.fullmatch(locator):
         raise reading.fail(value, "inline must be what `wicket init` encrypted (base64url)")
+    if source == "vault":
+        _check_vault(reading, value, locator)
     return CredentialReference(source, _path(value.place, locator) if source == "file" else locator)
+
+
+def _check_vault(reading: Reading, node: Node, locator: str) -> None:
+    found = _VAULT.fullmatch(locator) if len(locator) <= 500 else None
+    if found is None:
+        raise reading.fail(node, "vault must be SERVER:PATH#FIELD, like corp:databases/sales#password")
+    if reading.vaults is not None and found[1] not in reading.vaults:
+        raise reading.fail(
+            node, f"gateway: vaults has no server {found[1]!r}{near(found[1], reading.vaults)}"
+        )
 
 
 def _sensitive(
