@@ -402,6 +402,51 @@ resources:
     assert (none.port, none.databases, none.accounts["a"].credential.source) == (9, (), "none")
 
 
+_VAULTS = "gateway: {vaults: {corp: {address: x}, other: {}}}\n"
+
+
+def test_a_password_of_a_vault() -> None:
+    text = _VAULTS + HEAD.replace(
+        "{username: u}", "{username: u, password: {vault: corp:db/sales.eu#pass-word}}"
+    )
+    found = load(text, "f", PROTOCOLS)
+    expected = CredentialReference("vault", "corp:db/sales.eu#pass-word")
+    assert found.resources["r"].accounts["a"].credential == expected
+    shipped = load_shipped(found.shipped, PROTOCOLS)  # without the settings
+    assert shipped.resources["r"].accounts["a"].credential == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("crop:db/sales#password", "vaults has no server 'crop'; did you mean 'corp'?"),
+        *(
+            (written, "vault must be SERVER:PATH#FIELD")
+            for written in (
+                "db/sales",
+                "corp:db/sales",
+                "corp:#password",
+                "corp:db/../../sys/raw#password",
+                "corp:..#password",
+                "corp:./db#password",
+                "corp:/db#password",
+                "corp:db//sales#password",
+                "corp:db/sales?version=1#password",
+                "corp:db/%2e%2e/sales#password",
+                "'corp:db/sales#pass word'",
+                "corp:db/sales#a#b",
+                "Corp:db/sales#password",
+            )
+        ),
+    ],
+)
+def test_a_vaults_path_is_written_out_and_leads_nowhere_else(reference: str, said: str) -> None:
+    text = _VAULTS + HEAD.replace("{username: u}", f"{{username: u, password: {{vault: {reference}}}}}")
+    with pytest.raises(PolicyError) as told:
+        load(text, "f", PROTOCOLS)
+    assert said in told.value.public
+
+
 def test_an_accounts_version_is_its_content() -> None:
     def version(account: str) -> str:
         return (

@@ -1,0 +1,184 @@
+"""Law 7, tried on a running gateway: a canary secret goes through success, rotation and every failure, with
+asyncio's debugging on, and is found in nothing that the gateway wrote, logged, recorded or answered."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from e2e.watch import eventually, workers
+from servers import system
+from servers.gateway import Gateway
+from servers.openbao import OpenBao
+from servers.postgres import Postgres, password
+
+FIRST, SECOND, WRONG = "c4nary-one-Xq7", "c4nary-two-Xq7", "c4nary-wrong-Xq7"
+CANARY = "c4nary-"
+
+_CONFIGURATION = """\
+gateway:
+  listen: {{postgres: "127.0.0.1:{port}"}}
+  drain_seconds: 1
+  vaults:
+    corp:
+      address: {address}
+      ca_file: {ca}
+      token: {{env: CORP_TOKEN}}
+      cache_seconds: 1
+      timeout_seconds: 1
+service_accounts:
+  crew-bot: {{kind: agent, groups: [crew]}}
+resources:
+  sales: {{protocol: postgres, address: "localhost:{upstream}", databases: [sales], ca_file: {ca},
+          accounts: {{a: {{username: app_custody, password: {{vault: corp:db/canary#password}}}}}}}}
+  plain: {{protocol: postgres, address: "localhost:{upstream}", databases: [sales], ca_file: {ca},
+          accounts: {{a: {{username: app_ro, password: {{env: PLAIN_PASSWORD}}}}}}}}
+rules:
+  - {{name: crew reads, identities: {{groups: [crew]}}, resources: any, permit: [read]}}
+"""
+
+
+class _Told(Gateway):
+    """Ready when its log says so: asking through the CLI costs seconds."""
+
+    def ready(self) -> bool:
+        return " is ready (pid " in self.log()
+
+
+class Stage:
+    """The gateway, its target and its vault. seen: all that was ever answered."""
+
+    def __init__(self, openbao: OpenBao, postgres: Postgres) -> None:
+        self.openbao, self.postgres = openbao, postgres
+        self.folder = system.folder("wicketgate-custody")
+        self.port = system.free_port()
+        configuration = self.folder / "wicket.yaml"
+        configuration.write_text(
+            _CONFIGURATION.format(
+                port=self.port, address=openbao.address, ca=postgres.authority.root, upstream=postgres.port
+            )
+        )
+        self.bao_token = openbao.new_token("sales")
+        environment = {
+            "CORP_TOKEN": self.bao_token,
+            "PLAIN_PASSWORD": password("app_ro"),
+            "PYTHONASYNCIODEBUG": "1",
+        }
+        self.gateway = _Told(configuration, self.port, environment=environment)
+        self.gateway.start()
+        self.gateway._environment.pop("PYTHONASYNCIODEBUG")  # the CLI has nothing to debug
+        self.token = self.gateway.token("crew-bot")
+        ca = self.folder / "ca.pem"
+        ca.write_text(self.wicket("ca"))
+        self.ca = ca
+        self.seen: list[str] = []
+
+    def wicket(self, *arguments: str) -> str:
+        return self.gateway.wicket(*arguments, "-c", str(self.gateway.configuration), check=False)
+
+    def connect(self, resource: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host="localhost",
+            port=self.port,
+            user="crew-bot",
+            password=self.token,
+            dbname=resource,
+            sslmode="verify-full",
+            sslrootcert=str(self.ca),
+            connect_timeout=10,
+        )
+
+    def works(self, resource: str = "sales") -> bool:
+        """Whether a new session gets an answer; what is said otherwise is kept."""
+        try:
+            with self.connect(resource) as connection:
+                return connection.execute("SELECT 1").fetchall() == [(1,)]
+        except psycopg.Error as error:
+            self.seen.append(f"{error} {error.diag.message_primary} {error.diag.message_detail}")
+            return False
+
+    def rotate(self, value: str) -> None:
+        self.postgres.sql(f"ALTER ROLE app_custody PASSWORD '{value}'")
+
+
+@pytest.fixture(scope="module")
+def stage(openbao: OpenBao, postgres15: Postgres) -> Iterator[Stage]:
+    openbao.put("db/canary", {"password": FIRST})
+    postgres15.sql(f"CREATE ROLE app_custody LOGIN PASSWORD '{FIRST}' IN ROLE readers")
+    made = Stage(openbao, postgres15)
+    yield made
+    made.gateway.stop()
+    system.remove(made.folder)
+    postgres15.sql("DROP ROLE app_custody")
+
+
+def _refused(stage: Stage) -> Callable[[], bool]:
+    return lambda: not stage.works()
+
+
+def test_a_canary_is_found_nowhere(stage: Stage) -> None:
+    assert eventually(stage.works, "the first session")
+    with stage.connect("sales") as live:
+        # rotated: in the vault and at the target
+        stage.rotate(SECOND)
+        stage.openbao.put("db/canary", {"password": SECOND})
+        assert eventually(stage.works, "the rotated secret")
+        assert eventually(lambda: "sales/a: its credential changed" in stage.gateway.log(), "told")
+        # wrong at the target
+        stage.openbao.put("db/canary", {"password": WRONG})
+        assert eventually(_refused(stage), "the wrong secret")
+        stage.openbao.put("db/canary", {"password": SECOND})
+        # sealed: this target is refused, the other works on
+        stage.openbao.seal()
+        try:
+            assert eventually(_refused(stage), "the sealed vault")
+            assert stage.works("plain")
+            seen = stage.wicket("check", "--json")
+            assert "it is sealed, or not ready" in seen
+            stage.seen.append(seen)
+        finally:
+            stage.openbao.unseal()
+        assert eventually(stage.works, "the vault is unsealed")
+        live.close()
+    # whatever the gateway tells
+    for arguments in (("status", "--json"), ("sessions", "list", "--json")):
+        stage.seen.append(stage.wicket(*arguments))
+    stage.seen.append(_metrics(stage.folder / "state" / "api.sock"))
+    # a worker that crashes
+    stage.seen.append(_environments(stage.gateway.pid))
+    for worker in workers(stage.gateway.pid):
+        os.kill(worker, 6)
+    assert eventually(stage.works, "a new worker")
+    stage.gateway.stop()
+    canaries = [CANARY.encode(), stage.bao_token.encode()]
+    for text in stage.seen:
+        assert not any(each in text.encode() for each in canaries), text
+    looked = 0
+    for path in sorted(stage.folder.rglob("*")):
+        if path.is_file():
+            looked += 1
+            content = path.read_bytes()
+            assert not any(each in content for each in canaries), path
+    assert looked > 5
+
+
+def _metrics(api: Path) -> str:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(api))
+        peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        said = b"".join(iter(lambda: peer.recv(65_536), b"")).decode()
+    assert said.startswith("HTTP/1.1 200")
+    return said
+
+
+def _environments(control: int) -> str:
+    """Of the workers: their environment and arguments."""
+    return "".join(
+        Path(f"/proc/{pid}/{name}").read_bytes().decode(errors="replace")
+        for pid in workers(control)
+        for name in ("environ", "cmdline")
+    )
