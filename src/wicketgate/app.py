@@ -25,7 +25,7 @@ from wicketgate.control.ports import (
     LoadedPolicy,
     TlsFiles,
 )
-from wicketgate.custodian import sources
+from wicketgate.custodian import sources, vault_of
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import SigningKey
@@ -212,7 +212,7 @@ def _serve(config: Path) -> int:
         boot=boot,
         token=os.urandom,
         log=log,
-        sources=sources(settings.vaults),
+        sources=sources(settings.vaults, settings.custody, store.get),
     )
     control = ControlSettings(
         node=node,
@@ -242,6 +242,7 @@ def _serve(config: Path) -> int:
             recordings(journal),
             frozenset(settings.admin_groups),
             Audit(config),
+            partial(vault_of, settings.custody, settings.vaults),
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

@@ -57,7 +57,7 @@ def check(config: Path, reach: bool) -> list[dict[str, str]]:
 def credentials_of(where: Site) -> "Credentials":
     """What fetches accounts' credentials. It makes no key where there is none."""
     from wicketgate.control.credentials import Credentials, LocalKey
-    from wicketgate.custodian import sources
+    from wicketgate.custodian import LookedAt, sources
 
     def decrypt(text: str) -> Secret:
         key = where.state / "local.key"
@@ -67,7 +67,8 @@ def credentials_of(where: Site) -> "Credentials":
             )
         return LocalKey.load_or_make(key).decrypt(text)
 
-    return Credentials(decrypt, sources=sources(where.vaults))
+    store = LookedAt(where.database_url, where.state)
+    return Credentials(decrypt, sources=sources(where.vaults, where.custody, store.get, store.close))
 
 
 async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:

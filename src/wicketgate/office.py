@@ -7,11 +7,11 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wicketgate.admin.ports import Control, Office, Recordings
+from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.service_accounts import unite
@@ -27,7 +27,7 @@ from wicketgate.recordings import JournalRecordings, read_expected, read_keys, v
 from wicketgate.store.db import Store, store_url
 
 if TYPE_CHECKING:
-    from wicketgate.custody.settings import Vaults
+    from wicketgate.custody.settings import CustodySettings, Vaults
     from wicketgate.settings import Settings
 
 Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
@@ -75,21 +75,25 @@ async def open_office(
     recordings: Recordings,
     admin_groups: frozenset[str],
     audit: Callable[[], Awaitable[Mapping[str, Any]]],
+    vault: Callable[[Store], SecretVault],
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
     filed: asked at each use, from that loop's thread: the accounts that the policy in force declares.
+    vault: the vault of our own, with its rows in this store.
     """
     store = await Store.open(store_url(database_url, state))
 
     def together(stored: Iterable[ServiceAccount]) -> Mapping[str, ServiceAccount]:
         return unite(filed(), stored)
 
+    secrets = vault(store)
     try:
         yield Office(
             store=store,
+            vault=secrets,
             control=control,
             recordings=recordings,
             unite=together,
@@ -102,6 +106,7 @@ async def open_office(
             random=random,
         )
     finally:
+        await secrets.close()
         await store.close()
 
 
@@ -117,7 +122,8 @@ class Site:
     names: tuple[str, ...]
     own_certificate: bool
     ports: Mapping[str, int]
-    vaults: "Vaults" = field(default_factory=dict)
+    vaults: "Vaults"
+    custody: "CustodySettings"
 
     def prepare(self) -> None:
         """Make the state folder, and the journal's in it, for us alone."""
@@ -173,6 +179,7 @@ def _site(config: Path, settings: "Settings") -> Site:
         own_certificate=settings.tls.certificate is not None,
         ports={protocol: each.port for protocol, each in listeners.items()},
         vaults=settings.vaults,
+        custody=settings.custody,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic import model_validator as whole
 
-from wicketgate.custody.settings import Vaults
+from wicketgate.custody.settings import CustodySettings, Vaults
 from wicketgate.model.errors import PolicyError
 from wicketgate.policy.document import Node, Place, Problems, parse, read_sources
 from wicketgate.policy.load import merge
@@ -152,6 +152,7 @@ class Settings(_Strict):
     listen: protocol -> where it is served. plain_text: `loopback` lets clients on this machine do without
     TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
     admin_groups: whose members may use the API's verbs on others. vaults: servers that keep secrets.
+    custody: the vault of our own.
     """
 
     listen: Mapping[str, Listening] = Field(default_factory=dict)
@@ -168,6 +169,16 @@ class Settings(_Strict):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     admin_groups: list[Annotated[str, AfterValidator(_group)]] = Field(default_factory=lambda: ["admins"])
     vaults: Vaults = Field(default_factory=dict)
+    custody: CustodySettings = Field(default_factory=CustodySettings)
+
+    @whole(mode="after")
+    def _known_vault(self) -> "Settings":
+        transit = None if self.custody.key is None else self.custody.key.transit
+        if transit is not None and transit.vault not in self.vaults:
+            raise ValueError(
+                f"custody: vaults has no server {transit.vault!r}{near(transit.vault, self.vaults)}"
+            )
+        return self
 
     def of_workers(self) -> dict[str, object]:
         """What workers are told, as JSON values (control.ports.ControlSettings.worker)."""
@@ -244,6 +255,7 @@ def _settings(node: Node, config: Path) -> Settings:
                     )
                 }
             ),
+            "custody": settings.custody.located(folder, state),
             "vaults": {name: each.located(folder) for name, each in settings.vaults.items()},
         }
     )

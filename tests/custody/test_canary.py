@@ -1,8 +1,11 @@
 """Law 7, tried on a running gateway: a canary secret goes through success, rotation and every failure, with
 asyncio's debugging on, and is found in nothing that the gateway wrote, logged, recorded or answered."""
 
+import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from servers.gateway import Gateway
 from servers.openbao import OpenBao
 from servers.postgres import Postgres, password
 
-FIRST, SECOND, WRONG = "c4nary-one-Xq7", "c4nary-two-Xq7", "c4nary-wrong-Xq7"
+FIRST, SECOND, WRONG, OURS = "c4nary-one-Xq7", "c4nary-two-Xq7", "c4nary-wrong-Xq7", "c4nary-ours-Xq7"
 CANARY = "c4nary-"
 
 _CONFIGURATION = """\
@@ -35,6 +38,8 @@ service_accounts:
 resources:
   sales: {{protocol: postgres, address: "localhost:{upstream}", databases: [sales], ca_file: {ca},
           accounts: {{a: {{username: app_custody, password: {{vault: corp:db/canary#password}}}}}}}}
+  own: {{protocol: postgres, address: "localhost:{upstream}", databases: [sales], ca_file: {ca},
+          accounts: {{a: {{username: app_own, password: {{secret: app-own}}}}}}}}
   plain: {{protocol: postgres, address: "localhost:{upstream}", databases: [sales], ca_file: {ca},
           accounts: {{a: {{username: app_ro, password: {{env: PLAIN_PASSWORD}}}}}}}}
 rules:
@@ -101,6 +106,19 @@ class Stage:
             self.seen.append(f"{error} {error.diag.message_primary} {error.diag.message_detail}")
             return False
 
+    def secret(self, *arguments: str, value: str = "") -> str:
+        """`wicket secret …`, with the value on standard input; what it said is kept."""
+        done = subprocess.run(
+            [Path(sys.executable).parent / "wicket", "secret", *arguments, "-c", self.gateway.configuration],
+            input=value,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=self.folder,
+        )
+        self.seen += [done.stdout, done.stderr]
+        return done.stdout
+
     def rotate(self, value: str) -> None:
         self.postgres.sql(f"ALTER ROLE app_custody PASSWORD '{value}'")
 
@@ -109,11 +127,12 @@ class Stage:
 def stage(openbao: OpenBao, postgres15: Postgres) -> Iterator[Stage]:
     openbao.put("db/canary", {"password": FIRST})
     postgres15.sql(f"CREATE ROLE app_custody LOGIN PASSWORD '{FIRST}' IN ROLE readers")
+    postgres15.sql(f"CREATE ROLE app_own LOGIN PASSWORD '{OURS}' IN ROLE readers")
     made = Stage(openbao, postgres15)
     yield made
     made.gateway.stop()
     system.remove(made.folder)
-    postgres15.sql("DROP ROLE app_custody")
+    postgres15.sql("DROP ROLE app_custody; DROP ROLE app_own")
 
 
 def _refused(stage: Stage) -> Callable[[], bool]:
@@ -122,6 +141,15 @@ def _refused(stage: Stage) -> Callable[[], bool]:
 
 def test_a_canary_is_found_nowhere(stage: Stage) -> None:
     assert eventually(stage.works, "the first session")
+    # our own vault: refused while there is no secret, let in seconds after it was set, and while it rotates
+    assert not stage.works("own")
+    assert "own/a: no credential: there is no secret 'app-own'" in stage.gateway.log()
+    assert stage.secret("set", "app-own", value=OURS) == "app-own is set: version 1\n"
+    assert eventually(lambda: stage.works("own"), "the secret was set")
+    assert stage.secret("rotate") == "1 secrets are under new keys\n"
+    assert eventually(lambda: stage.works("own"), "the keys were rotated")
+    [listed] = json.loads(stage.secret("list", "--json"))
+    assert (listed["name"], listed["version"], listed["key"]) == ("app-own", 1, "local:2")
     with stage.connect("sales") as live:
         # rotated: in the vault and at the target
         stage.rotate(SECOND)
@@ -164,6 +192,8 @@ def test_a_canary_is_found_nowhere(stage: Stage) -> None:
             content = path.read_bytes()
             assert not any(each in content for each in canaries), path
     assert looked > 5
+    recorded = b"".join(path.read_bytes() for path in (stage.folder / "state" / "journal").rglob("*.log"))
+    assert recorded.count(b"secrets.set") == recorded.count(b"secrets.rotate") == 1
 
 
 def _metrics(api: Path) -> str:

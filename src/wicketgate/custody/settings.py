@@ -139,4 +139,39 @@ class VaultSettings(_Strict):
         return self.model_copy(update=changed)
 
 
+class Transit(_Strict):
+    """A key of a transit engine. vault: the name of one of `gateway.vaults`, for its address and sign-in."""
+
+    vault: Name
+    key: Route
+    mount: Route = "transit"
+
+
+class KeySettings(_Strict):
+    """What wraps the data keys of our own vault."""
+
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    file: AnyPath | None = None
+    transit: Transit | None = None
+
+    @whole(mode="after")
+    def _one(self) -> "KeySettings":
+        if sum(each is not None for each in (self.env, self.file, self.transit)) != 1:
+            raise ValueError("takes one of env, file and transit")
+        return self
+
+
+class CustodySettings(_Strict):
+    """The vault of our own. key: None: the file custody.keys in the state folder."""
+
+    key: KeySettings | None = None
+
+    def located(self, folder: Path, state: Path) -> "CustodySettings":
+        """With paths from the configuration's folder."""
+        key = self.key or KeySettings(file=state / "custody.keys")
+        if key.file is not None:
+            key = key.model_copy(update={"file": folder / key.file})
+        return self.model_copy(update={"key": key})
+
+
 Vaults = Mapping[Name, VaultSettings]

@@ -14,6 +14,7 @@ import orjson
 
 from wicketgate.model.detector import CLASSES
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.kept import check_secret_name
 from wicketgate.model.resource import PREDICATES, Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.token import ServiceAccount, check_group, check_name, is_any
 from wicketgate.policy.document import Node, Place
@@ -170,12 +171,12 @@ def _credential(reading: Reading, node: Node) -> CredentialReference:
     if not isinstance(node.value, dict):
         raise reading.fail(
             node,
-            "a password is never written out here: {env: NAME}, {file: PATH}, {vault: SERVER:PATH#FIELD} or "
-            "{inline: CIPHERTEXT}",
+            "a password is never written out here: {env: NAME}, {file: PATH}, {secret: NAME}, "
+            "{vault: SERVER:PATH#FIELD} or {inline: CIPHERTEXT}",
         )
-    keys = reading.keys(node, "password", ("env", "file", "vault", "inline"))
+    keys = reading.keys(node, "password", ("env", "file", "secret", "vault", "inline"))
     if len(keys) != 1:
-        raise reading.fail(node, "password takes one of env, file, vault and inline")
+        raise reading.fail(node, "password takes one of env, file, secret, vault and inline")
     source, value = next(iter(keys.items()))
     locator = reading.text(value, source)
     if source == "env" and not _ENVIRONMENT.fullmatch(locator):
@@ -184,6 +185,11 @@ def _credential(reading: Reading, node: Node) -> CredentialReference:
         raise reading.fail(value, "inline must be what `wicket init` encrypted (base64url)")
     if source == "vault":
         _check_vault(reading, value, locator)
+    if source == "secret":
+        try:
+            check_secret_name(locator)
+        except ValueError as error:
+            raise reading.fail(value, str(error)) from None
     return CredentialReference(source, _path(value.place, locator) if source == "file" else locator)
 
 
