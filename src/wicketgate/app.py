@@ -212,7 +212,7 @@ def _serve(config: Path) -> int:
         boot=boot,
         token=os.urandom,
         log=log,
-        sources=sources(settings.vaults, settings.custody, store.get),
+        sources=sources(settings.keepers, store.get),
     )
     control = ControlSettings(
         node=node,
@@ -242,7 +242,7 @@ def _serve(config: Path) -> int:
             recordings(journal),
             frozenset(settings.admin_groups),
             Audit(config),
-            partial(vault_of, settings.custody, settings.vaults),
+            partial(vault_of, settings.keepers),
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

@@ -68,7 +68,7 @@ def credentials_of(where: Site) -> "Credentials":
         return LocalKey.load_or_make(key).decrypt(text)
 
     store = LookedAt(where.database_url, where.state)
-    return Credentials(decrypt, sources=sources(where.vaults, where.custody, store.get, store.close))
+    return Credentials(decrypt, sources=sources(where.keepers, store.get, store.close))
 
 
 async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:

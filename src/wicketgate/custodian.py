@@ -4,31 +4,32 @@ Like app.py it decides nothing; it must never fetch anything by being put togeth
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from wicketgate.custody.aws import Aws, AwsSource, KmsKeys
 from wicketgate.custody.keys import EnvironmentKeys, FileKeys, TransitKeys, WrappingKeys
 from wicketgate.custody.kv import KvSource
 from wicketgate.custody.own import OwnSource, OwnVault
 from wicketgate.custody.server import Server
-from wicketgate.custody.settings import CustodySettings, VaultSettings
+from wicketgate.custody.settings import Keepers
 from wicketgate.model.credential import CredentialMissing, Source
 from wicketgate.store.db import Store, store_url
 from wicketgate.store.secrets import SecretRows
 
-Vaults = Mapping[str, VaultSettings]
+
+def _server(keepers: Keepers, name: str) -> Server:
+    return Server(name, keepers.vaults[name], os.environ, time.monotonic_ns)
 
 
-def _server(vaults: Vaults, name: str) -> Server:
-    return Server(name, vaults[name], os.environ, time.monotonic_ns)
-
-
-def _keys(custody: CustodySettings, vaults: Vaults) -> WrappingKeys:
-    """By the settings, which load_settings has completed."""
-    chosen = custody.key
+def _keys(keepers: Keepers) -> WrappingKeys:
+    chosen = keepers.custody.key
     if chosen is not None and chosen.transit is not None:
         transit = chosen.transit
-        return TransitKeys(_server(vaults, transit.vault), transit.mount, transit.key)
+        return TransitKeys(_server(keepers, transit.vault), transit.mount, transit.key)
+    if chosen is not None and chosen.kms is not None:
+        assert keepers.aws is not None
+        return KmsKeys(Aws(keepers.aws, "kms", keepers.aws.kms_url), chosen.kms.key)
     if chosen is not None and chosen.env is not None:
         return EnvironmentKeys(chosen.env, os.environ, os.urandom)
     assert chosen is not None
@@ -36,9 +37,9 @@ def _keys(custody: CustodySettings, vaults: Vaults) -> WrappingKeys:
     return FileKeys(chosen.file, os.urandom)
 
 
-def vault_of(custody: CustodySettings, vaults: Vaults, store: Store) -> OwnVault:
+def vault_of(keepers: Keepers, store: Store) -> OwnVault:
     """The vault of our own, with its rows in this store; to be used on the store's loop."""
-    return OwnVault(SecretRows(store), _keys(custody, vaults), time.time_ns, os.urandom)
+    return OwnVault(SecretRows(store), _keys(keepers), time.time_ns, os.urandom)
 
 
 class LookedAt:
@@ -66,8 +67,7 @@ class LookedAt:
 
 
 def sources(
-    vaults: Vaults,
-    custody: CustodySettings,
+    keepers: Keepers,
     store: Callable[[], Awaitable[Store]],
     done: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, Source]:
@@ -78,7 +78,7 @@ def sources(
     async def own() -> OwnVault:
         rows = await store()
         if not made:
-            made.append(vault_of(custody, vaults, rows))
+            made.append(vault_of(keepers, rows))
         return made[0]
 
     async def close() -> None:
@@ -87,5 +87,9 @@ def sources(
         if done is not None:
             await done()
 
-    servers = {name: _server(vaults, name) for name in vaults}
-    return {"vault": KvSource(servers), "secret": OwnSource(own, close)}
+    servers = {name: _server(keepers, name) for name in keepers.vaults}
+    found: dict[str, Source] = {"vault": KvSource(servers), "secret": OwnSource(own, close)}
+    if keepers.aws is not None:
+        url = keepers.aws.secretsmanager_url
+        found["aws"] = AwsSource(Aws(keepers.aws, "secretsmanager", url))
+    return found

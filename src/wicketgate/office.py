@@ -27,7 +27,7 @@ from wicketgate.recordings import JournalRecordings, read_expected, read_keys, v
 from wicketgate.store.db import Store, store_url
 
 if TYPE_CHECKING:
-    from wicketgate.custody.settings import CustodySettings, Vaults
+    from wicketgate.custody.settings import Keepers
     from wicketgate.settings import Settings
 
 Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
@@ -122,8 +122,7 @@ class Site:
     names: tuple[str, ...]
     own_certificate: bool
     ports: Mapping[str, int]
-    vaults: "Vaults"
-    custody: "CustodySettings"
+    keepers: "Keepers"
 
     def prepare(self) -> None:
         """Make the state folder, and the journal's in it, for us alone."""
@@ -178,8 +177,7 @@ def _site(config: Path, settings: "Settings") -> Site:
         names=tuple(settings.tls.names),
         own_certificate=settings.tls.certificate is not None,
         ports={protocol: each.port for protocol, each in listeners.items()},
-        vaults=settings.vaults,
-        custody=settings.custody,
+        keepers=settings.keepers,
     )
 
 

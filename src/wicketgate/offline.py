@@ -161,7 +161,7 @@ async def on_store(config: Path, verb: str, argument: Any) -> Any:
             recordings(found.journal, found.state),
             frozenset(),
             Audit(config),
-            partial(vault_of, found.custody, found.vaults),
+            partial(vault_of, found.keepers),
         ) as office:
             if verb.startswith("secret"):
                 return await _on_secrets(office, verb, argument)

@@ -241,14 +241,14 @@ async def test_the_same_on_a_real_postgresql(postgres15: Postgres, tmp_path: Pat
 async def test_as_a_source_it_is_asked_late_and_makes_nothing(tmp_path: Path) -> None:
     settings = default_settings(tmp_path / "wicket.yaml")
     store = LookedAt(None, settings.state)
-    source = sources({}, settings.custody, store.get, store.close)["secret"]
+    source = sources(settings.keepers, store.get, store.close)["secret"]
     assert await why(source.fetch("sales")) == "there is no store yet, and no secret in it"
     await source.close()
     assert not settings.state.exists()
     settings.state.mkdir()
     async with vault(settings.state) as own:
         await own.put("sales", CANARY, "local")
-        found = sources({}, settings.custody, store.get, store.close)["secret"]
+        found = sources(settings.keepers, store.get, store.close)["secret"]
         assert (await found.fetch("sales")).secret == CANARY
         with sqlite3.connect(settings.state / "wicketgate.sqlite") as connection:
             connection.execute("DROP TABLE secrets")

@@ -1,9 +1,11 @@
 """`gateway.vaults`: what is read, and what stops the start."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from wicketgate.checkup import load_policy
 from wicketgate.model.errors import PolicyError
 from wicketgate.settings import Settings, load_settings
 
@@ -66,3 +68,46 @@ def test_what_stops_the_start(tmp_path: Path, vault: str, said: str) -> None:
     assert said in told.value.public
     assert "c4nary" not in told.value.public
     assert "wicket.yaml:" in told.value.public
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("custody: {key: {transit: {vault: corp, key: k}}}", "vaults has no server 'corp'"),
+        ("custody: {key: {kms: {key: k}}}", "a key of kms needs `aws`"),
+        ("custody: {key: {file: k, env: K}}", "takes one of env, file, transit and kms"),
+        ("custody: {key: {}}", "takes one of env, file, transit and kms"),
+        ("custody: {key: c4nary}", "custody.key"),
+        ("aws: {}", "region"),
+        ("aws: {region: 'a b'}", "aws.region"),
+        ("aws: {region: r, kms_url: 'http://kms:1'}", "must be https"),
+        ("aws: {region: r, access_key: c4nary}", "there is no such key"),
+    ],
+)
+def test_what_our_vault_and_aws_can_not_be(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "wicket.yaml"
+    file.write_text(f"gateway:\n  {text}\n")
+    with pytest.raises(PolicyError) as told:
+        load_settings(file)
+    assert said in told.value.public
+    assert "c4nary" not in told.value.public
+
+
+def test_the_key_lies_in_the_state_folder_unless_told(tmp_path: Path) -> None:
+    file = tmp_path / "wicket.yaml"
+    for text, path in (("{}", "s/custody.keys"), ("{key: {file: k/c}}", "k/c"), ("{key: {env: K}}", None)):
+        file.write_text(f"gateway:\n  state: s\n  custody: {text}\n")
+        key = load_settings(file).keepers.custody.key
+        assert key is not None
+        assert key.file == (tmp_path / path if path else None)
+
+
+def test_the_documents_examples_load(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "custody.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        file = tmp_path / "wicket.yaml"
+        file.write_text(block)
+        assert load_settings(file).vaults
+        assert load_policy(file).resources

@@ -4,6 +4,7 @@ It must never take a secret that is written out, nor an address over which one w
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -139,6 +140,31 @@ class VaultSettings(_Strict):
         return self.model_copy(update=changed)
 
 
+class AwsSettings(_Strict):
+    """AWS, with credentials that botocore finds (environment, profile, role of the machine or pod).
+
+    secretsmanager_url, kms_url: endpoints of one's own. timeout_seconds, cache_seconds: as of a vault.
+    """
+
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    profile: Text | None = None
+    secretsmanager_url: Annotated[str, AfterValidator(_address)] | None = None
+    kms_url: Annotated[str, AfterValidator(_address)] | None = None
+    ca_file: AnyPath | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=20)] = 5.0
+    cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
+
+    def located(self, folder: Path) -> "AwsSettings":
+        """With its path from the configuration's folder."""
+        return self if self.ca_file is None else self.model_copy(update={"ca_file": folder / self.ca_file})
+
+
+class Kms(_Strict):
+    """A symmetric key of AWS KMS: its id, ARN or alias."""
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9:/_-]{1,500}$")]
+
+
 class Transit(_Strict):
     """A key of a transit engine. vault: the name of one of `gateway.vaults`, for its address and sign-in."""
 
@@ -153,11 +179,12 @@ class KeySettings(_Strict):
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     file: AnyPath | None = None
     transit: Transit | None = None
+    kms: Kms | None = None
 
     @whole(mode="after")
     def _one(self) -> "KeySettings":
-        if sum(each is not None for each in (self.env, self.file, self.transit)) != 1:
-            raise ValueError("takes one of env, file and transit")
+        if sum(each is not None for each in (self.env, self.file, self.transit, self.kms)) != 1:
+            raise ValueError("takes one of env, file, transit and kms")
         return self
 
 
@@ -175,3 +202,12 @@ class CustodySettings(_Strict):
 
 
 Vaults = Mapping[Name, VaultSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Keepers:
+    """All that the settings say of custody, with paths located."""
+
+    vaults: Mapping[str, VaultSettings]
+    custody: CustodySettings
+    aws: AwsSettings | None = None

@@ -137,7 +137,11 @@ def _build(
     root = merge(trees)
     problems = Problems()
     # what was shipped was checked, and holds no settings
-    reading = Reading(problems, _vaults(root) if sources else None)
+    reading = Reading(
+        problems,
+        _vaults(root) if sources else None,
+        aws=not sources or root.get("gateway", "aws") is not None,
+    )
     ground = Ground({}, protocols)
     rules: list[Rule] = []
     identities: dict[str, ServiceAccount] = {}

@@ -23,6 +23,7 @@ from wicketgate.policy.reading import Invalid, Reading, near
 _CLASS: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _ENVIRONMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INLINE: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+_AWS: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,512}(?:#[A-Za-z0-9_.-]{1,100})?")
 _VAULT: Final = re.compile(
     r"([a-z0-9][a-z0-9-]{0,62}):((?:(?!\.\.?[/#])[A-Za-z0-9_.-]+/)*(?!\.\.?#)[A-Za-z0-9_.-]+)#[A-Za-z0-9_.-]{1,100}"
 )
@@ -172,11 +173,11 @@ def _credential(reading: Reading, node: Node) -> CredentialReference:
         raise reading.fail(
             node,
             "a password is never written out here: {env: NAME}, {file: PATH}, {secret: NAME}, "
-            "{vault: SERVER:PATH#FIELD} or {inline: CIPHERTEXT}",
+            "{vault: SERVER:PATH#FIELD}, {aws: NAME#FIELD} or {inline: CIPHERTEXT}",
         )
-    keys = reading.keys(node, "password", ("env", "file", "secret", "vault", "inline"))
+    keys = reading.keys(node, "password", ("env", "file", "secret", "vault", "aws", "inline"))
     if len(keys) != 1:
-        raise reading.fail(node, "password takes one of env, file, secret, vault and inline")
+        raise reading.fail(node, "password takes one of env, file, secret, vault, aws and inline")
     source, value = next(iter(keys.items()))
     locator = reading.text(value, source)
     if source == "env" and not _ENVIRONMENT.fullmatch(locator):
@@ -185,6 +186,13 @@ def _credential(reading: Reading, node: Node) -> CredentialReference:
         raise reading.fail(value, "inline must be what `wicket init` encrypted (base64url)")
     if source == "vault":
         _check_vault(reading, value, locator)
+    if source == "aws":
+        if not _AWS.fullmatch(locator):
+            raise reading.fail(
+                value, "aws must be a secret's name or ARN, and #FIELD where it is a JSON object"
+            )
+        if not reading.aws:
+            raise reading.fail(value, "gateway: aws says nothing of where that is")
     if source == "secret":
         try:
             check_secret_name(locator)
