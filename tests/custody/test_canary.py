@@ -1,11 +1,7 @@
 """Law 7, tried on a running gateway: a canary secret goes through success, rotation and every failure, with
 asyncio's debugging on, and is found in nothing that the gateway wrote, logged, recorded or answered."""
 
-import json
 import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from api.stage import ask
 from e2e.watch import eventually, workers
 from servers import system
 from servers.gateway import Gateway
@@ -106,18 +103,12 @@ class Stage:
             self.seen.append(f"{error} {error.diag.message_primary} {error.diag.message_detail}")
             return False
 
-    def secret(self, *arguments: str, value: str = "") -> str:
-        """`wicket secret …`, with the value on standard input; what it said is kept."""
-        done = subprocess.run(
-            [Path(sys.executable).parent / "wicket", "secret", *arguments, "-c", self.gateway.configuration],
-            input=value,
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=self.folder,
-        )
-        self.seen += [done.stdout, done.stderr]
-        return done.stdout
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """The API on its socket; what it said is kept."""
+        answer = ask(self.folder / "state" / "api.sock", method, path, body)
+        assert answer.status == 200, answer.body
+        self.seen.append(answer.body.decode())
+        return answer
 
     def rotate(self, value: str) -> None:
         self.postgres.sql(f"ALTER ROLE app_custody PASSWORD '{value}'")
@@ -144,11 +135,11 @@ def test_a_canary_is_found_nowhere(stage: Stage) -> None:
     # our own vault: refused while there is no secret, let in seconds after it was set, and while it rotates
     assert not stage.works("own")
     assert "own/a: no credential: there is no secret 'app-own'" in stage.gateway.log()
-    assert stage.secret("set", "app-own", value=OURS) == "app-own is set: version 1\n"
+    assert stage.ask("PUT", "/api/v1/secrets/app-own", {"value": OURS}).json["version"] == 1
     assert eventually(lambda: stage.works("own"), "the secret was set")
-    assert stage.secret("rotate") == "1 secrets are under new keys\n"
+    assert stage.ask("POST", "/api/v1/secrets/rotate").json == {"secrets": 1, "new_key": True}
     assert eventually(lambda: stage.works("own"), "the keys were rotated")
-    [listed] = json.loads(stage.secret("list", "--json"))
+    [listed] = stage.ask("GET", "/api/v1/secrets").json
     assert (listed["name"], listed["version"], listed["key"]) == ("app-own", 1, "local:2")
     with stage.connect("sales") as live:
         # rotated: in the vault and at the target
@@ -173,9 +164,8 @@ def test_a_canary_is_found_nowhere(stage: Stage) -> None:
         assert eventually(stage.works, "the vault is unsealed")
         live.close()
     # whatever the gateway tells
-    for arguments in (("status", "--json"), ("sessions", "list", "--json")):
-        stage.seen.append(stage.wicket(*arguments))
-    stage.seen.append(_metrics(stage.folder / "state" / "api.sock"))
+    for path in ("/api/v1/status", "/api/v1/sessions", "/api/v1/resources", "/metrics"):
+        stage.ask("GET", path)
     # a worker that crashes
     stage.seen.append(_environments(stage.gateway.pid))
     for worker in workers(stage.gateway.pid):
@@ -194,15 +184,6 @@ def test_a_canary_is_found_nowhere(stage: Stage) -> None:
     assert looked > 5
     recorded = b"".join(path.read_bytes() for path in (stage.folder / "state" / "journal").rglob("*.log"))
     assert recorded.count(b"secrets.set") == recorded.count(b"secrets.rotate") == 1
-
-
-def _metrics(api: Path) -> str:
-    with socket.socket(socket.AF_UNIX) as peer:
-        peer.connect(str(api))
-        peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        said = b"".join(iter(lambda: peer.recv(65_536), b"")).decode()
-    assert said.startswith("HTTP/1.1 200")
-    return said
 
 
 def _environments(control: int) -> str:

@@ -5,6 +5,7 @@ import base64
 import json
 import signal
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -65,6 +66,7 @@ async def why(fetched: Awaitable[Any]) -> str:
     assert told.value.public == "The target can't be reached."
     assert told.value.__cause__ is None
     assert "c4nary" not in told.value.detail
+    assert "c4nary" not in "".join(traceback.format_exception(told.value))
     return told.value.detail
 
 
