@@ -212,7 +212,7 @@ def _serve(config: Path) -> int:
         boot=boot,
         token=os.urandom,
         log=log,
-        sources=sources(settings.keepers, store.get),
+        sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
     )
     control = ControlSettings(
         node=node,

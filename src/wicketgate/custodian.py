@@ -70,9 +70,11 @@ def sources(
     keepers: Keepers,
     store: Callable[[], Awaitable[Store]],
     done: Callable[[], Awaitable[None]] | None = None,
+    grace: float = 0.0,
 ) -> dict[str, Source]:
     """By the names that references give them. To be used, and closed, on one event loop; so is the store,
-    which is asked for when a secret is. done: called when all is closed."""
+    which is asked for when a secret is. done: called when all is closed. grace:
+    seconds that secrets of our own may be used on while the store is away."""
     made: list[OwnVault] = []
 
     async def own() -> OwnVault:
@@ -88,7 +90,10 @@ def sources(
             await done()
 
     servers = {name: _server(keepers, name) for name in keepers.vaults}
-    found: dict[str, Source] = {"vault": KvSource(servers), "secret": OwnSource(own, close)}
+    found: dict[str, Source] = {
+        "vault": KvSource(servers),
+        "secret": OwnSource(own, close, time.monotonic_ns, grace),
+    }
     if keepers.aws is not None:
         url = keepers.aws.secretsmanager_url
         found["aws"] = AwsSource(Aws(keepers.aws, "secretsmanager", url))

@@ -1,12 +1,19 @@
 """`wicket secret …`, against an API on a real socket, and straight on the store where none runs."""
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from api.stage import Stage
-from cli.conftest import Run
+from cli.conftest import SOURCE, Run
 from wicketgate.journal.segments import writers
 
 CANARY = "c4nary s3cret"
@@ -66,6 +73,34 @@ def test_where_no_gateway_runs_it_is_done_in_the_store(wicket: Run, config: Path
     text = b"".join(path.read_bytes() for path in paths)
     assert [text.count(each) for each in (b"secrets.set", b"secrets.rotate", b"secrets.remove")] == [1, 1, 2]
     assert found_in(config.parent) == []
+
+
+def test_at_a_terminal_the_value_is_asked_for_and_not_shown(config: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "wicketgate.cli", "secret", "set", "sales"]
+    process = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=config.parent,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    shown = b""
+    for prompt in (b"Value: ", b"confirmation: "):
+        while not shown.endswith(prompt):
+            shown += os.read(ours, 1000)
+        os.write(ours, CANARY.encode() + b"\n")
+    with contextlib.suppress(OSError):  # what a terminal says when its other end is gone
+        while piece := os.read(ours, 1000):
+            shown += piece
+    os.close(ours)
+    assert process.wait(30) == 0
+    assert b"sales is set: version 1" in shown
+    assert CANARY.encode() not in shown
 
 
 @pytest.mark.parametrize("debug", ["", "1"])

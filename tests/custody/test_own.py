@@ -15,10 +15,11 @@ from servers.openbao import OpenBao
 from servers.postgres import ADMINISTRATOR, Postgres
 from wicketgate.custodian import LookedAt, sources
 from wicketgate.custody.keys import EnvironmentKeys, FileKeys, TransitKeys, WrappingKeys
-from wicketgate.custody.own import OwnVault
+from wicketgate.custody.own import OwnSource, OwnVault
 from wicketgate.custody.server import Server
 from wicketgate.custody.settings import VaultSettings
 from wicketgate.model.credential import CredentialMissing
+from wicketgate.model.errors import StoreFailed
 from wicketgate.model.secret import Secret
 from wicketgate.settings import default_settings
 from wicketgate.store.db import Store, store_url
@@ -127,6 +128,28 @@ async def test_a_key_that_is_missing_changed_or_seen_by_others(tmp_path: Path) -
         assert "line 1 holds no key" in await why(own.credential("sales"))
         file.write_bytes(text)
         assert (await own.credential("sales")).secret == CANARY
+
+
+async def test_a_disk_that_is_full_leaves_the_key_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(number: int) -> None:
+        raise OSError(28, "c4nary")
+
+    async with vault(tmp_path) as own:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            assert "No space left on device" in await why(own.put("sales", CANARY, "local"))
+        assert not (tmp_path / "custody.keys").exists()
+        await own.put("sales", CANARY, "local")
+        text = (tmp_path / "custody.keys").read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            assert "No space left on device" in await why(own.rotate())
+        assert (tmp_path / "custody.keys").read_bytes() == text
+        assert not (tmp_path / "custody.keys.new").exists()
+        assert (await own.credential("sales")).secret == CANARY
+        assert await own.rotate() == (1, True)
 
 
 async def test_rotation_goes_on_while_others_read_and_write(tmp_path: Path) -> None:
@@ -254,3 +277,35 @@ async def test_as_a_source_it_is_asked_late_and_makes_nothing(tmp_path: Path) ->
             connection.execute("DROP TABLE secrets")
         assert await why(found.fetch("sales")) == "custody: the store does not answer"
         await found.close()
+
+
+async def test_while_the_store_is_away_open_sessions_have_a_set_time(tmp_path: Path) -> None:
+    now, away = 0, False
+
+    async with vault(tmp_path) as own:
+
+        async def opened() -> OwnVault:
+            if away:
+                raise StoreFailed("the store does not answer", "c4nary")
+            return own
+
+        async def close() -> None:
+            return
+
+        await own.put("sales", CANARY, "local")
+        await own.put("other", CANARY, "local")
+        source = OwnSource(opened, close, lambda: now, 60.0)
+        assert (await source.fetch("sales")).secret == CANARY
+        away, now = True, 59_000_000_000
+        assert (await source.fetch("sales")).secret == CANARY
+        assert await why(source.fetch("other")) == "custody: the store does not answer"
+        now = 60_000_000_000
+        assert await why(source.fetch("sales")) == "custody: the store does not answer"
+        away = False
+        assert (await source.fetch("sales")).secret == CANARY
+        await own.remove("sales")  # what is gone is gone, whatever becomes of the store
+        assert "there is no secret 'sales'" in await why(source.fetch("sales"))
+        away = True
+        assert await why(source.fetch("sales")) == "custody: the store does not answer"
+        none = OwnSource(opened, close, lambda: now, 0.0)
+        assert await why(none.fetch("other")) == "custody: the store does not answer"

@@ -150,21 +150,39 @@ class FileKeys(OwnKeys):
             raise CredentialMissing(
                 f"custody: {fresh} is there: another rotation runs, or one was cut short (then remove it)"
             ) from None
-        fresh.replace(self._path)
+        try:
+            fresh.replace(self._path)
+            self._settle()
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise CredentialMissing(f"custody: {self._path}: {os.strerror(error.errno or 0)}") from None
         return True
 
     def _write(self, path: Path, ring: Keyring) -> None:
-        """Raises FileExistsError, and CredentialMissing for all else that goes wrong."""
+        """Raises FileExistsError, and CredentialMissing for all else that goes wrong: then none is left."""
+        made = False
         try:
             number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            made = True
             with os.fdopen(number, "wb") as file:
                 file.write(ring.written())
                 file.flush()
                 os.fsync(file.fileno())
+            self._settle()
         except FileExistsError:
             raise
         except OSError as error:
+            if made:
+                path.unlink(missing_ok=True)
             raise CredentialMissing(f"custody: {path}: {os.strerror(error.errno or 0)}") from None
+
+    def _settle(self) -> None:
+        """The folder to the disk: what is wrapped next must not outlive its key when the power fails."""
+        number = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 class TransitKeys:

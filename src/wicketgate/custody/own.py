@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from wicketgate.custody.keys import NONCE, FileKeys, WrappingKeys
 from wicketgate.model.credential import LONGEST, Credential, CredentialMissing
-from wicketgate.model.errors import GatewayError
+from wicketgate.model.errors import GatewayError, StoreFailed
 from wicketgate.model.kept import KeptSecret, check_secret_name
 from wicketgate.model.keyring import LENGTH
 from wicketgate.model.secret import Secret
@@ -123,25 +123,49 @@ class OwnVault:
 
 
 class OwnSource:
-    """The source `secret`. opened: the vault, made when it is first asked; closing it is its maker's."""
+    """The source `secret`. opened: the vault, made when it is first asked. close: ends what that opened.
+
+    While the store is away, what was fetched before is given for `grace` more seconds: so long open sessions
+    go on without it (new ones are refused by then). boot: monotonic ns.
+    """
 
     def __init__(
-        self, opened: Callable[[], Awaitable[OwnVault]], close: Callable[[], Awaitable[None]]
+        self,
+        opened: Callable[[], Awaitable[OwnVault]],
+        close: Callable[[], Awaitable[None]],
+        boot: Callable[[], int],
+        grace: float,
     ) -> None:
         self._opened = opened
         self._close = close
+        self._boot = boot
+        self._grace = int(grace * 1e9)
+        self._last: dict[str, tuple[int, Credential]] = {}
 
     async def fetch(self, locator: str) -> Credential:
         """Raises CredentialMissing."""
+        now = self._boot()
+        for name in [name for name, (at, _) in self._last.items() if now - at >= self._grace]:
+            del self._last[name]
+        why = f"custody: no answer in {SLOWEST:.0f} s"
         try:
             async with asyncio.timeout(SLOWEST):
-                return await (await self._opened()).credential(locator)
-        except CredentialMissing:
-            raise
+                found = await (await self._opened()).credential(locator)
         except TimeoutError:
-            raise CredentialMissing(f"custody: no answer in {SLOWEST:.0f} s") from None
+            pass
+        except StoreFailed as error:
+            why = f"custody: {error.public}"
         except GatewayError as error:
-            raise CredentialMissing(f"custody: {error.public}") from None
+            self._last.pop(locator, None)
+            raise error if isinstance(error, CredentialMissing) else CredentialMissing(error.public) from None
+        else:
+            if self._grace:
+                self._last[locator] = (now, found)
+            return found
+        if locator not in self._last:
+            raise CredentialMissing(why)
+        return self._last[locator][1]
 
     async def close(self) -> None:
+        self._last.clear()
         await self._close()
