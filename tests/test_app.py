@@ -1,17 +1,20 @@
 """The composition root: what it opens late it closes, and what a policy declares is seen by all."""
 
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from api.stage import PlayedControl
+from identity.issuer import URL, issuers, key, published, secret
 from wicketgate.admin.access import NotFound, issue_token
 from wicketgate.admin.authorize import Actor
 from wicketgate.app import FilePolicy, LateStore, StoreOfLoop
 from wicketgate.audit import Audit
 from wicketgate.custodian import vault_of
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office, recordings
 from wicketgate.protocols.registry import protocols
@@ -79,3 +82,47 @@ async def test_the_api_knows_the_accounts_of_the_policy_in_force(tmp_path: Path)
         await hold("")
         with pytest.raises(NotFound):
             await issued("nightly")
+
+
+TRUSTING = f"""\
+resources:
+  sales:
+    protocol: postgres
+    address: db.internal:5432
+    databases: [sales]
+    accounts: {{reader: {{username: ro, password: {{env: X}}}}}}
+identity: {{issuers: {{main: {{url: {URL}, audiences: [wicketgate]}}}}}}
+rules:
+  - {{name: all, identities: {{groups: [dba]}}, resources: any, permit: [read]}}
+"""
+
+
+async def test_no_secret_leaves_on_a_workers_word(tmp_path: Path) -> None:
+    """Who signs in by an issuer's token is proven again by the token itself."""
+    config = tmp_path / "wicket.yaml"
+    config.write_text(TRUSTING)
+    settings = default_settings(config)
+    settings.state.mkdir()
+    late = StoreOfLoop(settings)
+    policy = FilePolicy(config, protocols(), late)
+    policy.adopt(await policy.load())
+    source = issuers("", URL)["main"].source
+    second = time.time_ns() // 1_000_000_000
+    policy.keys = lambda: {"main": {"source": source, "until": 1 << 62, "keys": published(key("RSA"))}}
+    fresh = {"iat": second - 1, "exp": second + 600}
+    good, other = secret(**fresh), secret(**fresh, sub="bo")
+
+    async def asked(
+        proof: Secret | None, identity: str = "ana", credential: str = "jwt-0123456789abcdef"
+    ) -> str:
+        denial = await policy.may_open(identity, credential, "sales", "sales", "reader", proof)
+        return "" if denial is None else denial.cause
+
+    assert await asked(good) == ""
+    for proof in (None, other, Secret(b"wkt_x"), Secret(b""), secret(iat=second - 9, exp=second - 1)):
+        assert "who may not have it" in await asked(proof)
+    assert "who may not have it" in await asked(good, "root")
+    assert await asked(secret(**fresh, groups=["visitors"])) != ""
+    policy.keys = dict
+    assert "who may not have it" in await asked(good)
+    await late.close()

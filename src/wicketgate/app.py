@@ -6,7 +6,7 @@ import datetime
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,16 @@ from wicketgate.control.ports import (
     TlsFiles,
 )
 from wicketgate.custodian import sources, vault_of
+from wicketgate.identity import keys
 from wicketgate.identity.authenticate import Authenticator
+from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
+from wicketgate.model.identity import Claim
+from wicketgate.model.secret import Secret
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, load_sources, read_sources
@@ -53,6 +57,7 @@ class FilePolicy:
         self._store = store
         self._loaded: dict[str, Policy] = {}
         self._engine: Engine | None = None
+        self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
@@ -62,7 +67,12 @@ class FilePolicy:
         policy = await asyncio.to_thread(self.read)
         self._loaded = {policy.digest: policy}
         return LoadedPolicy(
-            policy.shipped, str(self._config), policy.digest, policy.resources, policy.warnings
+            policy.shipped,
+            str(self._config),
+            policy.digest,
+            policy.resources,
+            policy.warnings,
+            issuers=policy.issuers,
         )
 
     def adopt(self, policy: LoadedPolicy) -> None:
@@ -70,25 +80,40 @@ class FilePolicy:
         self._engine = Engine(loaded)
         self._store.filed = tuple(loaded.identities.values())
 
+    def issuers(self) -> IssuerTokens:
+        """What tokens of trusted issuers are judged by, as of now. For any thread."""
+        engine = self._engine
+        return IssuerTokens({} if engine is None else engine.policy.issuers, self.keys())
+
     async def may_open(
-        self, identity: str, credential: str | None, resource: str, database: str, account: str
+        self,
+        identity: str,
+        credential: str | None,
+        resource: str,
+        database: str,
+        account: str,
+        proof: Secret | None = None,
     ) -> Denial | None:
         engine = self._engine
         if engine is None:
             return Denial("unavailable", "The target can't be reached.", "no policy holds")
         store = await self._store.get()
-        record = await store.token(credential) if credential is not None else None
+        record = await store.token(credential) if credential is not None and proof is None else None
         accounts = self._store.unite(await store.identities())
+        names = {name: each.replicated() for name, each in accounts.items()}
+        now = time.time_ns()
         proven = None
-        if record is not None and identity in accounts:
-            proven = Authenticator(
-                {record.hash: record.replicated()},
-                {name: each.replicated() for name, each in accounts.items()},
-            ).still_holds(_claimed(identity, resource, record.id), resource, time.time_ns())
+        if proof is not None:
+            proven = Authenticator({}, names, self.issuers()).authenticate(
+                Claim(identity, resource, proof, ""), now
+            )
+        elif record is not None and identity in accounts:
+            proven = Authenticator({record.hash: record.replicated()}, names).still_holds(
+                _claimed(identity, resource, record.id), resource, now
+            )
         found = engine.policy.resources.get(resource)
         if proven is None or found is None or database not in (found.databases or (database,)):
             return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")
-        now = time.time_ns()
         rules = engine.ruleset(proven, found, account, now)
         if rules is None or account not in engine.accounts(proven, found):
             return Denial("sign-in", "sign-in refused", "no rule permits this account")
@@ -213,6 +238,7 @@ def _serve(config: Path) -> int:
         token=os.urandom,
         log=log,
         sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
+        key_sets=keys,
     )
     control = ControlSettings(
         node=node,
@@ -233,6 +259,7 @@ def _serve(config: Path) -> int:
     handles: list[Any] = []
 
     def started(port: ControlPort) -> None:
+        policy.keys = port.issuer_keys
         office = partial(
             open_office,
             settings.database_url,
@@ -243,6 +270,7 @@ def _serve(config: Path) -> int:
             frozenset(settings.admin_groups),
             Audit(config),
             partial(vault_of, settings.keepers),
+            issuers=policy.issuers,
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

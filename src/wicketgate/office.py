@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
+from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint
 from wicketgate.journal.report import Verdict
@@ -34,19 +35,30 @@ Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
 
 
 def prover(
-    store: Store, together: Unite, clock: Callable[[], int]
-) -> Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord] | None]]:
+    store: Store,
+    together: Unite,
+    clock: Callable[[], int],
+    control: Control,
+    issuers: Callable[[], IssuerTokens],
+) -> Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord | None] | None]]:
     """For the API: a token as presented and its source -> whose it is, proven by the store at each call."""
 
-    async def prove(secret: Secret, source: str) -> tuple[Identity, TokenRecord] | None:
+    async def prove(secret: Secret, source: str) -> tuple[Identity, TokenRecord | None] | None:
         record = await store.token_by_hash(tokens.hash_of(secret))
         accounts = together(await store.identities())
+        trusted = issuers()
+        if (missing := trusted.missing(secret)) is not None:
+            await asyncio.wrap_future(control.ask_issuer(missing))
+            trusted = issuers()
         authenticator = Authenticator(
             {} if record is None else {record.hash: record.replicated()},
             {name: account.replicated() for name, account in accounts.items()},
+            trusted,
         )
         now = clock()
         identity = authenticator.bearer(secret, source, now)
+        if identity is not None and identity.proof is not None:
+            return identity, None
         if identity is None or record is None:
             return None
         await store.used_token(record.id, now)
@@ -78,11 +90,13 @@ async def open_office(
     vault: Callable[[Store], SecretVault],
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
+    issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
     filed: asked at each use, from that loop's thread: the accounts that the policy in force declares.
     vault: the vault of our own, with its rows in this store.
+    issuers: the same, for what tokens of trusted issuers are judged by.
     """
     store = await Store.open(store_url(database_url, state))
 
@@ -98,7 +112,7 @@ async def open_office(
             recordings=recordings,
             unite=together,
             issue=tokens.issue,
-            prove=prover(store, together, clock),
+            prove=prover(store, together, clock, control, issuers),
             show=show,
             audit=audit,
             admin_groups=admin_groups,

@@ -95,6 +95,9 @@ class _NoGateway:
         self._journal.record(body, head)
         return _done(None)
 
+    def ask_issuer(self, issuer: str) -> "Future[None]":
+        return _done(None)
+
     def attempt(self, outcome: str, source: str, identity: str | None) -> "Future[int]":
         return _done(0)
 

@@ -14,6 +14,7 @@ from wicketgate.control.messages import Welcome
 from wicketgate.gate.gate import Gate
 from wicketgate.gate.ports import PolicyInForce
 from wicketgate.identity.authenticate import Authenticator
+from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.journal.writer import Writer
 from wicketgate.model.resource import Resource
 from wicketgate.policy.engine import Engine
@@ -60,6 +61,7 @@ def worker_ports(specs: Mapping[str, ProtocolSpec]) -> WorkerPorts:
         boot=boot,
         token=os.urandom,
         log=log,
+        issuers=_issuers_of,
     )
 
 
@@ -80,6 +82,12 @@ def _resource_of(gate: GatePort, name: str) -> Resource | None:
     return gate.policy.engine.policy.resources.get(name)
 
 
+def _issuers_of(gate: GatePort) -> Mapping[str, str]:
+    assert isinstance(gate, Gate)
+    issuers = gate.policy.engine.policy.issuers
+    return {name: issuer.discovery for name, issuer in issuers.items()}
+
+
 def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
     """The gate of one worker, kept up to date by what the control process replicates."""
     rules = rules_of(specs)
@@ -89,13 +97,16 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
         loaded = load_shipped(held["text"], rules)
         return PolicyInForce(Engine(loaded), loaded.digest)
 
-    def people() -> Authenticator:
-        return Authenticator(needs.replica.section("tokens"), needs.replica.section("identities"))
+    def people(held: PolicyInForce) -> Authenticator:
+        replica = needs.replica
+        issuers = IssuerTokens(held.engine.policy.issuers, replica.section("issuers"))
+        return Authenticator(replica.section("tokens"), replica.section("identities"), issuers)
 
     key = needs.token(32)
+    first = policy()
     gate = Gate(
-        policy(),
-        people(),
+        first,
+        people(first),
         needs.journal,
         needs.asks,
         needs.clock,
@@ -109,8 +120,8 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
     def changed(sections: frozenset[str]) -> None:
         if "policy" in sections:
             gate.policy = policy()
-        if sections & {"tokens", "identities"}:
-            gate.authenticator = people()
+        if sections & {"policy", "tokens", "identities", "issuers"}:
+            gate.authenticator = people(gate.policy)
 
     needs.replica.on_commit(changed)
     return gate

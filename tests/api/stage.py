@@ -56,6 +56,7 @@ class PlayedControl:
     puts: list[tuple[str, str, Mapping[str, Any] | None]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     journal_full: bool = False
     draining: bool = False
     clock: int = NOW
@@ -106,6 +107,10 @@ class PlayedControl:
         self.records.append(json.loads(b"{" + (body or b"") + b"}"))
         future.set_result(None)
         return future
+
+    def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
+        self.asked.append(issuer)
+        return done()
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
         loop = asyncio.get_running_loop()

@@ -111,7 +111,13 @@ class FilePolicy:
         pass
 
     async def may_open(
-        self, identity: str, credential: str | None, resource: str, database: str, account: str
+        self,
+        identity: str,
+        credential: str | None,
+        resource: str,
+        database: str,
+        account: str,
+        proof: Secret | None = None,
     ) -> Denial | None:
         return self.denial
 

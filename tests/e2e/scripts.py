@@ -24,6 +24,8 @@ import psycopg.types.enum
 from psycopg import sql
 
 HERE = Path(__file__).parent
+JDBC = "/usr/share/java/postgresql.jar"
+"""Debian's driver (libpostgresql-jdbc-java), where `make setup` puts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +387,25 @@ def node(target: Target, script: str, more: dict[str, Any]) -> Any:
     return json.loads(done.stdout)
 
 
+def run_jdbc(target: Target) -> Any:
+    """JDBC: statements prepared at their fifth run, binary rows, portals in parts, metadata, COPY, errors."""
+    given = {
+        "url": f"jdbc:postgresql://{target.host}:{target.port}/{target.database}",
+        "user": target.user,
+        "password": target.password,
+        "sslmode": "verify-full" if target.ca else "disable",
+        "sslrootcert": str(target.ca) if target.ca else "",
+    }
+    done = subprocess.run(
+        ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", JDBC, str(HERE / "Client.java")],
+        input="".join(f"{key}={value}\n" for key, value in given.items() if value),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return done.stdout.splitlines()
+
+
 def _reflected(url: str, arguments: dict[str, Any]) -> Any:
     import sqlalchemy
 
@@ -493,6 +514,7 @@ READS: dict[str, Callable[[Target], Any]] = {
     "asyncpg": run_asyncpg,
     "pg8000": run_pg8000,
     "node-postgres": run_node,
+    "jdbc": run_jdbc,
     "sqlalchemy-psycopg": run_sqlalchemy_psycopg,
     "sqlalchemy-pg8000": run_sqlalchemy_pg8000,
     "sqlalchemy-asyncpg": run_sqlalchemy_asyncpg,

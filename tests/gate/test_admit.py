@@ -10,7 +10,7 @@ from wicketgate.gate.gate import NOT_SIGNED_IN
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed
-from wicketgate.model.identity import Identity, IdentityKind
+from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Refused
 from wicketgate.model.token import ServiceAccount
@@ -412,3 +412,22 @@ async def test_close_after_the_journal_failed_forgets_the_session() -> None:
     stage.gate.close(admission, "journal")  # nothing is left to close
     assert stage.gate.readmit() == []
     assert not stage.control.out
+
+
+async def test_keys_that_are_missing_are_asked_for_before_anything_is_judged() -> None:
+    stage = Stage()
+    steps: list[str] = []
+
+    class Waiting(Authenticator):
+        def missing(self, secret: Secret) -> str | None:
+            steps.append("missing")
+            return "main"
+
+        def authenticate(self, claim: Claim, now: int) -> Identity | None:
+            steps.append("authenticate")
+            return super().authenticate(claim, now)
+
+    stage.gate.authenticator = Waiting(stage.tokens, stage.identities)
+    stage.control.on_ask = steps.append
+    await stage.gate.admit(stage.claim())
+    assert steps == ["attempt", "missing", "issuer", "authenticate", "attempt"]

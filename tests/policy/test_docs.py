@@ -8,6 +8,7 @@ import pytest
 from policy.samples import PROTOCOLS
 from wicketgate.model.errors import PolicyError
 from wicketgate.policy.conditions import FUNCTIONS, VARIABLES
+from wicketgate.policy.issuers import ACCEPT_KEYS, ISSUER_KEYS
 from wicketgate.policy.load import SECTIONS, Source, load_sources, read_sources
 from wicketgate.policy.resources import _KEYS as RESOURCE_KEYS
 from wicketgate.policy.rules import _KEYS as RULE_KEYS
@@ -40,7 +41,15 @@ def test_there_are_blocks() -> None:
 
 
 def test_every_key_is_told() -> None:
-    names = {*SECTIONS, *RESOURCE_KEYS, *RULE_KEYS, *Settings.model_fields, *LimitSettings.model_fields}
+    names = {
+        *SECTIONS,
+        *ISSUER_KEYS,
+        *ACCEPT_KEYS,
+        *RESOURCE_KEYS,
+        *RULE_KEYS,
+        *Settings.model_fields,
+        *LimitSettings.model_fields,
+    }
     assert {name for name in names if f"`{name}" not in TEXT and f".{name}`" not in TEXT} == set()
 
 

@@ -187,6 +187,10 @@ def test_what_can_t_be_told_is_not_covered() -> None:
         "policy",
         "what this statement does can't be told, and no rule permits that on sales",
     )
+    named = replace(UNKNOWN_FACTS, functions=frozenset({"no_such", "type nosuch"}))
+    assert told(decide(READS, named))[2] == (
+        "Permitted here: read. Not known here, or not known to be safe: no_such, type nosuch."
+    )
     anything = READS.replace("[read]", "[read, unknown]")
     assert told(decide(anything, UNKNOWN_FACTS))[0] == "mask"
     assert decide(anything, replace(UNKNOWN_FACTS, opaque=False)).verdict is Verdict.PERMIT

@@ -26,7 +26,7 @@ def refusal(denial: Denial) -> bytes:
 class SigningIn:
     def __init__(self, about: base.Greeting | base.Call) -> None:
         self.about, self.needs_secret, self.received, self.out = about, False, b"", b""
-        self.outcome = None
+        self.outcome, self.parting = None, False
         self.rest, self.tls_request, self.refuse = lambda: self.received, lambda: None, refusal
 
     def receive(self, data: bytes) -> None:

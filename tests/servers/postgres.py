@@ -130,11 +130,12 @@ class Postgres:
         """Kill -9 the server and its backends: connections break without a word."""
         if self._process is None:
             return
-        children = self.backends()
-        self._process.kill()
-        for pid in children:
+        # stopped first: it must not hear of its backends' deaths, nor they of its own
+        self._process.send_signal(signal.SIGSTOP)
+        for pid in self.backends():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait()
         self._process = None
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)

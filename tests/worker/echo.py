@@ -52,6 +52,8 @@ def preamble(peeked: bytes) -> Preamble:
 
 
 class Greeter:
+    parting = False
+
     def __init__(self, greeting: Greeting) -> None:
         self.outcome: SignedIn | CancelAsked | GreetingFailed | None = None
         self._greeting = greeting

@@ -53,7 +53,7 @@ LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS})
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. how: `local` (the same user, on our socket) or `token`.
+    """Who asks. how: `local` (the same user, on our socket), `token`, or `oidc` (a trusted issuer's token).
 
     administrator: local, or in the admin group by a token that no resource scopes.
     scope: resources that the token is good for; empty: all. It binds here as it does on the wire.

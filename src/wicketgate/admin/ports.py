@@ -93,6 +93,7 @@ class Control(Protocol):
         self, section: str, key: str, value: Mapping[str, Any] | None
     ) -> "concurrent.futures.Future[None]": ...
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]": ...
+    def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]": ...
     def attempt(
         self, outcome: str, source: str, identity: str | None
     ) -> "concurrent.futures.Future[int]": ...
@@ -152,7 +153,8 @@ class Office:
     """Everything that verbs are given.
 
     unite: stored accounts -> all by name. issue: identity.tokens.issue. clock: wall ns. random: n -> bytes.
-    prove: a token as presented and its source -> the identity that it proves now, and its record; or None.
+    prove: a token as presented and its source -> the identity that it proves now, and its record (None
+    where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     """
@@ -163,7 +165,7 @@ class Office:
     recordings: Recordings
     unite: Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
     issue: Callable[..., tuple[Secret, TokenRecord]]
-    prove: Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord] | None]]
+    prove: Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord | None] | None]]
     show: Callable[[str, bytes], Any]
     audit: Callable[[], Awaitable[Mapping[str, Any]]]
     admin_groups: frozenset[str]

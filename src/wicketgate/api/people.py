@@ -16,7 +16,7 @@ from wicketgate.model.secret import Secret
 
 LOCAL: Final = "wicketgate.local"
 """Key in the ASGI scope that our socket's server sets (and only it can): the peer's user id."""
-NEEDED: Final = "A valid token is needed: Authorization: Bearer wkt_…"
+NEEDED: Final = "A valid token is needed: Authorization: Bearer TOKEN"
 
 
 ACTOR: Final = "wicketgate.actor"
@@ -72,14 +72,15 @@ async def _prove(request: Request) -> Actor:
         raise SignInNeeded(NEEDED)
     identity, token = proven
     await _attempt(office, "good", source, claimed)
+    scope: frozenset[str] = frozenset() if token is None else token.resources
     return Actor(
         identity.name,
-        "token",
+        identity.how,
         identity.groups,
         # a token that is scoped to resources was made for these: it does not administrate
-        administrator=bool(identity.groups & office.admin_groups) and not token.resources,
-        credential_id=token.id,
-        scope=token.resources,
+        administrator=bool(identity.groups & office.admin_groups) and not scope,
+        credential_id=identity.credential_id,
+        scope=scope,
     )
 
 

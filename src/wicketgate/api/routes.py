@@ -14,7 +14,10 @@ from wicketgate.admin.ports import Office
 from wicketgate.api import metrics, problems, secrets, shapes
 from wicketgate.api.people import SignedIn, actor_of
 
-_bearer = HTTPBearer(auto_error=False, description="A token (`wkt_…`). Not needed on the local socket.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="A token (`wkt_…`), or a trusted issuer's (JWT). Not needed on the local socket.",
+)
 By = Annotated[Actor, Depends(actor_of)]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     number: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": text}

@@ -7,6 +7,7 @@ from typing import Any
 from wicketgate.control.attempts import Attempts
 from wicketgate.control.catalogs import Catalogs
 from wicketgate.control.credentials import Credentials
+from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.messages import Answer, Ask
 from wicketgate.control.ports import LoadedPolicy, PolicyPort
@@ -26,6 +27,7 @@ class Answers:
         attempts: Attempts,
         catalogs: Catalogs,
         pseudonyms: Keyring,
+        issuers: IssuerKeys,
     ) -> None:
         self._policy = policy
         self._credentials = credentials
@@ -33,6 +35,7 @@ class Answers:
         self._attempts = attempts
         self._catalogs = catalogs
         self._pseudonyms = pseudonyms
+        self._issuers = issuers
         self.policy_now: LoadedPolicy | None = None
 
     async def answer(self, worker: int, ask: Ask) -> Answer:
@@ -40,13 +43,16 @@ class Answers:
         try:
             match ask.what:
                 case "secret":
-                    return await self._secret(ask.id, ask.body)
+                    return await self._secret(ask.id, ask.body, ask.secret)
                 case "lease":
                     return await self._lease(worker, ask.id, ask.body)
                 case "attempt":
                     return await self._attempt(ask.id, ask.body)
                 case "inherit":
                     return await self._inherit(ask.id, ask.body)
+                case "issuer":
+                    await self._issuers.wanted(str(ask.body["issuer"]))
+                    return Answer(ask.id, {})
                 case "keys":
                     return Answer(ask.id, {}, None, Secret(self._pseudonyms.written()))
                 case "review":
@@ -60,14 +66,14 @@ class Answers:
                 ask.id, "unavailable", "The gateway can't decide now.", f"{ask.what}: {type(error).__name__}"
             )
 
-    async def _secret(self, number: int, body: dict[str, Any]) -> Answer:
+    async def _secret(self, number: int, body: dict[str, Any], proof: Secret | None) -> Answer:
         policy = self.policy_now
         resource = policy.resources.get(body["resource"]) if policy is not None else None
         account = resource.accounts.get(body["account"]) if resource is not None else None
         if account is None or account.version != body["version"]:
             return _deny(number, "policy", "Access is not allowed.", "the policy changed while it was opened")
         denial = await self._policy.may_open(
-            body["identity"], body["credential"], body["resource"], body["database"], body["account"]
+            body["identity"], body["credential"], body["resource"], body["database"], body["account"], proof
         )
         if denial is not None:
             return _deny(number, denial.kind, denial.message, denial.cause)

@@ -82,6 +82,15 @@ class Facade:
 
         return self.call(record)
 
+    def issuer_keys(self) -> Mapping[str, Mapping[str, Any]]:
+        return self._control.issuers.entries
+
+    def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
+        async def ask() -> None:
+            await self._control.issuers.wanted(issuer)
+
+        return self.call(ask)
+
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
         async def tell() -> int:
             return await self._control.attempts.tell(outcome, source, identity)

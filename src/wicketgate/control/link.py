@@ -21,6 +21,7 @@ from wicketgate.control.messages import (
     encode,
 )
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.secret import Secret
 
 COMMIT_EVERY = 0.25
 """Seconds between commits, which are the control process's sign of life."""
@@ -198,8 +199,10 @@ class Asks:
         self._last = 0
         self._closed = False
 
-    async def ask(self, what: str, body: Mapping[str, Any]) -> Answer:
-        """Ask and wait. Raises LinkClosed when the link ends before the answer, or none comes in time."""
+    async def ask(self, what: str, body: Mapping[str, Any], secret: Secret | None = None) -> Answer:
+        """Ask and wait. secret: goes with it as raw bytes.
+
+        Raises LinkClosed when the link ends before the answer, or none comes in time."""
         if self._closed:
             raise LinkClosed
         self._last += 1
@@ -207,7 +210,7 @@ class Asks:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:
-            self._send(Ask(number, what, dict(body)))
+            self._send(Ask(number, what, dict(body), secret))
             async with asyncio.timeout(ANSWER):
                 return await future
         except TimeoutError:

@@ -17,6 +17,7 @@ from wicketgate.control.catalogs import Catalogs
 from wicketgate.control.children import Child, Children
 from wicketgate.control.credentials import Credentials
 from wicketgate.control.facade import Facade
+from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.link import COMMIT_EVERY
 from wicketgate.control.messages import (
@@ -97,8 +98,15 @@ class Control:
             settings.catalog_every,
             ports.log,
         )
+        self.issuers = IssuerKeys(ports.key_sets, self._put_soon, ports.clock, ports.boot, ports.log)
         self.answers = Answers(
-            ports.policy, self.credentials, self.leases, self.attempts, self.catalogs, ports.pseudonyms
+            ports.policy,
+            self.credentials,
+            self.leases,
+            self.attempts,
+            self.catalogs,
+            ports.pseudonyms,
+            self.issuers,
         )
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
@@ -163,6 +171,7 @@ class Control:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.catalogs.stop()
+        await self.issuers.stop()
         await self.leases.stop()
         await self.credentials.close()
         with contextlib.suppress(GatewayError):
@@ -265,6 +274,7 @@ class Control:
             self.policy, self.policy_error = policy, None
             self.answers.policy_now = policy
             self.state.replace("account", versions)
+            self.issuers.adopt(policy.issuers)
             for section, key, value in policy.replicate:
                 self.state.put(section, key, value)
             self.state.put(

@@ -115,12 +115,15 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """what: `secret`, `lease`, `inherit`, `keys`, `review` or `attempt`. body: see answers.py."""
+    """what: `secret`, `lease`, `inherit`, `issuer`, `keys`, `review` or `attempt`. body: see answers.py.
+
+    secret: raw bytes, never JSON: what a client proved itself with, so that it is judged here again."""
 
     KIND: ClassVar[int] = 33
     id: int
     what: str
     body: dict[str, Any]
+    secret: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ DOWN: dict[int, type] = {kind.KIND: kind for kind in (Welcome, Put, Commit, Answ
 UP: dict[int, type] = {
     kind.KIND: kind for kind in (Ready, Ask, Opened, Closed, Sealed, Spent, Cancel, Stale, Counters)
 }
-_TAILS = {Put: "blob", Answer: "secret"}
+_TAILS = {Put: "blob", Answer: "secret", Ask: "secret"}
 _FIELDS: dict[type, list[tuple[str, Any]]] = {
     kind: [(each.name, each.type) for each in fields(kind) if each.name != _TAILS.get(kind)]
     for kind in {*DOWN.values(), *UP.values()}
@@ -213,7 +216,7 @@ def encode(message: Message) -> bytes:
     if isinstance(message, Put):
         values.append(message.blob is not None)
         tail = message.blob or b""
-    elif isinstance(message, Answer):
+    elif isinstance(message, Answer | Ask):
         values.append(message.secret is not None)
         tail = message.secret.reveal() if message.secret is not None else b""
     text = orjson.dumps(values)
@@ -255,7 +258,7 @@ def _decode(whole: bytes, kinds: dict[int, type]) -> Any:
     if not isinstance(has_tail, bool) or (not has_tail and end != len(whole)):
         raise LinkBroken(f"bytes behind a {kind.__name__}")
     tail = whole[end:] if has_tail else None
-    return kind(*values, Secret(tail) if kind is Answer and tail is not None else tail)
+    return kind(*values, Secret(tail) if kind in (Answer, Ask) and tail is not None else tail)
 
 
 class Parser:

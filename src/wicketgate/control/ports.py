@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
+from wicketgate.model.issuer import Issuer
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
@@ -24,6 +25,7 @@ class LoadedPolicy:
 
     text, file: what workers load again. resources: by name. digest: recorded with each decision.
     replicate: further entries (section, key, value) that workers need with this policy.
+    issuers: whose tokens are taken, by name.
     """
 
     text: str
@@ -32,6 +34,7 @@ class LoadedPolicy:
     resources: Mapping[str, Resource]
     warnings: tuple[str, ...] = ()
     replicate: tuple[tuple[str, str, Any], ...] = ()
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
 
 
 class PolicyPort(Protocol):
@@ -46,9 +49,29 @@ class PolicyPort(Protocol):
         ...
 
     async def may_open(
-        self, identity: str, credential: str | None, resource: str, database: str, account: str
+        self,
+        identity: str,
+        credential: str | None,
+        resource: str,
+        database: str,
+        account: str,
+        proof: Secret | None = None,
     ) -> Denial | None:
-        """Decide again, before a secret leaves: whether this identity, by this credential, may open this."""
+        """Decide again, before a secret leaves: whether this identity, by this credential, may open this.
+
+        proof: a trusted issuer's token, as the client presented it."""
+        ...
+
+
+class KeySets(Protocol):
+    """Reads what issuers publish (identity.keys). Both raise ValueError."""
+
+    def read_discovery(self, body: bytes, issuer: str) -> str:
+        """Where the key set is."""
+        ...
+
+    def read_keys(self, body: bytes) -> list[dict[str, str]]:
+        """The keys that can be used, as JSON values."""
         ...
 
 
@@ -126,6 +149,7 @@ class ControlPorts:
     journal: opened control journal. signing: the key of checkpoints.
     clock: wall ns. boot: monotonic ns. token: n random bytes.
     pseudonyms: the keys of pseudonyms; workers ask for them at their start.
+    key_sets: None: no issuer's keys are ever read.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     sources: credentials' sources outside of the process, by the name that references give them.
     """
@@ -142,6 +166,7 @@ class ControlPorts:
     token: Callable[[int], bytes]
     log: Callable[[str], None]
     sources: Mapping[str, Source] = field(default_factory=dict)
+    key_sets: KeySets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +278,14 @@ class ControlPort(Protocol):
 
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":
         """An `admin` line in the control process's journal, flushed."""
+        ...
+
+    def issuer_keys(self) -> Mapping[str, Mapping[str, Any]]:
+        """The keys of trusted issuers, as workers have them: issuer -> entry."""
+        ...
+
+    def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
+        """Ask an issuer for its keys again, unless that was done just now."""
         ...
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":

@@ -46,7 +46,9 @@ def choose(engine: Engine, authenticator: Authenticates, claim: Claim, now: int)
         denial = rules.admission(Context(now, database, claim.source, now))
 
     if proven is None:
-        return "not authenticated" if resource is not None else "not authenticated; no such resource"
+        why = authenticator.reason(claim, now)
+        why = f"not authenticated: {why}" if why else "not authenticated"
+        return why if resource is not None else f"{why}; no such resource"
     if resource is None:
         return "no such resource"
     if database not in databases:

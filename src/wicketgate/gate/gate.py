@@ -91,6 +91,10 @@ class Gate:
                 return self._refuse(journal, claim, ": ".join(begun.denial), UNCHECKED)
             if begun.body.get("allowed") is not True:
                 return self._refuse(journal, claim, "too many attempts", TOO_MANY)
+            issuer = self.authenticator.missing(claim.secret)
+            if issuer is not None:
+                # its keys may have changed since: what is replicated by then is what is judged by
+                await self._asks.ask("issuer", {"issuer": issuer})
             by = (self.policy, self.authenticator)
             found = choose(self.policy.engine, self.authenticator, claim, self._clock())
             outcome = "failed" if isinstance(found, str) else "good"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wicketgate.model.identity import Claim, Identity
+from wicketgate.model.secret import Secret
 from wicketgate.policy.engine import Engine
 
 
@@ -49,6 +50,14 @@ class Authenticates(Protocol):
     """Proves who a claim is."""
 
     def authenticate(self, claim: Claim, now: int) -> Identity | None: ...
+
+    def reason(self, claim: Claim, now: int) -> str:
+        """For the journal: why a claim that proves nobody does not, as far as that is known."""
+        ...
+
+    def missing(self, secret: Secret) -> str | None:
+        """The trusted issuer that must be asked for its keys before this can be judged, or None."""
+        ...
 
     def still_holds(self, identity: Identity, resource: str, now: int) -> Identity | None: ...
 

@@ -6,6 +6,8 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
+from wicketgate.identity.issuers import IssuerTokens
+from wicketgate.identity.jwt import NotProven, resembles
 from wicketgate.identity.tokens import hash_of, parse
 from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.secret import Secret
@@ -37,19 +39,24 @@ def _same(one: str, other: str) -> bool:
 
 
 class Authenticator:
-    """Proves service accounts by token. Holds the live dictionaries: a replicated change counts at once.
+    """Proves service accounts by token, and others by tokens of trusted issuers. Holds the live dictionaries:
+    a replicated change counts at once.
 
     tokens: SHA-256 of a token's text (hex) -> TokenRecord.replicated().
-    identities: name -> ServiceAccount.replicated().
+    identities: name -> ServiceAccount.replicated(). issuers: made anew when they or their keys change.
     """
 
-    __slots__ = ("_hashes", "_identities", "_tokens")
+    __slots__ = ("_hashes", "_identities", "_issuers", "_tokens")
 
     def __init__(
-        self, tokens: Mapping[str, Mapping[str, Any]], identities: Mapping[str, Mapping[str, Any]]
+        self,
+        tokens: Mapping[str, Mapping[str, Any]],
+        identities: Mapping[str, Mapping[str, Any]],
+        issuers: IssuerTokens | None = None,
     ) -> None:
         self._tokens = tokens
         self._identities = identities
+        self._issuers = IssuerTokens({}, {}) if issuers is None else issuers
         self._hashes: dict[str, str] = {}
 
     def authenticate(self, claim: Claim, now: int) -> Identity | None:
@@ -57,6 +64,11 @@ class Authenticator:
 
         Every step is taken whatever the ones before it found. A record that can't be read proves nothing.
         """
+        if resembles(claim.secret.reveal()):
+            try:
+                return self._by_issuer(claim, now)
+            except NotProven:
+                return None
         formed = parse(claim.secret)
         token = self._tokens.get(hash_of(claim.secret))
         account = self._identities.get(claim.identity)
@@ -69,9 +81,34 @@ class Authenticator:
             now,
         )
 
+    def _by_issuer(self, claim: Claim, now: int) -> Identity:
+        """By a trusted issuer's token. Raises NotProven."""
+        found = self._issuers.prove(claim.secret, self._identities, claim.claimed, now)
+        if not _same(claim.identity, found.name):
+            raise NotProven("the token proves another name than the one claimed")
+        return found
+
+    def reason(self, claim: Claim, now: int) -> str:
+        """For the journal: why a claim that proves nobody does not, as far as that is known."""
+        if resembles(claim.secret.reveal()):
+            try:
+                self._by_issuer(claim, now)
+            except NotProven as error:
+                return str(error)
+        return ""
+
+    def missing(self, secret: Secret) -> str | None:
+        """The trusted issuer that must be asked for its keys before this can be judged, or None."""
+        return self._issuers.missing(secret)
+
     def bearer(self, secret: Secret, source: str, now: int) -> Identity | None:
         """The identity that a token proves by itself, where nobody claims a name (the API). The resources
         that the token is scoped to are not asked for here: the caller must."""
+        if resembles(secret.reveal()):
+            try:
+                return self._issuers.prove(secret, self._identities, {}, now)
+            except NotProven:
+                return None
         token = self._tokens.get(hash_of(secret))
         name = "" if token is None else str(token.get("identity", ""))
         resources = [] if token is None else token.get("resources") or []
@@ -80,6 +117,11 @@ class Authenticator:
     def still_holds(self, identity: Identity, resource: str, now: int) -> Identity | None:
         """The identity as it is now, for a session that is open: None once its token or account no longer
         holds (revoked, expired, disabled, gone, out of scope), and with new groups if these changed."""
+        if identity.proof is not None:
+            try:
+                return self._issuers.still_proves(identity, self._identities, now)
+            except NotProven:
+                return None
         account = self._identities.get(identity.name)
         token = None if identity.credential_id is None else self._token(identity.credential_id)
         if account is None or token is None:

@@ -14,14 +14,28 @@ class IdentityKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What a trusted issuer's token said, kept so that an open session can be proven again.
+
+    issuer: its name in the policy. key: the thumbprint of the key that signed. claims: JSON, as signed; the
+    token itself is not kept.
+    """
+
+    issuer: str
+    key: str
+    claims: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """A proven actor.
 
     name: the local name (`crew-bot`); unique among identities.
     subject, issuer: who proved it and under which subject there (`local` for service accounts).
-    how: the means of proof (`token`, later `oidc`, `saml`, `mtls`).
+    how: the means of proof (`token`, `oidc`, later `saml`, `mtls`).
     credential_id: the id (never the value) of the token that was used, so that revoking it ends sessions.
     valid_until: wall clock, ns since the epoch, after which the proof ends; None if it does not end.
+    proof: for `oidc`, what the session is proven again by.
     claimed: what the client said of itself without proof (application_name …): recorded, never trusted.
     """
 
@@ -37,6 +51,7 @@ class Identity:
     agent: str | None = None
     task: str | None = None
     claimed: Mapping[str, str] = field(default_factory=dict)
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ import orjson
 
 from wicketgate.model.detector import Custom
 from wicketgate.model.errors import PolicyError
+from wicketgate.model.issuer import Issuer
 from wicketgate.model.resource import Resource
 from wicketgate.model.token import ServiceAccount
 from wicketgate.policy.detectors import read_detectors
 from wicketgate.policy.document import Node, Place, Problems, Source, parse, read_sources, restore
+from wicketgate.policy.issuers import read_identity
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import ProtocolRules, read_identities, read_resources
 from wicketgate.policy.rule import Rule
@@ -33,7 +35,16 @@ __all__ = [
     "read_sources",
 ]
 
-SECTIONS: Final = ("gateway", "resources", "identities", "service_accounts", "rules", "enforce", "detectors")
+SECTIONS: Final = (
+    "gateway",
+    "resources",
+    "identities",
+    "service_accounts",
+    "identity",
+    "rules",
+    "enforce",
+    "detectors",
+)
 """Keys at the top of a file. `gateway` is not the policy's: settings.py reads it."""
 
 
@@ -45,7 +56,7 @@ class Policy:
     resources, identities: by name; identities are those that the file itself declares.
     closed: resource -> why nothing on it is permitted. warnings: `file:line:column: message`.
     shipped: what `load_shipped` makes the same policy from, without YAML.
-    detectors: data classes that the file itself describes.
+    detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name.
     """
 
     digest: str
@@ -57,6 +68,7 @@ class Policy:
     sources: tuple[Source, ...] = ()
     shipped: str = ""
     detectors: Mapping[str, Custom] = field(default_factory=dict)
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
 
     @property
     def service_accounts(self) -> tuple[ServiceAccount, ...]:
@@ -146,6 +158,7 @@ def _build(
     rules: list[Rule] = []
     identities: dict[str, ServiceAccount] = {}
     detectors: dict[str, Custom] = {}
+    issuers: dict[str, Issuer] = {}
     with suppress(Invalid):
         sections = reading.keys(root, "the file", SECTIONS)
         for key in ("identities", "service_accounts"):
@@ -153,6 +166,8 @@ def _build(
             for name in sorted(declared.keys() & identities.keys()):
                 reading.problems.add(sections[key], f"the identity {name!r} is given twice")
             identities |= declared
+        if "identity" in sections:
+            issuers = read_identity(reading, sections["identity"])
         if "enforce" in sections:
             with suppress(Invalid):
                 enforce = reading.choice(sections["enforce"], "enforce", ("enforce", "observe"))
@@ -164,7 +179,8 @@ def _build(
         problems.raise_any()  # rules speak of resources: half of them would make false errors
         if "rules" in sections:
             rules = read_rules(reading, sections["rules"], ground)
-            _warn_unknown(ground, rules, identities)
+            # a name that an issuer proves is declared nowhere
+            _warn_unknown(ground, rules, {} if issuers else identities)
     problems.raise_any()
     return Policy(
         _digest(root),
@@ -176,6 +192,7 @@ def _build(
         sources,
         orjson.dumps([[tree.place.file, _policy_part(tree)] for tree in trees]).decode(),
         detectors,
+        issuers,
     )
 
 

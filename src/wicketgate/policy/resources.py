@@ -96,7 +96,7 @@ def _resource(
         raise reading.fail(keys.get("tls", node), f"{protocol.name} can't do tls: {tls.value}")
     ca_file = None
     if "ca_file" in keys:
-        ca_file = _path(keys["ca_file"].place, reading.text(keys["ca_file"], "ca_file"))
+        ca_file = path_of(keys["ca_file"].place, reading.text(keys["ca_file"], "ca_file"))
         if tls not in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):
             reading.problems.add(keys["ca_file"], f"ca_file has no use with tls: {tls.value}")
     labels = reading.labels(keys["labels"], "labels") if "labels" in keys else {}
@@ -145,7 +145,7 @@ def _address(reading: Reading, node: Node, default: int) -> tuple[str, int]:
     return host, int(port)
 
 
-def _path(place: Place, text: str) -> str:
+def path_of(place: Place, text: str) -> str:
     """Paths are relative to the file that names them."""
     return str(PurePath(place.file).parent / text)
 
@@ -198,7 +198,7 @@ def _credential(reading: Reading, node: Node) -> CredentialReference:
             check_secret_name(locator)
         except ValueError as error:
             raise reading.fail(value, str(error)) from None
-    return CredentialReference(source, _path(value.place, locator) if source == "file" else locator)
+    return CredentialReference(source, path_of(value.place, locator) if source == "file" else locator)
 
 
 def _check_vault(reading: Reading, node: Node, locator: str) -> None:

@@ -46,12 +46,14 @@ class Preamble:
 @dataclass(frozen=True, slots=True)
 class Greeting:
     """secure: inside TLS. plain_allowed: the operator allows plain text and the client is on loopback.
-    source: the client's address without port. certificate: the verified client certificate's subject."""
+    source: the client's address without port. certificate: the verified client certificate's subject.
+    issuers: those that are trusted, by name -> where each publishes its configuration (OIDC discovery)."""
 
     secure: bool
     plain_allowed: bool
     source: str
     certificate: str | None = None
+    issuers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,14 @@ class GreetingFailed:
 
 
 class Greeter(Protocol):
-    """The client's sign-in, sans I/O. After SignedIn the worker asks the gate, and may call `refuse`."""
+    """The client's sign-in, sans I/O. After SignedIn the worker asks the gate, and may call `refuse`.
+
+    parting: after `refuse`, whether the protocol wants one more answer of the client's before the last bytes;
+    the worker then carries bytes until it is False, for a while.
+    """
 
     outcome: SignedIn | CancelAsked | GreetingFailed | None
+    parting: bool
 
     def receive(self, data: bytes) -> None: ...
     def bytes_to_send(self) -> bytes: ...
@@ -212,6 +219,10 @@ class Host(Protocol):
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter of the metrics."""
+        ...
+
+    def remark(self, text: str) -> None:
+        """A line for the operator, written once however often it is made. It holds no value and no secret."""
         ...
 
 

@@ -5,7 +5,7 @@ No handshake runs in the accept loop, none without a deadline, and half-open one
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, cast
@@ -106,7 +106,11 @@ class Door(asyncio.Protocol):
             self._fail(error)
 
     def data_received(self, data: bytes) -> None:
-        if self.outcome.done() or self.transport is None or self.greeter is None:
+        if self.transport is None or self.greeter is None:
+            return
+        if self.outcome.done():
+            if self.greeter.parting:
+                self._part(self.transport, self.greeter, data)
             return
         try:
             self.greeter.receive(data)
@@ -119,6 +123,18 @@ class Door(asyncio.Protocol):
         if self.greeter.outcome is not None:
             self.transport.pause_reading()
             self.outcome.set_result(self.greeter.outcome)
+
+    @staticmethod
+    def _part(transport: asyncio.Transport, greeter: Greeter, data: bytes) -> None:
+        """A client that was refused answers once more, as its protocol wants it."""
+        try:
+            greeter.receive(data)
+            transport.write(greeter.bytes_to_send())
+        except Exception:
+            transport.abort()
+            return
+        if not greeter.parting:
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.outcome.done():
@@ -137,7 +153,8 @@ class Listener:
     """One protocol's listening sockets in this worker.
 
     context: the server's TLS context at this time. welcome: takes over a guest (a coroutine of its own task).
-    plain: plain text is let in from loopback. open: whether sign-ins are taken now.
+    plain: plain text is let in from loopback. open: whether sign-ins are taken now. issuers: those that are
+    trusted now (Greeting.issuers).
     """
 
     def __init__(
@@ -150,8 +167,10 @@ class Listener:
         limits: HandshakeLimits,
         tasks: Tasks,
         log: Callable[[str], None],
+        issuers: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._spec = spec
+        self._issuers = issuers
         self._plain = plain
         self._context = context
         self._welcome = welcome
@@ -241,6 +260,7 @@ class Listener:
                     plain_allowed=plain_allowed,
                     source=source,
                     certificate=_subject(transport) if secure else None,
+                    issuers=self._issuers(),
                 )
             )
 

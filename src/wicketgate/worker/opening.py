@@ -93,7 +93,10 @@ class Opener:
         except Exception as error:
             self._log(f"refusal: {type(error).__name__}: {error}")
         self._around.count("sessions_refused")
-        transport.close()
+        if guest.greeter.parting and not transport.is_closing():
+            transport.resume_reading()
+        else:
+            transport.close()
         self._around.linger(transport, LINGER)
 
     async def _open(self, guest: Guest, signed: SignedIn) -> Denial | None:
@@ -157,22 +160,22 @@ class Opener:
             lambda keys: self.call(resource, account, admission, signed.startup, keys),
             resource,
             account,
-            lambda: self._ask_secret(admission),
+            lambda: self._ask_secret(admission, signed.claim.secret),
         )
 
-    async def _ask_secret(self, admission: Admission) -> Secret:
-        answer = await self._asks.ask(
-            "secret",
-            {
-                "session": admission.session,
-                "identity": admission.identity.name,
-                "credential": admission.identity.credential_id,
-                "resource": admission.resource.name,
-                "database": admission.database,
-                "account": admission.account.name,
-                "version": admission.account.version,
-            },
-        )
+    async def _ask_secret(self, admission: Admission, presented: Secret) -> Secret:
+        body = {
+            "session": admission.session,
+            "identity": admission.identity.name,
+            "credential": admission.identity.credential_id,
+            "resource": admission.resource.name,
+            "database": admission.database,
+            "account": admission.account.name,
+            "version": admission.account.version,
+        }
+        # an issuer's token is kept nowhere: what it proves is judged there again, by the token itself
+        proof = presented if admission.identity.proof is not None else None
+        answer = await self._asks.ask("secret", body, proof)
         if answer.denial is not None or answer.secret is None:
             kind, message, cause = answer.denial or ["unavailable", "The target can't be reached.", ""]
             raise UpstreamFailed(message, f"secret: {kind}: {cause}")

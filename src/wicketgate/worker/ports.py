@@ -10,6 +10,7 @@ from wicketgate.control.messages import Answer, Welcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
 from wicketgate.model.resource import Resource
+from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission, Refused
 from wicketgate.protocols.base import Desk, ProtocolSpec
 
@@ -71,8 +72,11 @@ class ReplicaPort(Protocol):
 class AskPort(Protocol):
     """What the control process answers. All raise LinkClosed (a GatewayError) where the link is gone."""
 
-    async def ask(self, what: str, body: Mapping[str, Any]) -> Answer:
-        """`lease`: {identity, rule, what, per, amount, want} -> {lease, granted, until (wall ns)}.
+    async def ask(self, what: str, body: Mapping[str, Any], secret: Secret | None = None) -> Answer:
+        """`secret`: {session, identity, credential, resource, database, account, version}; with what a client
+        presented, where the control process can't know it by its id.
+        `issuer`: {issuer} -> {} once its keys have been asked for, or need not be.
+        `lease`: {identity, rule, what, per, amount, want} -> {lease, granted, until (wall ns)}.
         `attempt`: {source, identity, outcome: begin|failed|good} -> {allowed, wait (seconds)}.
         `review`: always denied in this version."""
         ...
@@ -108,6 +112,7 @@ class WorkerPorts:
     build_gate: called once, after the first commit; it must subscribe to the replica itself, before the
         worker does, so that `readmit` sees the new state.
     resource: the resource of this name in the policy that holds now, or None (asked after commits).
+    issuers: those that are trusted now, by name -> where each publishes its configuration.
     """
 
     protocols: Mapping[str, ProtocolSpec]
@@ -118,3 +123,4 @@ class WorkerPorts:
     boot: Callable[[], int]
     token: Callable[[int], bytes]
     log: Callable[[str], None]
+    issuers: Callable[[GatePort], Mapping[str, str]] = lambda gate: {}

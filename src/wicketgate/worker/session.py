@@ -45,6 +45,7 @@ class Surroundings(Protocol):
     def on_catalog(self, session: "Session", resume: Callable[[], None]) -> None: ...
     def monotonic(self) -> int: ...
     def count(self, name: str, amount: int = 1) -> None: ...
+    def remark(self, session: "Session", text: str) -> None: ...
     def fault(self, session: "Session", error: Exception) -> None:
         """A conversation raised: log it."""
         ...
@@ -287,6 +288,9 @@ class Session:
 
     def count(self, name: str, amount: int = 1) -> None:
         self._around.count(name, amount)
+
+    def remark(self, text: str) -> None:
+        self._around.remark(self, text)
 
 
 class ClientEnd:

@@ -32,7 +32,7 @@ from wicketgate.worker.turn import Turn
 
 FAREWELL = 1.0
 """Seconds that a worker that ends waits for targets that it asks to cancel."""
-READMITTING = frozenset({"policy", "tokens", "identities", "revoked"})
+READMITTING = frozenset({"policy", "tokens", "identities", "issuers", "revoked"})
 """Sections whose change has every session admitted again."""
 
 
@@ -127,7 +127,15 @@ class Shell:
         for number, protocol, plain in welcome.ports:
             spec = self._ports.protocols[protocol]
             listener = Listener(
-                spec, plain, self._context, self._greeted, porch, limits, tasks, self._ports.log
+                spec,
+                plain,
+                self._context,
+                self._greeted,
+                porch,
+                limits,
+                tasks,
+                self._ports.log,
+                lambda: self._ports.issuers(self._gate),
             )
             listener.add(socket.socket(fileno=number))
             listener.open(True)

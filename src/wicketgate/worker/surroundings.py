@@ -16,6 +16,9 @@ from wicketgate.worker.sessions import Sessions
 from wicketgate.worker.tally import Tally
 from wicketgate.worker.turn import Turn
 
+MOST_REMARKS = 1000
+"""Different remarks that a worker logs in its life: a memory limit."""
+
 
 class Around:
     """send: to the control process. closing: records a session's close. monotonic: ns.
@@ -48,6 +51,7 @@ class Around:
         self._monotonic = monotonic
         self._log = log
         self._loop = asyncio.get_running_loop()
+        self._remarked: set[str] = set()
 
     def finished(self, session: Session, reason: str) -> None:
         """The session is over: record its close and forget it. Again: nothing."""
@@ -93,6 +97,13 @@ class Around:
     def count(self, name: str, amount: int = 1) -> None:
         """For the metrics."""
         self._tally.count(name, amount)
+
+    def remark(self, session: Session, text: str) -> None:
+        """A line for the operator, once for each resource and text."""
+        line = f"{session.admission.resource.name}/{session.admission.database}: {text}"
+        if line not in self._remarked and len(self._remarked) < MOST_REMARKS:
+            self._remarked.add(line)
+            self._log(line)
 
     def fault(self, session: Session, error: Exception) -> None:
         """A conversation raised: log it."""

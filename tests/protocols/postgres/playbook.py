@@ -298,6 +298,7 @@ class FakeHost:
         self.wakes = 0
         self.stales = 0
         self.counts: dict[str, int] = {}
+        self.remarks: list[str] = []
         self.resumes: list[Callable[[], None]] = []
 
     def wake(self) -> None:
@@ -317,6 +318,9 @@ class FakeHost:
 
     def monotonic(self) -> int:
         return 0
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
 
     def count(self, name: str, amount: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + amount

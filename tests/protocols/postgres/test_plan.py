@@ -6,7 +6,7 @@ from protocols.postgres import playbook as p
 from wicketgate.model.decision import Decision, Verdict
 from wicketgate.protocols.postgres.frames import FrameError
 from wicketgate.protocols.postgres.maskers import Mark, Masker, Texts
-from wicketgate.protocols.postgres.plan import copies_clean, masks, plan_for
+from wicketgate.protocols.postgres.plan import copies_clean, masks, origins_differ, plan_for
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment, Output
 from wicketgate.sql.parse import parse
 from wicketgate.sql.resolve import resolve
@@ -116,3 +116,16 @@ def test_copy_out_is_clean_only_if_every_column_is_told() -> None:
     copied = Analysis(UNKNOWN_ANALYSIS.facts, True, copied=(Output(frozenset(), True), Output(mail, True)))
     assert not copies_clean(copied, p.PERMIT)
     assert copies_clean(copied, REVEAL)
+
+
+def test_where_lineage_and_the_servers_word_differ_it_is_told() -> None:
+    """The text says `age`, the server says that it came from `email`: masked, and told without a value."""
+    swapped = ("age", p.CUSTOMERS, 2, p.TEXT)
+    text = "SELECT id, age FROM customers WHERE email = 'a'"
+    assert planned(text, ID, swapped) == [(1, "redact")]
+    (line,) = origins_differ(p.described(ID, swapped)[5:], analysis(text), p.CATALOG)
+    assert line == (
+        "output 2 is column 2 of public.customers (email), but lineage tells no class (both hold)"
+    )
+    agreed = "SELECT id, email FROM customers"
+    assert origins_differ(p.described(ID, EMAIL)[5:], analysis(agreed), p.CATALOG) == []

@@ -20,6 +20,9 @@ _DEEDS: Final = {
     Effect.UNKNOWN: "do what can't be told",
 }
 
+MOST_NAMED = 3
+"""Functions and types that a hint names: it is one line."""
+
 
 def judge(evaluation: Evaluation) -> Finding:
     permitting = [each.rule for each in evaluation.matched if each.rule.permit and each.truth is Truth.TRUE]
@@ -40,6 +43,9 @@ def _denial(evaluation: Evaluation, missing: frozenset[Effect]) -> Denial:
     some = frozenset[Effect]().union(*evaluation.offered.values())
     offered = [effect.value for effect in _ORDER if effect in some]
     hints = [f"Permitted here: {', '.join(offered)}." if offered else "Nothing is permitted here."]
+    unsure_of = sorted(evaluation.facts.functions)[:MOST_NAMED]
+    if Effect.UNKNOWN in missing and unsure_of:
+        hints.append(f"Not known here, or not known to be safe: {', '.join(unsure_of)}.")
     conditional = tuple(sorted(name for name, effects in evaluation.offered.items() if effects & missing))
     if conditional:
         unsure = any(

@@ -239,9 +239,9 @@ class Answers:
         else:
             shape.plan = plan_for(body, shape.analysis, catalog, shape.decision, self.state.tokens, detectors)
             plans[key] = shape.plan
-            differing = origins_differ(body, shape.analysis, catalog)
-            if differing:
-                self.state.host.count("origins_differ", differing)
+            for differing in origins_differ(body, shape.analysis, catalog):
+                self.state.host.count("origins_differ")
+                self.state.host.remark(differing)
         shape.body = body
 
     def complete(self, step: Step, data: bytes, at: int, end: int, kind: int) -> None:

@@ -164,9 +164,7 @@ def propose(columns: Iterable[tuple[str, str, str, str]]) -> dict[str, str]:
     return found
 
 
-_QUERY: Final = """
-SELECT n.nspname, c.relname, a.attname,
-  pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL)
+ORDINARY: Final = """
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
@@ -179,6 +177,12 @@ WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
 ORDER BY 1, 2, a.attnum
 LIMIT $1
 """
+"""What a query of all columns of the database's own tables ends with; $1: how many at the most."""
+
+_QUERY: Final = f"""
+SELECT n.nspname, c.relname, a.attname,
+  pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL)
+{ORDINARY}"""
 
 
 async def discover(access: CatalogAccess) -> Discovery:

@@ -140,7 +140,7 @@ class Extended:
         text = prepared.text
         if portal_name and (unusable_name(portal_name) or names.full(b"")):
             return units.refuse(UNUSABLE_NAME, Statement(UNKNOWN_FACTS, text, text, None))
-        if units.meanings.must_probe(member):
+        if not names.told(prepared) and units.meanings.must_probe(member):
             return False
         if member.kind in PLAIN:
             analysis = names.resolved(prepared)

@@ -14,6 +14,9 @@ HEADER: Final = 5
 RESERVED: Final = b"wicketgate."
 """Statements and portals whose names begin so are the gateway's own; a client may not use them."""
 
+NEAR: Final = 64
+"""Bytes in which a string's end is looked for one by one: names are short."""
+
 POISON_TEXT: Final = b"wicketgate refused this statement"
 """What stands in a denied statement's place: no PostgreSQL parses it, so the server itself fails the unit."""
 
@@ -183,6 +186,13 @@ def splice(
 
 def text_end(data: bytes, at: int, end: int) -> int:
     """Where the NUL-terminated string at `at` ends. Raises FrameError if it does not before `end`."""
+    near: i64 = min(at + NEAR, end, len(data))
+    here: i64 = at
+    if here >= 0:
+        while here < near:
+            if data[here] == 0:
+                return here
+            here += 1
     found = data.find(b"\0", at, end)
     if found < 0:
         raise FrameError("string has no end")

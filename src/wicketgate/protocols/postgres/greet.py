@@ -1,5 +1,5 @@
-"""A client signs in (stage 2): startup packet, then a token asked for as a password in clear.
-It must never ask for the password outside TLS unless the greeting says that plain text is allowed.
+"""A client signs in (stage 2): startup packet, then a token, as a password in clear or by SASL OAUTHBEARER.
+It must never ask for either outside TLS unless the greeting says that plain text is allowed.
 Source: PostgreSQL manual, "Start-up" and "Message Formats".
 """
 
@@ -11,7 +11,7 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
 from wicketgate.model.secret import Secret
 from wicketgate.protocols.base import CancelAsked, Greeting, GreetingFailed, SignedIn
-from wicketgate.protocols.postgres import login, messages
+from wicketgate.protocols.postgres import login, messages, oauthbearer
 from wicketgate.protocols.postgres.frames import FrameError, frame
 from wicketgate.protocols.postgres.inbox import Inbox
 from wicketgate.protocols.postgres.settings import StartupRefused, check_settings, parse_options, shown
@@ -26,7 +26,12 @@ BEHIND_LIMIT: Final = 65_536
 NAME_LIMIT: Final = 256
 """Characters of an identity's, an account's, a resource's or a database's name."""
 
+ISSUER: Final = "wicketgate.issuer"
+"""The setting by which a client asks to sign in by SASL OAUTHBEARER, and names the issuer: a server says how
+to sign in before it knows what its client can."""
+
 ASK_PASSWORD: Final = frame(b"R", b"\0\0\0\3")
+ASK_SASL: Final = frame(b"R", b"\0\0\0\x0a" + oauthbearer.MECHANISM + b"\0\0")
 PASSWORD: Final = ord("p")
 TERMINATE: Final = ord("X")
 
@@ -34,7 +39,19 @@ TERMINATE: Final = ord("X")
 class Greeter:
     """A client's sign-in, sans I/O (see base.Greeter). Never raises for what a client sends."""
 
-    __slots__ = ("_greeting", "_inbox", "_minor", "_names", "_out", "_startup", "_turn", "outcome")
+    __slots__ = (
+        "_configuration",
+        "_greeting",
+        "_inbox",
+        "_last",
+        "_minor",
+        "_names",
+        "_out",
+        "_startup",
+        "_turn",
+        "outcome",
+        "parting",
+    )
 
     def __init__(self, greeting: Greeting) -> None:
         self.outcome: SignedIn | CancelAsked | GreetingFailed | None = None
@@ -45,10 +62,16 @@ class Greeter:
         self._startup = login.Startup(0)
         self._minor = 0
         self._turn: Callable[[], bool] = self._await_startup
+        self._configuration: str | None = None
+        self._last = b""
+        self.parting = False
 
     def receive(self, data: bytes) -> None:
         """Take bytes. What lies behind the sign-in is kept for `rest`; too much of it undoes the sign-in."""
         self._inbox.put(data)
+        if self.parting:
+            self._await_farewell()
+            return
         try:
             while self.outcome is None and self._turn():
                 pass
@@ -70,8 +93,13 @@ class Greeter:
         return out
 
     def refuse(self, denial: Denial) -> bytes:
-        """The FATAL ErrorResponse for a sign-in that is not let in."""
-        return messages.sign_in_error(denial)
+        """The FATAL ErrorResponse for a sign-in that is not let in; in SASL, first where to get a token."""
+        if self._configuration is None:
+            return messages.sign_in_error(denial)
+        self._last = messages.sign_in_error(denial)
+        self.parting = True
+        self._await_farewell()
+        return self._challenge() + self.bytes_to_send()
 
     def rest(self) -> bytes:
         """Bytes received behind the sign-in."""
@@ -110,38 +138,102 @@ class Greeter:
             newest = (login.PROTOCOL_MAJOR << 16) | min(minor, login.NEWEST_MINOR)
             names = b"".join(name.encode() + b"\0" for name in options)
             self._out.append(frame(b"v", struct.pack(">II", newest, len(options)) + names))
-        self._out.append(ASK_PASSWORD)
         self._inbox.limit = PASSWORD_LIMIT
-        self._turn = self._await_password
+        if self._configuration is None:
+            self._out.append(ASK_PASSWORD)
+            self._turn = self._await_password
+        else:
+            self._out.append(ASK_SASL)
+            self._turn = self._await_mechanism
         return True
 
-    def _await_password(self) -> bool:
+    def _response(self) -> bytes | None:
+        """The body of a client's answer to what was asked, or None while it is not whole."""
         first = self._inbox.first()
         if first == TERMINATE:
             self._over("the client left before its password")
-            return False
+            return None
         if first is not None and first != PASSWORD:
             # before its length counts: another message may be longer than a password may be
             raise StartupRefused("08P01", f"expected a password, got message type {first}")
         taken = self._inbox.frame()
-        if taken is None:
+        return None if taken is None else taken[1]
+
+    def _await_password(self) -> bool:
+        body = self._response()
+        if body is None:
             return False
-        body = taken[1]
         if body[-1:] != b"\0" or body.count(0) != 1:
             raise StartupRefused("08P01", "malformed password message")
         password = body[:-1]
-        names = self._names
-        if not password or names is None or not _is_text(password):
+        if not password or not _is_text(password):
             # no token is empty or anything but text: the same answer as for a wrong one
             self._fail("28P01", messages.SIGN_IN_MESSAGE, messages.SIGN_IN_HINT, "no usable password")
             return True
+        return self._sign_in(Secret(password))
+
+    # -- SASL OAUTHBEARER (RFC 7628) ------------------------------------------------------------------------
+    def _await_mechanism(self) -> bool:
+        body = self._response()
+        if body is None:
+            return False
+        response = oauthbearer.initial(body)
+        if response is not None:
+            return self._await_token(response)
+        self._out.append(frame(b"R", b"\0\0\0\x0b"))
+        self._turn = self._await_token
+        return True
+
+    def _await_token(self, response: bytes | None = None) -> bool:
+        response = self._response() if response is None else response
+        names = self._names
+        if response is None or names is None:
+            return False
+        token = oauthbearer.token(response, names.identity)
+        if token is not None:
+            return self._sign_in(token)
+        # it asks where tokens are had, and comes again with one
+        self._last = messages.error(
+            "FATAL", "28000", "a token is needed", "Get one from the issuer, and sign in."
+        )
+        self._out.append(self._challenge())
+        self._turn = self._await_end
+        return True
+
+    def _challenge(self) -> bytes:
+        """Tells of a failure, and where tokens are had."""
+        return frame(b"R", b"\0\0\0\x0b" + oauthbearer.failure(self._configuration or ""))
+
+    def _await_end(self) -> bool:
+        body = self._response()
+        if body is None:
+            return False
+        self._out.append(self._last)
+        self._over("the client asked where to get a token")
+        return True
+
+    def _await_farewell(self) -> None:
+        """After `refuse`: whatever the client answers, that was the last of it."""
+        try:
+            answered = self._inbox.frame() is not None
+        except FrameError:
+            answered = True
+        if answered:
+            self.parting = False
+            self._inbox.take()
+            self._out.append(self._last)
+
+    def _sign_in(self, secret: Secret) -> bool:
+        names = self._names
+        if names is None:
+            return False
         application = self._startup.application_name
         claim = Claim(
             identity=names.identity,
             account=names.account,
             resource=names.resource,
             database=names.database,
-            secret=Secret(password),
+            secret=secret,
             source=self._greeting.source,
             claimed={} if application is None else {"application_name": application},
         )
@@ -162,7 +254,13 @@ class Greeter:
         options = parse_options(parameters.pop("options", ""))
         direct = [(name, value) for name, value in parameters.items() if not name.startswith("_pq_.")]
         # a server applies `options` first and the packet's own parameters after them
-        checked = check_settings([*options, *direct])
+        settings = [*options, *direct]
+        wanted = [value for name, value in settings if name.lower() == ISSUER]
+        checked = check_settings([pair for pair in settings if pair[0].lower() != ISSUER])
+        if wanted:
+            self._configuration = self._greeting.issuers.get(wanted[-1])
+            if self._configuration is None:
+                raise StartupRefused("28000", f"{ISSUER} names no issuer that this gateway trusts")
         name = checked.get("application_name")
         self._startup = login.Startup(self._minor, checked, shown(name, NAME_LIMIT) if name else None)
 

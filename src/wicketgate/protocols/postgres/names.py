@@ -236,6 +236,12 @@ class Names:
         prepared.analysis = united[0] if len(united) == 1 else unite(united)
         return prepared.analysis
 
+    def told(self, prepared: Prepared) -> bool:
+        """Whether what a prepared statement's names mean now was found already, without a doubt."""
+        known = prepared.analysis
+        current = prepared.seen == self.dropped + len(self.environments)
+        return known is not None and current and not known.ambiguous and prepared.member.kind in PLAIN
+
     def meant(self, prepared: Prepared, environment: Environment) -> Analysis:
         """A prepared statement's facts in one environment, its parameters' types among them."""
         if prepared.whole is not None:

@@ -180,20 +180,28 @@ def plan_for(
     return Plan(width, columns, maskers, classes, looking.leaves if looking is not None else None)
 
 
-def origins_differ(body: bytes, analysis: Analysis, catalog: Catalog) -> int:
-    """In how many columns lineage and the server's own origin tell other classes. The stricter holds; this is
-    for us to learn from."""
+def origins_differ(body: bytes, analysis: Analysis, catalog: Catalog) -> list[str]:
+    """Where lineage and the server's own origin tell other classes, a line for each column. The stricter
+    holds; this is for us to learn from."""
     described = columns_of(body, 0, len(body))
     if not analysis.sensitive or not _aligned(described, analysis):
-        return 0
-    differing = 0
+        return []
+    differing: list[str] = []
     for position in range(len(described)):
         oid, attribute, _, _ = described[position]
         output = _output(position, len(described), analysis)
         told = catalog.classes(oid, attribute) if oid != 0 else None
         if output is not None and told is not None and told != output.classes:
-            differing += 1
+            relation = catalog.relations[oid].qualified
+            differing.append(
+                f"output {position + 1} is column {attribute} of {relation} ({_listed(told)}),"
+                f" but lineage tells {_listed(output.classes)} (both hold)"
+            )
     return differing
+
+
+def _listed(classes: frozenset[str]) -> str:
+    return ", ".join(sorted(classes)) or "no class"
 
 
 def is_bare(oid: int, attribute: int, output: Output | None, catalog: Catalog) -> bool:

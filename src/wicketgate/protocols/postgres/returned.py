@@ -8,6 +8,8 @@ own class, for whom it was made for, while the rule still makes such tokens. All
 import re
 from typing import Final
 
+from mypy_extensions import i64
+
 from wicketgate.masking.marks import marks_in
 from wicketgate.masking.pseudonym import found_in
 from wicketgate.model.decision import Decision, Denial
@@ -47,6 +49,12 @@ _CELLS: Final = re.compile(rb'[\t\n\r,;|"]+')
 Held = tuple[tuple[str, str], ...]
 """(data class, transform): what must still hold for a class when a statement with its tokens runs."""
 
+SHORT: Final = 256
+"""Up to as many bytes a text is looked at one by one; a longer one by searches."""
+
+_BEGINS: Final = bytes([code in b"wW[*bB\xe2" for code in range(256)])
+"""1 for a byte without which nothing suspicious can be; of `b` only as the end of `5b`, `[` in hex."""
+
 NO_TOKENS: Final[Held] = ()
 
 
@@ -61,6 +69,18 @@ class Meant:
 
 def suspicious(text: bytes) -> bool:
     """Whether there may be a token, or what a mask left: a look that costs nearly nothing."""
+    size: i64 = len(text)
+    if size > SHORT:
+        return _suspicious(text)
+    at: i64 = 0
+    while at < size:
+        if _BEGINS[text[at]] and (text[at] & 0xDF != 66 or (at > 0 and text[at - 1] == 53)):
+            return _suspicious(text)
+        at += 1
+    return False
+
+
+def _suspicious(text: bytes) -> bool:
     return (
         b"wkp" in text
         or b"WKP" in text

@@ -7,29 +7,18 @@ from typing import Any, Final
 
 from wicketgate.protocols.base import CatalogAccess
 from wicketgate.protocols.postgres.catalog import fetch_each, fetch_rows
-from wicketgate.protocols.postgres.discover import COLUMNS_MOST, data_class
+from wicketgate.protocols.postgres.discover import COLUMNS_MOST, ORDINARY, data_class
 from wicketgate.protocols.survey import Evidence, Sampling, Survey
 
 LONGEST: Final = 4000
 """Characters of a value that are looked at."""
 
-_QUERY: Final = """
+_QUERY: Final = f"""
 SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, a.attname::pg_catalog.text,
   pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL),
   c.reltuples::pg_catalog.float8, c.relkind::pg_catalog.text,
   pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
-FROM pg_catalog.pg_attribute a
-JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
-JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
-WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
-  AND c.relkind::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'f'])
-  AND NOT c.relispartition
-  AND n.nspname::pg_catalog.text OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog', 'information_schema'])
-  AND NOT pg_catalog.starts_with(n.nspname::pg_catalog.text, 'pg_')
-ORDER BY 1, 2, a.attnum
-LIMIT $1
-"""
+{ORDINARY}"""
 _UNTOLD: Final = frozenset(
     {"boolean", "real", "double precision", "oid", "xid", "interval", "money", "tsvector"}
 )

@@ -1,0 +1,97 @@
+"""`wicket login`: gets a token of an issuer for a person, through a browser, and keeps it in a file (0600).
+It must never print the token, nor take an answer that is not the one to what it asked."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from wicketgate.cli.ending import USAGE, end
+from wicketgate.cli.options import Json
+from wicketgate.cli.output import clean, note, say, say_json, when
+
+DEFAULT_FILE: Final = Path("~/.config/wicket/token")
+
+
+def login(
+    issuer: Annotated[
+        str, typer.Option("--issuer", envvar="WICKET_ISSUER", help="The issuer, as the gateway trusts it.")
+    ],
+    client_id: Annotated[
+        str, typer.Option("--client-id", envvar="WICKET_CLIENT_ID", help="A public client of the issuer.")
+    ],
+    scope: Annotated[str, typer.Option("--scope", help="What is asked for.")] = "openid",
+    resource: Annotated[
+        str | None, typer.Option("--resource", help="The API that the token is for, where the issuer asks.")
+    ] = None,
+    id_token: Annotated[
+        bool, typer.Option("--id-token", help="Keep the ID token in place of the access token.")
+    ] = False,
+    device: Annotated[
+        bool, typer.Option("--device", help="Enter a code in a browser on another machine.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser, or only print the address.")
+    ] = True,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where the browser comes back to; 0: any.")
+    ] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the token is kept.")] = DEFAULT_FILE,
+    as_json: Json = False,
+) -> None:
+    """Sign in at your identity provider, and keep the token in a file that only you can read.
+
+    The token is then the password at the gateway, until it expires; your name there is `user`.
+
+    Examples:
+
+      wicket login --issuer https://login.example.com/realms/acme --client-id wicket-cli
+
+      wicket login --device --issuer https://login.example.com/realms/acme --client-id wicket-cli
+    """
+    import webbrowser
+
+    from wicketgate.cli.door import Door
+    from wicketgate.cli.issuer import Site, Wanted, claims
+
+    site = Site(Wanted(issuer, client_id, scope, resource, id_token))
+    if device:
+        token = site.device(_show)
+    else:
+        with Door(port) as door:
+            begun = site.begin(f"http://127.0.0.1:{door.server_port}/callback")
+            note("Sign in with a browser on this machine (or try --device):")
+            note(f"  {clean(begun.address)}")
+            if browser:
+                webbrowser.open(begun.address)
+            token = site.finish(begun, door.wait(begun.state))
+    path = out.expanduser()
+    _keep(path, token.reveal())
+    found = claims(token)
+    ends = found.get("exp")
+    until = int(ends) * 1_000_000_000 if isinstance(ends, int | float) else None
+    if as_json:
+        say_json({"file": str(path), "subject": found.get("sub"), "expires": until})
+        return
+    say(f"{path}: a token of {clean(found.get('sub', 'nobody'))}, good until {when(until)}")
+    note(f'Use it:  PGPASSWORD=$(cat {path}) psql "host=GATEWAY user=YOUR-NAME dbname=RESOURCE"')
+    note(f"Ask who you are:  wicket whoami --url https://GATEWAY:18443 --token-file {path}")
+
+
+def _show(address: str, code: str) -> None:
+    note(f"Open {clean(address)} in a browser, and see that it shows {clean(code)}")
+
+
+def _keep(path: Path, token: bytes) -> None:
+    """Write the file anew, for nobody else's eyes. Ends the command where that can't be done."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(number, "wb") as file:
+            file.write(token)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        end(f"{path} can't be written: {error.strerror}", USAGE)
