@@ -1,6 +1,7 @@
 """The composition root: what it opens late it closes, and what a policy declares is seen by all."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ from wicketgate.admin.access import NotFound, issue_token
 from wicketgate.admin.authorize import Actor
 from wicketgate.app import FilePolicy, LateStore, StoreOfLoop
 from wicketgate.audit import Audit
+from wicketgate.custodian import vault_of
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office, recordings
 from wicketgate.protocols.registry import protocols
-from wicketgate.settings import default_settings
+from wicketgate.settings import default_settings, load_settings
 
 
 def held(file: Path) -> int:
@@ -62,7 +64,14 @@ async def test_the_api_knows_the_accounts_of_the_policy_in_force(tmp_path: Path)
     played = PlayedControl()
     journal = recordings(settings.state / "journal")
     async with open_office(
-        None, settings.state, lambda: late.filed, played, journal, frozenset({"admins"}), Audit(config)
+        None,
+        settings.state,
+        lambda: late.filed,
+        played,
+        journal,
+        frozenset({"admins"}),
+        Audit(config),
+        partial(vault_of, load_settings(config).keepers),
     ) as office:
         with pytest.raises(NotFound):
             await issued("nightly")

@@ -25,6 +25,7 @@ from wicketgate.control.ports import (
     LoadedPolicy,
     TlsFiles,
 )
+from wicketgate.custodian import sources, vault_of
 from wicketgate.identity import keys
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -236,6 +237,7 @@ def _serve(config: Path) -> int:
         boot=boot,
         token=os.urandom,
         log=log,
+        sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
         key_sets=keys,
     )
     control = ControlSettings(
@@ -267,6 +269,7 @@ def _serve(config: Path) -> int:
             recordings(journal),
             frozenset(settings.admin_groups),
             Audit(config),
+            partial(vault_of, settings.keepers),
             issuers=policy.issuers,
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))

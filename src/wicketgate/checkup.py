@@ -57,6 +57,7 @@ def check(config: Path, reach: bool) -> list[dict[str, str]]:
 def credentials_of(where: Site) -> "Credentials":
     """What fetches accounts' credentials. It makes no key where there is none."""
     from wicketgate.control.credentials import Credentials, LocalKey
+    from wicketgate.custodian import LookedAt, sources
 
     def decrypt(text: str) -> Secret:
         key = where.state / "local.key"
@@ -66,7 +67,8 @@ def credentials_of(where: Site) -> "Credentials":
             )
         return LocalKey.load_or_make(key).decrypt(text)
 
-    return Credentials(decrypt)
+    store = LookedAt(where.database_url, where.state)
+    return Credentials(decrypt, sources=sources(where.keepers, store.get, store.close))
 
 
 async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
@@ -82,7 +84,7 @@ async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
         if probe is None:
             return []
         try:
-            secret = credentials.fetch(account.credential)
+            secret = await credentials.fetch(account.credential)
             access = CatalogAccess(resource, account, database, secret)
             warnings = await probe(access)
             read, bind = specs[resource.protocol].read_catalog, specs[resource.protocol].bind_catalog
@@ -100,4 +102,7 @@ async def _reach(policy: Policy, where: Site) -> list[tuple[str, str]]:
         for account in resource.accounts.values()
         for database in resource.databases
     ]
-    return [each for answers in await asyncio.gather(*wanted) for each in answers]
+    try:
+        return [each for answers in await asyncio.gather(*wanted) for each in answers]
+    finally:
+        await credentials.close()

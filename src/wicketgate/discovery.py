@@ -133,7 +133,11 @@ async def _reports(
     survey = protocols()[resource.protocol].survey
     if survey is None:
         raise Unknown(f"{resource.protocol} has nothing to discover")
-    secret = credentials_of(site(config)).fetch(account.credential)
+    credentials = credentials_of(site(config))
+    try:
+        secret = await credentials.fetch(account.credential)
+    finally:
+        await credentials.close()
     found = []
     for database in databases:
         sampling = Sampling(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wicketgate.admin.ports import Control, Office, Recordings
+from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -28,6 +28,7 @@ from wicketgate.recordings import JournalRecordings, read_expected, read_keys, v
 from wicketgate.store.db import Store, store_url
 
 if TYPE_CHECKING:
+    from wicketgate.custody.settings import Keepers
     from wicketgate.settings import Settings
 
 Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
@@ -86,6 +87,7 @@ async def open_office(
     recordings: Recordings,
     admin_groups: frozenset[str],
     audit: Callable[[], Awaitable[Mapping[str, Any]]],
+    vault: Callable[[Store], SecretVault],
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
     issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
@@ -93,6 +95,7 @@ async def open_office(
     """What the API's verbs are given; opened on the API's own loop.
 
     filed: asked at each use, from that loop's thread: the accounts that the policy in force declares.
+    vault: the vault of our own, with its rows in this store.
     issuers: the same, for what tokens of trusted issuers are judged by.
     """
     store = await Store.open(store_url(database_url, state))
@@ -100,9 +103,11 @@ async def open_office(
     def together(stored: Iterable[ServiceAccount]) -> Mapping[str, ServiceAccount]:
         return unite(filed(), stored)
 
+    secrets = vault(store)
     try:
         yield Office(
             store=store,
+            vault=secrets,
             control=control,
             recordings=recordings,
             unite=together,
@@ -115,6 +120,7 @@ async def open_office(
             random=random,
         )
     finally:
+        await secrets.close()
         await store.close()
 
 
@@ -130,6 +136,7 @@ class Site:
     names: tuple[str, ...]
     own_certificate: bool
     ports: Mapping[str, int]
+    keepers: "Keepers"
 
     def prepare(self) -> None:
         """Make the state folder, and the journal's in it, for us alone."""
@@ -184,6 +191,7 @@ def _site(config: Path, settings: "Settings") -> Site:
         names=tuple(settings.tls.names),
         own_certificate=settings.tls.certificate is not None,
         ports={protocol: each.port for protocol, each in listeners.items()},
+        keepers=settings.keepers,
     )
 
 

@@ -5,12 +5,16 @@ import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from wicketgate.admin import access
+from wicketgate.admin import secrets as verbs
 from wicketgate.admin.authorize import Action, Actor, Thing
+from wicketgate.admin.ports import Office
 from wicketgate.audit import Audit
+from wicketgate.custodian import vault_of
 from wicketgate.identity import tokens
 from wicketgate.journal.writer import Writer
 from wicketgate.model.errors import GatewayError, JournalFailed
@@ -139,13 +143,14 @@ async def new_account(
 
 async def on_store(config: Path, verb: str, argument: Any) -> Any:
     """The verbs on tokens, straight on the store: `issue` (as POST /tokens takes it), `list` (an identity or
-    None), `revoke` (an id). Answers as the API does. Only for whoever may read the store's file."""
+    None), `revoke` (an id); on secrets: `secret-set` (name and value), `secret-list` (None), `secret-rotate`
+    (None), `secret-remove` (a name). Answers as the API does. Only for whoever may read the store's file."""
     from wicketgate.api import shapes
     from wicketgate.checkup import load_policy
 
     found = site(config)
     policy = load_policy(config)
-    if verb == "list":
+    if verb in ("list", "secret-list"):
         found.prepare()
     else:
         _prepare(found)
@@ -159,7 +164,10 @@ async def on_store(config: Path, verb: str, argument: Any) -> Any:
             recordings(found.journal, found.state),
             frozenset(),
             Audit(config),
+            partial(vault_of, found.keepers),
         ) as office:
+            if verb.startswith("secret"):
+                return await _on_secrets(office, verb, argument)
             now = office.clock()
             if verb == "issue":
                 issued = await shapes.issue(office, LOCAL, shapes.TokenWanted.model_validate(argument))
@@ -171,3 +179,17 @@ async def on_store(config: Path, verb: str, argument: Any) -> Any:
             return [shapes.TokenShown.of(each, now).model_dump() for each in listed]
     finally:
         journal.close()
+
+
+async def _on_secrets(office: Office, verb: str, argument: Any) -> Any:
+    from wicketgate.api import secrets
+
+    if verb == "secret-set":
+        name, value = argument
+        wanted = secrets.SecretWanted.model_validate({"value": value})
+        return (await secrets.put(office, LOCAL, name, wanted)).model_dump()
+    if verb == "secret-remove":
+        return await verbs.remove_secret(office, LOCAL, argument)
+    if verb == "secret-rotate":
+        return (await secrets.rotated(office, LOCAL)).model_dump()
+    return [each.model_dump() for each in await secrets.listed(office, LOCAL)]

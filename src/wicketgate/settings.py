@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic import model_validator as whole
 
+from wicketgate.custody.settings import AwsSettings, CustodySettings, Keepers, Vaults
 from wicketgate.model.errors import PolicyError
 from wicketgate.policy.document import Node, Place, Problems, parse, read_sources
 from wicketgate.policy.load import merge
@@ -150,7 +151,8 @@ class Settings(_Strict):
 
     listen: protocol -> where it is served. plain_text: `loopback` lets clients on this machine do without
     TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
-    admin_groups: whose members may use the API's verbs on others.
+    admin_groups: whose members may use the API's verbs on others. vaults: servers that keep secrets.
+    aws: where AWS is. custody: the vault of our own.
     """
 
     listen: Mapping[str, Listening] = Field(default_factory=dict)
@@ -166,6 +168,25 @@ class Settings(_Strict):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     admin_groups: list[Annotated[str, AfterValidator(_group)]] = Field(default_factory=lambda: ["admins"])
+    vaults: Vaults = Field(default_factory=dict)
+    aws: AwsSettings | None = None
+    custody: CustodySettings = Field(default_factory=CustodySettings)
+
+    @whole(mode="after")
+    def _known_vault(self) -> "Settings":
+        transit = None if self.custody.key is None else self.custody.key.transit
+        if transit is not None and transit.vault not in self.vaults:
+            raise ValueError(
+                f"custody: vaults has no server {transit.vault!r}{near(transit.vault, self.vaults)}"
+            )
+        if self.aws is None and self.custody.key is not None and self.custody.key.kms is not None:
+            raise ValueError("custody: a key of kms needs `aws` beside it")
+        return self
+
+    @property
+    def keepers(self) -> Keepers:
+        """All that is said of custody."""
+        return Keepers(self.vaults, self.custody, self.aws)
 
     def of_workers(self) -> dict[str, object]:
         """What workers are told, as JSON values (control.ports.ControlSettings.worker)."""
@@ -242,6 +263,9 @@ def _settings(node: Node, config: Path) -> Settings:
                     )
                 }
             ),
+            "aws": None if settings.aws is None else settings.aws.located(folder),
+            "custody": settings.custody.located(folder, state),
+            "vaults": {name: each.located(folder) for name, each in settings.vaults.items()},
         }
     )
 

@@ -4,8 +4,10 @@ import asyncio
 import concurrent.futures
 import http.client
 import json
+import os
 import socket
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -16,11 +18,15 @@ from wicketgate.admin.ports import JournalLine, Office, RecordedSession
 from wicketgate.api.server import ApiHandle, ApiSettings
 from wicketgate.control.attempts import Attempts
 from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
+from wicketgate.custody.keys import FileKeys
+from wicketgate.custody.own import OwnVault
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office
+from wicketgate.store.db import Store
+from wicketgate.store.secrets import SecretRows
 
 NOW = 1_800_000_000_000_000_000
 ROW = SessionRow("a" * 32, "bot", "sales", "sales", "reader", "10.0.0.9", 1, NOW)
@@ -151,7 +157,12 @@ class Stage:
             self.recordings,
             frozenset({"admins"}),
             self.recordings.audit,
+            self.vault,
         )
+
+    def vault(self, store: Store) -> OwnVault:
+        keys = FileKeys(self.folder / "custody.keys", os.urandom)
+        return OwnVault(SecretRows(store), keys, time.time_ns, os.urandom)
 
 
 @dataclass(frozen=True)

@@ -402,6 +402,85 @@ resources:
     assert (none.port, none.databases, none.accounts["a"].credential.source) == (9, (), "none")
 
 
+_VAULTS = "gateway: {vaults: {corp: {address: x}, other: {}}}\n"
+
+
+def test_a_password_of_a_vault() -> None:
+    text = _VAULTS + HEAD.replace(
+        "{username: u}", "{username: u, password: {vault: corp:db/sales.eu#pass-word}}"
+    )
+    found = load(text, "f", PROTOCOLS)
+    expected = CredentialReference("vault", "corp:db/sales.eu#pass-word")
+    assert found.resources["r"].accounts["a"].credential == expected
+    shipped = load_shipped(found.shipped, PROTOCOLS)  # without the settings
+    assert shipped.resources["r"].accounts["a"].credential == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("crop:db/sales#password", "vaults has no server 'crop'; did you mean 'corp'?"),
+        *(
+            (written, "vault must be SERVER:PATH#FIELD")
+            for written in (
+                "db/sales",
+                "corp:db/sales",
+                "corp:#password",
+                "corp:db/../../sys/raw#password",
+                "corp:..#password",
+                "corp:./db#password",
+                "corp:/db#password",
+                "corp:db//sales#password",
+                "corp:db/sales?version=1#password",
+                "corp:db/%2e%2e/sales#password",
+                "'corp:db/sales#pass word'",
+                "corp:db/sales#a#b",
+                "Corp:db/sales#password",
+            )
+        ),
+    ],
+)
+def test_a_vaults_path_is_written_out_and_leads_nowhere_else(reference: str, said: str) -> None:
+    text = _VAULTS + HEAD.replace("{username: u}", f"{{username: u, password: {{vault: {reference}}}}}")
+    with pytest.raises(PolicyError) as told:
+        load(text, "f", PROTOCOLS)
+    assert said in told.value.public
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("{secret: sales-app}", None),
+        ("{aws: prod/sales#password}", None),
+        ("{aws: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/sales-AbC1#password'}", None),
+        ("{secret: Sales}", "'Sales' can't name a secret"),
+        ("{secret: a/b}", "can't name a secret"),
+        ("{aws: 'a b'}", "aws must be a secret's name or ARN"),
+        ("{aws: a#b#c}", "aws must be a secret's name or ARN"),
+        ("{secret: a, env: B}", "password takes one of"),
+        ("{value: c4nary}", "password has no key 'value'"),
+        ("c4nary", "a password is never written out here"),
+    ],
+)
+def test_a_password_of_our_vault_or_of_aws(password: str, said: str | None) -> None:
+    text = "gateway: {aws: {region: r}}\n" + HEAD.replace("username: u", f"username: u, password: {password}")
+    if said is None:
+        credential = load(text, "f", PROTOCOLS).resources["r"].accounts["a"].credential
+        assert f"{credential.source}: " in password
+        assert credential.locator in password
+        return
+    with pytest.raises(PolicyError) as told:
+        load(text, "f", PROTOCOLS)
+    assert said in told.value.public
+    assert "c4nary" not in told.value.public
+
+
+def test_aws_must_be_somewhere() -> None:
+    text = HEAD.replace("username: u", "username: u, password: {aws: a}")
+    with pytest.raises(PolicyError, match="gateway: aws says nothing of where that is"):
+        load(text, "f", PROTOCOLS)
+
+
 def test_an_accounts_version_is_its_content() -> None:
     def version(account: str) -> str:
         return (

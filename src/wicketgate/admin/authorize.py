@@ -25,6 +25,10 @@ class Action(Enum):
     EXPORT_SESSION = "sessions.export"
     TERMINATE_SESSION = "sessions.terminate"
     VERIFY_JOURNAL = "journal.verify"
+    SET_SECRET = "secrets.set"  # noqa: S105 - an action's name
+    LIST_SECRETS = "secrets.list"
+    ROTATE_SECRETS = "secrets.rotate"
+    REMOVE_SECRET = "secrets.remove"  # noqa: S105 - an action's name
 
 
 ANYONE = frozenset({Action.SEE_SELF})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wicketgate.model.identity import Identity
+from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
@@ -137,6 +138,16 @@ class Recordings(Protocol):
         ...
 
 
+class SecretVault(Protocol):
+    """The vault of our own (custody/own.OwnVault). There is no way here to read a secret."""
+
+    async def put(self, name: str, value: Secret, author: str) -> KeptSecret: ...
+    async def rotate(self) -> tuple[int, bool]: ...
+    async def listed(self) -> list[tuple[KeptSecret, str]]: ...
+    async def remove(self, name: str) -> bool: ...
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """Everything that verbs are given.
@@ -149,6 +160,7 @@ class Office:
     """
 
     store: TokenStore
+    vault: SecretVault
     control: Control
     recordings: Recordings
     unite: Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]

@@ -8,9 +8,10 @@ from fastapi.security import HTTPBearer
 
 from wicketgate import __version__
 from wicketgate.admin import access, sessions
+from wicketgate.admin import secrets as verbs
 from wicketgate.admin.authorize import Action, Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api import metrics, problems, shapes
+from wicketgate.api import metrics, problems, secrets, shapes
 from wicketgate.api.people import SignedIn, actor_of
 
 _bearer = HTTPBearer(
@@ -120,6 +121,27 @@ async def issue(office: Desk, by: By, wanted: shapes.TokenWanted, response: Resp
 @routes.delete("/tokens/{token_id}", tags=["tokens"], summary="Revoke a token and end its sessions")
 async def revoke(office: Desk, by: By, token_id: str) -> shapes.TokenShown:
     return shapes.TokenShown.of(await access.revoke_token(office, by, token_id), office.clock())
+
+
+# -- secrets -------------------------------------------------------------------------------------------------
+@routes.get("/secrets", tags=["secrets"], summary="Names of secrets; there is no way to their values")
+async def list_secrets(office: Desk, by: By) -> list[secrets.SecretShown]:
+    return await secrets.listed(office, by)
+
+
+@routes.put("/secrets/{name}", tags=["secrets"], summary="Set a secret: make it, or give it a new value")
+async def set_secret(office: Desk, by: By, name: str, wanted: secrets.SecretWanted) -> secrets.SecretShown:
+    return await secrets.put(office, by, name, wanted)
+
+
+@routes.delete("/secrets/{name}", tags=["secrets"], summary="Remove a secret", status_code=204)
+async def remove_secret(office: Desk, by: By, name: str) -> None:
+    await verbs.remove_secret(office, by, name)
+
+
+@routes.post("/secrets/rotate", tags=["secrets"], summary="Close every secret anew, under new keys")
+async def rotate_secrets(office: Desk, by: By) -> secrets.Rotated:
+    return await secrets.rotated(office, by)
 
 
 # -- sessions ------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from wicketgate.cli import discover, keys, login, node, sessions, setup, tokens
+from wicketgate.cli import discover, keys, login, node, secrets, sessions, setup, tokens
 from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.cli.output import clean, note, say
 
@@ -54,6 +54,7 @@ app.command()(discover.discover)
 app.add_typer(tokens.app, name="token")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(keys.app, name="keys")
+app.add_typer(secrets.app, name="secret")
 app.command()(login.login)
 app.command()(node.whoami)
 app.command()(node.status)

@@ -77,7 +77,7 @@ class Answers:
         )
         if denial is not None:
             return _deny(number, denial.kind, denial.message, denial.cause)
-        secret = self._credentials.fetch(account.credential)
+        secret = await self._credentials.fetch(account.credential)
         if secret is None:
             return _deny(
                 number, "unavailable", "The target can't be reached.", "it asks, but there is no secret"

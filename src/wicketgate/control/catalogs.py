@@ -159,7 +159,7 @@ class Catalogs:
             began = self._boot()
             try:
                 async with asyncio.timeout(READ):
-                    raw = await spec.read_catalog(self._access(watched))
+                    raw = await spec.read_catalog(await self._access(watched))
                     if spec.bind_catalog is not None:
                         raw = await asyncio.to_thread(
                             spec.bind_catalog,
@@ -191,12 +191,13 @@ class Catalogs:
         if spec.catalog_changed is None:
             return True
         async with asyncio.timeout(LOOK):
-            return await spec.catalog_changed(self._access(watched), watched.raw)
+            return await spec.catalog_changed(await self._access(watched), watched.raw)
 
-    def _access(self, watched: "_Watched") -> CatalogAccess:
+    async def _access(self, watched: "_Watched") -> CatalogAccess:
         resource = watched.resource
         account = catalog_account(resource)
-        return CatalogAccess(resource, account, watched.database, self._credentials.fetch(account.credential))
+        secret = await self._credentials.fetch(account.credential)
+        return CatalogAccess(resource, account, watched.database, secret)
 
 
 class _Watched:

@@ -1,5 +1,5 @@
-"""Fetches an account's credential from where it lies: environment, file, or encrypted in the configuration.
-It must never keep a secret, nor let one into an error's text.
+"""Fetches an account's credential from where it lies: environment, file, encrypted in the configuration, or a
+source outside. It must never keep a secret longer than its source says, nor let one into an error's text.
 """
 
 import base64
@@ -8,27 +8,22 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from wicketgate.model.errors import GatewayError
+from wicketgate.control.held import Held
+from wicketgate.model.credential import LONGEST, CredentialMissing, Source
 from wicketgate.model.resource import Account, CredentialReference
 from wicketgate.model.secret import Secret
 
 _CONTEXT = b"wicketgate credential 1"
 _NONCE = 12
-LONGEST = 65536
-"""Bytes of a credential file at most."""
 
-
-class CredentialMissing(GatewayError):
-    """The credential is not where it should lie, or can't be read."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__("The target can't be reached.", detail)
+__all__ = ["CredentialMissing", "Credentials", "LocalKey"]
 
 
 class LocalKey:
@@ -82,17 +77,23 @@ class LocalKey:
 
 
 class Credentials:
-    """decrypt: an inline credential's ciphertext -> the secret. environment: of this process."""
+    """decrypt: an inline credential's ciphertext -> the secret. sources: name -> a source outside, which is
+    closed with this. environment: of this process. boot: monotonic ns."""
 
     def __init__(
-        self, decrypt: Callable[[str], Secret], environment: Mapping[str, str] | None = None
+        self,
+        decrypt: Callable[[str], Secret],
+        environment: Mapping[str, str] | None = None,
+        sources: Mapping[str, Source] | None = None,
+        boot: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._decrypt = decrypt
         self._environment = os.environ if environment is None else environment
+        self._sources = {name: Held(name, source, boot) for name, source in (sources or {}).items()}
         # Versions travel to workers: without this key they would be a way to guess a weak password.
         self._key = secrets.token_bytes(32)
 
-    def fetch(self, reference: CredentialReference) -> Secret | None:
+    async def fetch(self, reference: CredentialReference) -> Secret | None:
         """The secret; None where the target trusts us. Raises CredentialMissing."""
         match reference.source:
             case "none":
@@ -106,8 +107,15 @@ class Credentials:
                 return Secret(value.encode("utf-8", "surrogateescape"))
             case "file":
                 return self._read(reference.locator)
+            case source if source in self._sources:
+                return await self._sources[source].fetch(reference.locator)
             case _:
                 raise CredentialMissing(f"no such source of credentials: {reference.source}")
+
+    async def close(self) -> None:
+        """Give back what sources lent, and close them."""
+        for held in self._sources.values():
+            await held.close()
 
     @staticmethod
     def _read(path: str) -> Secret:
@@ -121,11 +129,8 @@ class Credentials:
             raise CredentialMissing(f"{path} is empty or too large for a credential")
         return Secret(value)
 
-    def version(self, account: Account) -> str:
-        """Changes when the credential's value does; tells nothing of it. Empty where it can't be fetched."""
-        try:
-            secret = self.fetch(account.credential)
-        except CredentialMissing:
-            return ""
+    async def version(self, account: Account) -> str:
+        """Changes when the credential's value does; tells nothing of it. Raises CredentialMissing."""
+        secret = await self.fetch(account.credential)
         value = b"" if secret is None else secret.reveal()
         return hmac.new(self._key, value, hashlib.sha256).hexdigest()[:16]

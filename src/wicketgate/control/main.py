@@ -39,6 +39,7 @@ from wicketgate.control.messages import (
 from wicketgate.control.notary import Notary
 from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy, SessionRow
 from wicketgate.control.state import State, bind
+from wicketgate.control.versions import Versions
 from wicketgate.model.errors import GatewayError
 
 REPLICATED = ("tokens", "identities", "revoked")
@@ -69,7 +70,10 @@ class Control:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self.credentials = Credentials(ports.decrypt)
+        self.credentials = Credentials(ports.decrypt, sources=ports.sources, boot=ports.boot)
+        self.versions = Versions(
+            self.credentials, lambda key, value: self._put_soon("account", key, value, None), ports.log
+        )
         self.leases = Leases(ports.store, ports.clock)
         self.attempts = Attempts(ports.boot)
         self.children = Children(
@@ -130,6 +134,7 @@ class Control:
                 (self._checkpoints(), "checkpoints"),
                 (self._watch_store(), "store"),
                 (self._renew(), "certificates"),
+                (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
                 self.start(work, name)
             started(self.facade)
@@ -168,6 +173,7 @@ class Control:
         await self.catalogs.stop()
         await self.issuers.stop()
         await self.leases.stop()
+        await self.credentials.close()
         with contextlib.suppress(GatewayError):
             await self.notary.sign()
             self.ports.journal.close()
@@ -260,11 +266,7 @@ class Control:
                 self.policy_error = error.public
                 self.ports.log(f"the policy is not loaded: {error.public}")
                 raise
-            versions = {
-                f"{resource.name}/{account.name}": {"version": self.credentials.version(account)}
-                for resource in policy.resources.values()
-                for account in resource.accounts.values()
-            }
+            versions = await self.versions.adopt(policy.resources.values())
             self.ports.policy.adopt(policy)
             # The accounts that it declares, or no more, hold with it; without the store, once that is back.
             with contextlib.suppress(GatewayError):

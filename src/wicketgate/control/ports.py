@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wicketgate.journal.checkpoint import SigningKey
+from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
 from wicketgate.model.issuer import Issuer
 from wicketgate.model.keyring import Keyring
@@ -150,6 +151,7 @@ class ControlPorts:
     pseudonyms: the keys of pseudonyms; workers ask for them at their start.
     key_sets: None: no issuer's keys are ever read.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
+    sources: credentials' sources outside of the process, by the name that references give them.
     """
 
     policy: PolicyPort
@@ -163,6 +165,7 @@ class ControlPorts:
     boot: Callable[[], int]
     token: Callable[[int], bytes]
     log: Callable[[str], None]
+    sources: Mapping[str, Source] = field(default_factory=dict)
     key_sets: KeySets | None = None
 
 
@@ -210,6 +213,7 @@ class ControlSettings:
     store_grace: float = 60.0
     checkpoint_every: float = 5.0
     catalog_every: float = 5.0
+    credentials_every: float = 5.0
 
 
 # -- what the API thread sees ------------------------------------------------------------------------------

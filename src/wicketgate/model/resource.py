@@ -25,8 +25,10 @@ class TlsMode(Enum):
 class CredentialReference:
     """Where an account's credential lies, never the credential itself.
 
-    source: `env`, `file`, `inline` (encrypted under the local key file) or `none` (the target trusts us).
-    locator: the variable's name, the path, or the ciphertext (base64url).
+    source: `env`, `file`, `secret` (of the vault of our own), `vault` (a server's key-value store), `aws`
+    (Secrets Manager), `inline` (encrypted under the local key file) or `none` (the target trusts us).
+    locator: the variable's name, the path, the secret's, `server:path#field`, `name#field`, or the ciphertext
+    (base64url).
     """
 
     source: str

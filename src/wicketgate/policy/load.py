@@ -148,7 +148,12 @@ def _build(
 ) -> Policy:
     root = merge(trees)
     problems = Problems()
-    reading = Reading(problems)
+    # what was shipped was checked, and holds no settings
+    reading = Reading(
+        problems,
+        _vaults(root) if sources else None,
+        aws=not sources or root.get("gateway", "aws") is not None,
+    )
     ground = Ground({}, protocols)
     rules: list[Rule] = []
     identities: dict[str, ServiceAccount] = {}
@@ -189,6 +194,12 @@ def _build(
         detectors,
         issuers,
     )
+
+
+def _vaults(root: Node) -> frozenset[str]:
+    """The servers that the settings name, whatever they say of them."""
+    found = root.get("gateway", "vaults")
+    return frozenset(found.value) if found is not None and isinstance(found.value, dict) else frozenset()
 
 
 def _warn_unknown(ground: Ground, rules: Sequence[Rule], identities: Mapping[str, ServiceAccount]) -> None:

@@ -27,10 +27,15 @@ def near(word: str, known: Iterable[str]) -> str:
 
 
 class Reading:
-    """Reads values; what is wrong goes to `problems`, and Invalid is raised for the one value."""
+    """Reads values; what is wrong goes to `problems`, and Invalid is raised for the one value.
 
-    def __init__(self, problems: Problems) -> None:
+    vaults: names of the servers that accounts' passwords may lie on; None: any.
+    aws: whether they may lie there."""
+
+    def __init__(self, problems: Problems, vaults: frozenset[str] | None = None, aws: bool = True) -> None:
         self.problems = problems
+        self.vaults = vaults
+        self.aws = aws
 
     def fail(self, where: Node | Place, message: str) -> Invalid:
         """Collects it, and gives what to raise."""

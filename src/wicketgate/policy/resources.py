@@ -14,6 +14,7 @@ import orjson
 
 from wicketgate.model.detector import CLASSES
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.kept import check_secret_name
 from wicketgate.model.resource import PREDICATES, Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.token import ServiceAccount, check_group, check_name, is_any
 from wicketgate.policy.document import Node, Place
@@ -22,6 +23,10 @@ from wicketgate.policy.reading import Invalid, Reading, near
 _CLASS: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _ENVIRONMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INLINE: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+_AWS: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,512}(?:#[A-Za-z0-9_.-]{1,100})?")
+_VAULT: Final = re.compile(
+    r"([a-z0-9][a-z0-9-]{0,62}):((?:(?!\.\.?[/#])[A-Za-z0-9_.-]+/)*(?!\.\.?#)[A-Za-z0-9_.-]+)#[A-Za-z0-9_.-]{1,100}"
+)
 _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 _RESERVED: Final = frozenset({"reveal", "redact", "null"})
 
@@ -166,18 +171,44 @@ def _accounts(reading: Reading, node: Node) -> dict[str, Account]:
 def _credential(reading: Reading, node: Node) -> CredentialReference:
     if not isinstance(node.value, dict):
         raise reading.fail(
-            node, "a password is never written out here: {env: NAME}, {file: PATH} or {inline: CIPHERTEXT}"
+            node,
+            "a password is never written out here: {env: NAME}, {file: PATH}, {secret: NAME}, "
+            "{vault: SERVER:PATH#FIELD}, {aws: NAME#FIELD} or {inline: CIPHERTEXT}",
         )
-    keys = reading.keys(node, "password", ("env", "file", "inline"))
+    keys = reading.keys(node, "password", ("env", "file", "secret", "vault", "aws", "inline"))
     if len(keys) != 1:
-        raise reading.fail(node, "password takes one of env, file and inline")
+        raise reading.fail(node, "password takes one of env, file, secret, vault, aws and inline")
     source, value = next(iter(keys.items()))
     locator = reading.text(value, source)
     if source == "env" and not _ENVIRONMENT.fullmatch(locator):
         raise reading.fail(value, "env must be the name of an environment variable")
     if source == "inline" and not _INLINE.fullmatch(locator):
         raise reading.fail(value, "inline must be what `wicket init` encrypted (base64url)")
+    if source == "vault":
+        _check_vault(reading, value, locator)
+    if source == "aws":
+        if not _AWS.fullmatch(locator):
+            raise reading.fail(
+                value, "aws must be a secret's name or ARN, and #FIELD where it is a JSON object"
+            )
+        if not reading.aws:
+            raise reading.fail(value, "gateway: aws says nothing of where that is")
+    if source == "secret":
+        try:
+            check_secret_name(locator)
+        except ValueError as error:
+            raise reading.fail(value, str(error)) from None
     return CredentialReference(source, path_of(value.place, locator) if source == "file" else locator)
+
+
+def _check_vault(reading: Reading, node: Node, locator: str) -> None:
+    found = _VAULT.fullmatch(locator) if len(locator) <= 500 else None
+    if found is None:
+        raise reading.fail(node, "vault must be SERVER:PATH#FIELD, like corp:databases/sales#password")
+    if reading.vaults is not None and found[1] not in reading.vaults:
+        raise reading.fail(
+            node, f"gateway: vaults has no server {found[1]!r}{near(found[1], reading.vaults)}"
+        )
 
 
 def _sensitive(

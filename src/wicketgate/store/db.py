@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -131,6 +131,15 @@ class Store:
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             # the driver's text may quote an address, never a parameter (hide_parameters)
             raise StoreFailed("the store does not answer", f"{type(error).__name__}: {error}") from error
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For tables that have a module of their own: errors become StoreFailed."""
+        return self._transaction()
+
+    @property
+    def insert(self) -> Any:
+        """The dialect's INSERT, which knows ON CONFLICT."""
+        return self._insert
 
     async def ready(self) -> None:
         """Raises StoreFailed unless the store answers."""

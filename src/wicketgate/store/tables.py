@@ -1,7 +1,19 @@
 """The store's tables. All times are wall clock, ns since the epoch. No table holds a secret in clear.
 Whatever changes here must have a migration beside it; a test compares the two."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 METADATA = MetaData(
     naming_convention={
@@ -87,4 +99,18 @@ NODES = Table(
     Column("node", String(64), nullable=False, unique=True),
     Column("created", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False),
+)
+
+# sealed and wrapped are ciphertexts; what opens them is never in the store
+SECRETS = Table(
+    "secrets",
+    METADATA,
+    Column("name", String(63), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("version", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("wrapped", Text, nullable=False),
 )
