@@ -8,6 +8,7 @@ from typing import Any
 from wicketgate.model.statement import Effect
 from wicketgate.sql.analysis import Inherited
 from wicketgate.sql.builtins import VALUE
+from wicketgate.sql.changes import UNSETTLED
 from wicketgate.sql.scope import Columns, Scope, Value
 from wicketgate.sql.snapshot import Catalog, Relation
 from wicketgate.sql.tree import Node
@@ -46,6 +47,9 @@ class Gathered:
         self.user = user
         self.read_only = read_only
         self.schemas = searched(path, user)
+        self.swept = UNSETTLED in temporary
+        """Any relation, or column of one, may be gone that the catalog has."""
+        self.unsettled = _children(catalog, temporary)
         self.effects: set[Effect] = set()
         self.commands: set[str] = set()
         self.reads: set[str] = set()
@@ -190,6 +194,17 @@ class Gathered:
                     self.steered |= value.loud
                 self.compared |= value.classes
                 self.sensitive_parameters |= value.parameters
+
+
+def _children(catalog: Catalog, temporary: frozenset[str]) -> frozenset[int]:
+    """OIDs of what inherits from relations that are altered: their columns changed with those."""
+    return frozenset(
+        child.oid
+        for name in temporary
+        if name.endswith(UNSETTLED)
+        for relation in catalog.named(name[:-1])
+        for child in catalog.descendants(relation.oid)
+    )
 
 
 def searched(path: tuple[str, ...] | None, user: str) -> tuple[str, ...] | None:
