@@ -4,7 +4,7 @@ What cannot be told is unknown here, never nothing.
 
 from dataclasses import dataclass
 
-from wicketgate.sql.path import read_path
+from wicketgate.sql.path import cut, read_path
 from wicketgate.sql.settings import canonical
 from wicketgate.sql.tree import Body, Node, hoisted, literal, options, split, strings, walk, without_database
 
@@ -16,8 +16,8 @@ class Changes:
     defines: the catalog may differ afterwards. temporary: what it creates or renames, temporary or not, and
     the catalog may not know yet: relations, enums and composites by name, functions and operators as
     `name()`, types whose input may run a user's code as `name!`, what was renamed or moved, with what it
-    holds, as `name?`. What it drops, alters or renames too: its children as name and UNSETTLED, whatever a
-    cascade may reach as UNSETTLED alone, both only until the catalog is read after the transaction.
+    holds, as `name?`. What it drops, alters or renames too: it and its children as name and UNSETTLED,
+    whatever a cascade may reach as UNSETTLED alone, both until the catalog is read after the transaction.
     settings: name and literal value (None: not a literal, or reset), for SET and set_config alike.
     transaction: begin, commit, rollback, savepoint, rollback_to, release, prepare, or None.
     """
@@ -154,7 +154,9 @@ def _set(body: Body) -> Changes:
         if name == "search_path":
             if len(known) != len(values):
                 return Changes(path_unknown=True, settings=((name, None),))
-            return Changes(path=tuple(known), path_local=local, settings=((name, ", ".join(known)),))
+            return Changes(
+                path=tuple(map(cut, known)), path_local=local, settings=((name, ", ".join(known)),)
+            )
         whole = ", ".join(known) if known and len(known) == len(values) else None
         return Changes(settings=((name, whole),))
     if kind == "VAR_SET_MULTI":
@@ -271,6 +273,9 @@ def _created(name: str, body: Body) -> frozenset[str]:
     elif name == "AlterTableStmt":
         altered = str(body.get("relation", {}).get("relname", ""))
         names.update((altered, f"{altered}{UNSETTLED}"))
+    elif name in ("IndexStmt", "CreatePolicyStmt", "AlterPolicyStmt"):
+        changed = body.get("relation") or body.get("table") or {}
+        names.add(f"{changed.get('relname', '')}{UNSETTLED}")
     elif name == "CreateEnumStmt":
         names.update(strings(body.get("typeName"))[-1:])
     elif name == "CreateRangeStmt":

@@ -49,7 +49,7 @@ class Gathered:
         self.schemas = searched(path, user)
         self.swept = UNSETTLED in temporary
         """Any relation, or column of one, may be gone that the catalog has."""
-        self.unsettled = _children(catalog, temporary)
+        self.unsettled = _altered(catalog, temporary)
         self.effects: set[Effect] = set()
         self.commands: set[str] = set()
         self.reads: set[str] = set()
@@ -60,6 +60,8 @@ class Gathered:
         self.classes: set[str] = set()
         self.steered: set[str] = set()
         self.compared: set[str] = set()
+        self.asks: set[str] = set()
+        """What views below ask about (Body.asks)."""
         self.spilled: set[str] = set()
         self.inherits: list[Inherited] = []
         self.arguments: tuple[Value, ...] | None = None
@@ -196,14 +198,14 @@ class Gathered:
                 self.sensitive_parameters |= value.parameters
 
 
-def _children(catalog: Catalog, temporary: frozenset[str]) -> frozenset[int]:
-    """OIDs of what inherits from relations that are altered: their columns changed with those."""
+def _altered(catalog: Catalog, temporary: frozenset[str]) -> frozenset[int]:
+    """OIDs of relations that are altered, and of what inherits from them: its columns changed with theirs."""
     return frozenset(
-        child.oid
+        each.oid
         for name in temporary
         if name.endswith(UNSETTLED)
         for relation in catalog.named(name[:-1])
-        for child in catalog.descendants(relation.oid)
+        for each in (relation, *catalog.descendants(relation.oid))
     )
 
 

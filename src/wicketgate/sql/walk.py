@@ -136,6 +136,8 @@ class Walk(Gathered):
     def _open(self, relation: Relation, reading: bool = True) -> None:
         """What a view's body brings with it."""
         body = self.catalog.body(relation)
+        self.asks |= body.asks
+        self.steered |= body.asks
         if relation.kind != "m":
             self.effects |= body.effects
             self.functions |= body.functions

@@ -246,11 +246,13 @@ def test_a_path_set_in_a_later_unit_than_the_one_answered_stays_provisional(stag
 
 
 def test_ddl_makes_the_next_unit_wait_for_a_new_catalog(stage: Stage) -> None:
-    stage.client(p.query("CREATE TABLE extra (id int)"), p.query("SELECT id FROM extra"))
+    stage.client(p.query("CREATE TABLE extra (id int)"))
     stage.sent(p.query("CREATE TABLE extra (id int)"))
     stage.server(p.done("CREATE TABLE"), p.ready())
+    assert stage.host.stales == 1  # for other sessions, at once
+    stage.client(p.query("SELECT id FROM extra"))
     stage.sent()
-    assert stage.host.stales == 1
+    assert stage.host.stales == 2
     stage.host.now = p.make_catalog("extra")
     stage.host.resumes.pop()()
     stage.sent(p.query("SELECT id FROM extra"))
