@@ -133,6 +133,11 @@ class Gathered:
         self.complete = False
         self.sensitive = self.sensitive or (self.catalog.sensitive and not surely)
 
+    def asked(self) -> frozenset[str]:
+        """What it asks about, where it reads what values were copied into, or something below does."""
+        copied = any(relation.gained for relation in self.relations.values())
+        return frozenset(self.asks | self.steered if copied else self.asks)
+
     def enter(self) -> None:
         self.depth += 1
         if self.depth > DEEPEST:

@@ -45,10 +45,5 @@ def resolve_view(catalog: Catalog, view: Relation) -> Body:
         frozenset(walk.classes),
         complete,
         opaque,
-        frozenset(walk.asks | _asked(walk)),
+        walk.asked(),
     )
-
-
-def _asked(walk: Walk) -> set[str]:
-    """What it asks about, where it reads what values were copied into."""
-    return walk.steered if any(relation.gained for relation in walk.relations.values()) else set()
