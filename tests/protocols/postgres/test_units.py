@@ -395,3 +395,13 @@ def test_malformed_bytes_end_the_session(stage: Stage) -> None:
         stage.client(p.whole("SELECT 1"), data)
         stage.over("protocol-error")
         assert p.frames(stage.down)[-1][0] == "E"
+
+
+def test_what_a_cascade_may_reach_is_known_again_once_the_catalog_is_read(stage: Stage) -> None:
+    stage.client(p.query("DROP TABLE IF EXISTS nosuch CASCADE"))
+    stage.server(p.done("DROP TABLE"), p.ready())
+    names = stage.talk.state.names
+    assert "\0" in names.environment.temporary
+    stage.client(p.query("SELECT note FROM orders"))
+    stage.host.resumes.pop()()
+    assert not any(name.endswith("\0") for name in names.environment.temporary)

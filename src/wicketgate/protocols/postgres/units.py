@@ -277,7 +277,7 @@ class Units:
             self.refusal = NO_CATALOG
             return False
         self.renewed = False
-        if catalog is not names.environment.catalog:
+        if settled or catalog is not names.environment.catalog:
             names.catalog(catalog, settled)
         state.fresh = False
         return True
