@@ -322,6 +322,8 @@ def _expressions(state: Walk, name: str, body: Body) -> None:
         else:
             if node == "AlterTableCmd" and part.get("subtype") in ("AT_AddColumn", "AT_AlterColumnType"):
                 _column_type(state, part.get("def", {}).get("ColumnDef", {}).get("typeName", {}))
+            if (name, node) == ("CompositeTypeStmt", "ColumnDef"):
+                _column_type(state, part.get("typeName", {}))
             stack.extend(thing.values())
 
 

@@ -252,7 +252,7 @@ class Walk(Gathered):
             return
         self.patterned = self.patterned or bare in self.catalog.collated
         spell(self, bare, constant, literal)
-        if bare in self.temporary:
+        if bare in self.temporary and bare not in self.catalog.types:
             return
         schemas = self.schemas if schema is None else (schema,)
         if not self.catalog.type_is_safe(bare, schemas):
