@@ -22,7 +22,7 @@ _DOUBT = frozenset({Effect.READ, Effect.UNKNOWN})
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What a relation's expressions of one moment do. looks: they look at sensitive values, so that an error
-    may tell one; other fields as in Facts."""
+    may tell one; asks: as in Body; other fields as in Facts."""
 
     effects: frozenset[Effect] = frozenset()
     reads: frozenset[str] = NO_CLASSES
@@ -31,6 +31,7 @@ class Beside:
     complete: bool = True
     opaque: bool = False
     looks: bool = False
+    asks: frozenset[str] = NO_CLASSES
 
 
 _UNKNOWN = Beside(_DOUBT, complete=False, opaque=True, looks=True)
@@ -147,6 +148,8 @@ def _gather(walk: "Walk", found: Beside) -> None:
     walk.complete = walk.complete and found.complete
     walk.opaque = walk.opaque or found.opaque
     walk.sensitive = walk.sensitive or found.looks
+    walk.asks |= found.asks
+    walk.steered |= found.asks
     if Effect.UNKNOWN in found.effects:
         walk.disturbs = True
 
@@ -194,4 +197,5 @@ def _look(catalog: Catalog, relation: Relation, moment: str) -> Beside:
         walk.complete,
         doubtful,
         doubtful or bool(walk.steered),
+        walk.asked(),
     )

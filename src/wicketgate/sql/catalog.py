@@ -44,12 +44,15 @@ def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -
             relations[oid].classes[number] = relations[oid].classes.get(number, NO_CLASSES) | {data_class}
             if key in inherited:
                 relations[oid].copied.add(number)
+                relations[oid].gained.add(number)
     keys = {**inherited, **sensitive}
     for key, oid, number, _ in source.get("carried", ()):
         if key in keys and oid in relations and relations[oid].kind != "v":
             held = relations[oid].classes  # these were made from sensitive columns once
             held[number] = held.get(number, NO_CLASSES) | {keys[key]}
             relations[oid].copied.add(number)
+            if key in inherited:
+                relations[oid].gained.add(number)
     _close(relations, source)
     if marked:
         _sequences(relations, source)

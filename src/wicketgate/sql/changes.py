@@ -4,7 +4,7 @@ What cannot be told is unknown here, never nothing.
 
 from dataclasses import dataclass
 
-from wicketgate.sql.path import read_path
+from wicketgate.sql.path import cut, read_path
 from wicketgate.sql.settings import canonical
 from wicketgate.sql.tree import Body, Node, hoisted, literal, options, split, strings, walk, without_database
 
@@ -16,7 +16,8 @@ class Changes:
     defines: the catalog may differ afterwards. temporary: what it creates or renames, temporary or not, and
     the catalog may not know yet: relations, enums and composites by name, functions and operators as
     `name()`, types whose input may run a user's code as `name!`, what was renamed or moved, with what it
-    holds, as `name?`.
+    holds, as `name?`. What it drops, alters or renames too: it and its children as name and UNSETTLED,
+    whatever a cascade may reach as UNSETTLED alone, both until the catalog is read after the transaction.
     settings: name and literal value (None: not a literal, or reset), for SET and set_config alike.
     transaction: begin, commit, rollback, savepoint, rollback_to, release, prepare, or None.
     """
@@ -31,6 +32,8 @@ class Changes:
 
 
 NOTHING = Changes()
+
+UNSETTLED = "\0"
 
 _TRANSACTIONS = {
     "TRANS_STMT_BEGIN": "begin",
@@ -151,7 +154,9 @@ def _set(body: Body) -> Changes:
         if name == "search_path":
             if len(known) != len(values):
                 return Changes(path_unknown=True, settings=((name, None),))
-            return Changes(path=tuple(known), path_local=local, settings=((name, ", ".join(known)),))
+            return Changes(
+                path=tuple(map(cut, known)), path_local=local, settings=((name, ", ".join(known)),)
+            )
         whole = ", ".join(known) if known and len(known) == len(values) else None
         return Changes(settings=((name, whole),))
     if kind == "VAR_SET_MULTI":
@@ -164,7 +169,9 @@ def _set(body: Body) -> Changes:
 
 def named_setting(body: Body) -> str | None:
     """`… FROM pg_settings WHERE name = 'x'` (pgAdmin and pg_dump write set_config so): the one setting,
-    or None."""
+    or None. A query inside has names of its own."""
+    if any(node == "SelectStmt" for node, _ in walk(body)):
+        return None
     sources = [node.get("RangeVar", {}) for node in body.get("fromClause", ())]
     condition = body.get("whereClause", {}).get("A_Expr", {})
     if len(sources) != 1 or sources[0].get("relname") != "pg_settings":
@@ -264,7 +271,11 @@ def _created(name: str, body: Body) -> frozenset[str]:
     elif name == "CompositeTypeStmt":
         names.add(str(body.get("typevar", {}).get("relname", "")))
     elif name == "AlterTableStmt":
-        names.add(str(body.get("relation", {}).get("relname", "")))
+        altered = str(body.get("relation", {}).get("relname", ""))
+        names.update((altered, f"{altered}{UNSETTLED}"))
+    elif name in ("IndexStmt", "CreatePolicyStmt", "AlterPolicyStmt"):
+        changed = body.get("relation") or body.get("table") or {}
+        names.add(f"{changed.get('relname', '')}{UNSETTLED}")
     elif name == "CreateEnumStmt":
         names.update(strings(body.get("typeName"))[-1:])
     elif name == "CreateRangeStmt":
@@ -281,16 +292,40 @@ def _created(name: str, body: Body) -> frozenset[str]:
     elif name == "RenameStmt":
         new = str(body.get("newname", ""))
         names.update((new, f"{new}()", f"{new}!", f"{new}?"))
+        held = str(body.get("relation", {}).get("relname", ""))
+        names.add(held)
         if body.get("renameType") in ("OBJECT_COLUMN", "OBJECT_ATTRIBUTE"):
-            held = str(body.get("relation", {}).get("relname", ""))
-            names.update((held, f"{held}?"))
+            names.update((f"{held}?", f"{held}{UNSETTLED}"))
     elif name == "AlterObjectSchemaStmt":
         moved = str(body.get("relation", {}).get("relname", "")) or _object_name(body.get("object", {}))
         names.update((moved, f"{moved}()", f"{moved}!", f"{moved}?"))
     elif name == "CreateSchemaStmt":
         for element in body.get("schemaElts", ()):
             names.update(_created(*split(element)))
+    elif name == "DropStmt" and str(body.get("removeType")) in _RELATIONS:
+        for node in body.get("objects", ()):
+            gone = strings(node.get("List", {}).get("items"))[-1]
+            names.update((gone, f"{gone}{UNSETTLED}"))
+    if _cascades(name, body):
+        names.add(UNSETTLED)
     return frozenset(names - {"", "()", "!", "?"})
+
+
+_RELATIONS = frozenset(f"OBJECT_{kind}" for kind in "TABLE VIEW MATVIEW FOREIGN_TABLE".split())
+_SWEEPING = frozenset(
+    """DropOwnedStmt AlterExtensionStmt CreateExtensionStmt ImportForeignSchemaStmt
+    AlterExtensionContentsStmt""".split()
+)
+
+
+def _cascades(name: str, body: Body) -> bool:
+    """Whether it may take away or rename relations and columns that it does not name."""
+    if name in _SWEEPING or _opens(name, body):
+        return True
+    if name == "RenameStmt" and body.get("renameType") == "OBJECT_SCHEMA":
+        return True
+    parts = (body, *(node.get("AlterTableCmd", {}) for node in body.get("cmds", ())))
+    return defining(name) and any(part.get("behavior") == "DROP_CASCADE" for part in parts)
 
 
 def _object_name(node: Node) -> str:

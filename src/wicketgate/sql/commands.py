@@ -10,7 +10,7 @@ from wicketgate.sql.changes import is_set_config
 from wicketgate.sql.functions import Doing
 from wicketgate.sql.reading import HANDLERS, expression
 from wicketgate.sql.scope import COLUMN, Columns, Item, Scope
-from wicketgate.sql.snapshot import Relation
+from wicketgate.sql.snapshot import BUILTIN, Relation
 from wicketgate.sql.tree import Body, options, split, strings, walk
 from wicketgate.sql.walk import Walk
 
@@ -154,6 +154,8 @@ def command(state: Walk, name: str, body: Body) -> None:
     if name == "ClusterStmt" and "relation" not in body:
         for relation in state.catalog.relations.values():
             _steer(state, relation)
+    if name == "AlterDomainStmt" and body.get("subtype") in _TESTING:
+        _held_in_types(state)
     if name == "RenameStmt" and body.get("renameType") == "OBJECT_SCHEMA":
         _schema(state, str(body.get("subname", "")))
 
@@ -177,6 +179,20 @@ def _schema(state: Walk, schema: str) -> None:
     for relation in state.catalog.relations.values():
         if relation.schema == schema:
             _steer(state, relation)
+
+
+_TESTING = frozenset("CV")
+"""ALTER DOMAIN ADD and VALIDATE CONSTRAINT: every value of the domain is tested, wherever it is."""
+
+
+def _held_in_types(state: Walk) -> None:
+    """The classes of columns whose type may be, or hold, a domain."""
+    for relation in state.catalog.relations.values():
+        for number, classes in (
+            state.catalog.relation_classes(relation).items() if relation.view is None else ()
+        ):
+            if any(at == number and oid >= BUILTIN for at, _, oid in relation.columns):
+                state.steered |= classes
 
 
 def _named(state: Walk, name: str, body: Body) -> set[int]:
@@ -306,6 +322,8 @@ def _expressions(state: Walk, name: str, body: Body) -> None:
         else:
             if node == "AlterTableCmd" and part.get("subtype") in ("AT_AddColumn", "AT_AlterColumnType"):
                 _column_type(state, part.get("def", {}).get("ColumnDef", {}).get("typeName", {}))
+            if (name, node) == ("CompositeTypeStmt", "ColumnDef"):
+                _column_type(state, part.get("typeName", {}))
             stack.extend(thing.values())
 
 

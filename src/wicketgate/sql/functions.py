@@ -74,7 +74,7 @@ _PURE = frozenset(
     ts_token_type txid_current txid_current_if_assigned txid_current_snapshot version websearch_to_tsquery
     xml xml_is_well_formed
     clock_timestamp timeofday random random_normal setseed gen_random_uuid uuidv4 uuidv7 array_sample
-    array_shuffle pg_sleep pg_sleep_for pg_sleep_until current_query currval lastval
+    array_shuffle pg_sleep pg_sleep_for pg_sleep_until currval lastval
     pg_is_in_recovery pg_is_wal_replay_paused pg_get_wal_replay_pause_state pg_current_wal_flush_lsn
     pg_current_wal_insert_lsn pg_current_wal_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn
     pg_last_xact_replay_timestamp pg_last_committed_xact pg_xact_commit_timestamp
@@ -94,7 +94,7 @@ _LEAKS = frozenset(
     """
     pg_stat_get_activity pg_stat_get_backend_activity pg_cursor pg_prepared_statement pg_mcv_list_items
     pg_stat_get_wal_receiver pg_stat_get_subscription pg_sequence_last_value pg_get_sequence_data
-    pg_lock_status lo_get loread
+    pg_lock_status lo_get loread current_query
     pg_logical_slot_peek_changes pg_logical_slot_peek_binary_changes pg_get_backend_memory_contexts
     pg_get_shmem_allocations pg_show_replication_origin_status pg_stat_get_wal_senders
     table_to_xml table_to_xmlschema table_to_xml_and_xmlschema schema_to_xml schema_to_xmlschema

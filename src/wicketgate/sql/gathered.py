@@ -8,6 +8,7 @@ from typing import Any
 from wicketgate.model.statement import Effect
 from wicketgate.sql.analysis import Inherited
 from wicketgate.sql.builtins import VALUE
+from wicketgate.sql.changes import UNSETTLED
 from wicketgate.sql.scope import Columns, Scope, Value
 from wicketgate.sql.snapshot import Catalog, Relation
 from wicketgate.sql.tree import Node
@@ -46,6 +47,9 @@ class Gathered:
         self.user = user
         self.read_only = read_only
         self.schemas = searched(path, user)
+        self.swept = UNSETTLED in temporary
+        """Any relation, or column of one, may be gone that the catalog has."""
+        self.unsettled = _altered(catalog, temporary)
         self.effects: set[Effect] = set()
         self.commands: set[str] = set()
         self.reads: set[str] = set()
@@ -56,6 +60,8 @@ class Gathered:
         self.classes: set[str] = set()
         self.steered: set[str] = set()
         self.compared: set[str] = set()
+        self.asks: set[str] = set()
+        """What views below ask about (Body.asks)."""
         self.spilled: set[str] = set()
         self.inherits: list[Inherited] = []
         self.arguments: tuple[Value, ...] | None = None
@@ -127,6 +133,11 @@ class Gathered:
         self.complete = False
         self.sensitive = self.sensitive or (self.catalog.sensitive and not surely)
 
+    def asked(self) -> frozenset[str]:
+        """What it asks about, where it reads what values were copied into, or something below does."""
+        copied = any(relation.gained for relation in self.relations.values())
+        return frozenset(self.asks | self.steered if copied else self.asks)
+
     def enter(self) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
@@ -190,6 +201,17 @@ class Gathered:
                     self.steered |= value.loud
                 self.compared |= value.classes
                 self.sensitive_parameters |= value.parameters
+
+
+def _altered(catalog: Catalog, temporary: frozenset[str]) -> frozenset[int]:
+    """OIDs of relations that are altered, and of what inherits from them: its columns changed with theirs."""
+    return frozenset(
+        each.oid
+        for name in temporary
+        if name.endswith(UNSETTLED)
+        for relation in catalog.named(name[:-1])
+        for each in (relation, *catalog.descendants(relation.oid))
+    )
 
 
 def searched(path: tuple[str, ...] | None, user: str) -> tuple[str, ...] | None:

@@ -4,7 +4,8 @@ It must say no whenever in doubt: function arguments, casts, LIMIT, ordinals and
 
 from typing import Any
 
-from wicketgate.sql.tree import Node, split, strings
+from wicketgate.sql.changes import is_set_config
+from wicketgate.sql.tree import Node, split, strings, walk
 
 _COMPARING = frozenset({"=", "<>", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/"})
 _KINDS = frozenset(
@@ -19,6 +20,8 @@ def erasable(statement: Node) -> bool:
     if name not in _STATEMENTS:
         return False
     stack: list[Any] = []
+    if any(node == "FuncCall" and is_set_config(call) for node, call in walk(body)):
+        return False  # `FROM pg_settings WHERE name = '…'` says which setting is meant
     for field, child in body.items():
         if name == "InsertStmt" and field == "selectStmt":
             select = child.get("SelectStmt", {})

@@ -21,7 +21,7 @@ def read_path(text: str) -> tuple[str, ...] | None:
             if at == start:
                 return None
             name = "".join(c.lower() if c.isascii() else c for c in text[start:at])
-        names.append(_cut(name))
+        names.append(cut(name))
         at = _blank(text, at)
         if at == len(text):
             return tuple(names)
@@ -49,6 +49,7 @@ def _blank(text: str, at: int) -> int:
     return at
 
 
-def _cut(name: str) -> str:
+def cut(name: str) -> str:
+    """An identifier as the server keeps it."""
     raw = name.encode()
     return name if len(raw) <= _LONGEST else raw[:_LONGEST].decode(errors="ignore")

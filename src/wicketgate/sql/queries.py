@@ -71,13 +71,13 @@ def _plain(walk: Walk, body: Body, scope: Scope, limited: bool) -> Columns:
     if limited:
         limited = not (body.keys() & {"groupClause", "havingClause", "distinctClause"})
         limited = limited and not aggregates(walk, body.get("targetList", []))
+    before, walk.row_setting = walk.row_setting, None
     source = from_items(walk, body.get("fromClause", ()), scope, conditions, limited)
     scope.items, scope.pieces = source.items, source.pieces
     if "whereClause" in body:
         predicate(walk, body["whereClause"], scope)
         conditions.append(body["whereClause"])
     bound(walk, scope, conditions, limited)
-    before, walk.row_setting = walk.row_setting, None
     if all(relation.schema == "pg_catalog" for item in scope.items for relation in item.relations):
         walk.row_setting = named_setting(body)
     columns = targets(walk, body.get("targetList", []), scope)

@@ -31,7 +31,7 @@ class Relation:
     of functions that run so. patterned: columns whose collation takes different texts for equal. modifiers:
     of the columns' types, by position. excludes: an exclusion constraint compares rows. used: attributes that
     generated columns are made of. copied: columns whose class came with values that were stored there: they
-    may be computed.
+    may be computed. gained: those of them into which a statement copied.
     """
 
     oid: int
@@ -54,6 +54,7 @@ class Relation:
     excludes: bool = False
     used: frozenset[int] = frozenset()
     copied: set[int] = field(default_factory=set)
+    gained: set[int] = field(default_factory=set)
 
     @property
     def qualified(self) -> str:
@@ -66,7 +67,10 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What reading a view does. columns: what its columns hold by position; None where that can't be told."""
+    """What reading a view does. columns: what its columns hold by position; None where that can't be told.
+    asks: classes that it asks about and that came with copies into what it reads: whoever made the view may
+    have known that they would come, so they are held against its reader.
+    """
 
     columns: tuple[Value, ...] | None
     effects: frozenset[Any]
@@ -75,6 +79,7 @@ class Body:
     classes: frozenset[str]
     complete: bool
     opaque: bool
+    asks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,7 @@ class Catalog:
                 body.classes | coarse,
                 body.complete,
                 body.opaque,
+                body.asks,
             )
         self._bodies[relation.oid] = body
         return body

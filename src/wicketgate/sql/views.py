@@ -45,4 +45,5 @@ def resolve_view(catalog: Catalog, view: Relation) -> Body:
         frozenset(walk.classes),
         complete,
         opaque,
+        walk.asked(),
     )

@@ -48,10 +48,11 @@ class Walk(Gathered):
             doubtful = str(schema).startswith("pg_temp") or name in self.temporary
             if found is None:
                 return (), True
-            return (found,), doubtful
+            return (found,), doubtful or self._is_unsettled(found)
         shadowed = name in self.temporary
         if self.schemas is None:
             many = self.catalog.named(name)
+            shadowed = shadowed or any(self._is_unsettled(each) for each in many)
             if len(many) > 1 or shadowed:
                 self.ambiguous = True
             if len(many) == 1 and many[0].schema == "pg_catalog" and not shadowed:
@@ -62,9 +63,14 @@ class Walk(Gathered):
             found = self.catalog.at(place, name)
             if found is not None:
                 several.append(found)
-                if place in self.catalog.open_schemas:
+                shadowed = shadowed or self._is_unsettled(found)
+                if place in self.catalog.open_schemas and not shadowed:
                     break  # others the server passes over where the account may not use them
         return tuple(several), shadowed or not several
+
+    def _is_unsettled(self, relation: Relation) -> bool:
+        """Whether the session may have changed it by what it did to something else."""
+        return relation.oid in self.unsettled or (self.swept and not relation.system)
 
     def read(
         self,
@@ -130,6 +136,8 @@ class Walk(Gathered):
     def _open(self, relation: Relation, reading: bool = True) -> None:
         """What a view's body brings with it."""
         body = self.catalog.body(relation)
+        self.asks |= body.asks
+        self.steered |= body.asks
         if relation.kind != "m":
             self.effects |= body.effects
             self.functions |= body.functions
@@ -244,7 +252,7 @@ class Walk(Gathered):
             return
         self.patterned = self.patterned or bare in self.catalog.collated
         spell(self, bare, constant, literal)
-        if bare in self.temporary:
+        if bare in self.temporary and bare not in self.catalog.types:
             return
         schemas = self.schemas if schema is None else (schema,)
         if not self.catalog.type_is_safe(bare, schemas):

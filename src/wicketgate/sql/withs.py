@@ -3,7 +3,7 @@ A reference that is not followed makes the lineage unknown."""
 
 from dataclasses import replace
 
-from wicketgate.sql.scope import COLUMN, DOUBT, VAST, Columns, Scope, overlay
+from wicketgate.sql.scope import COLUMN, DOUBT, VAST, Columns, Scope, equality, overlay
 from wicketgate.sql.tree import Body, Node, strings
 from wicketgate.sql.walk import Walk
 
@@ -83,7 +83,10 @@ def _searched(walk: Walk, body: Body, columns: Columns) -> Columns:
     if search:
         found.add(str(search.get("search_seq_column", "")), path)
     if cycle:
-        found.add(str(cycle.get("cycle_mark_column", "")), COLUMN)
+        names = strings(cycle.get("cycle_col_list"))
+        again = [value for name in names if (value := columns.get(name)) is not None]
+        walk.compare(again)
+        found.add(str(cycle.get("cycle_mark_column", "")), equality([COLUMN, *again]))
         found.add(str(cycle.get("cycle_path_column", "")), path)
     return found
 

@@ -246,11 +246,13 @@ def test_a_path_set_in_a_later_unit_than_the_one_answered_stays_provisional(stag
 
 
 def test_ddl_makes_the_next_unit_wait_for_a_new_catalog(stage: Stage) -> None:
-    stage.client(p.query("CREATE TABLE extra (id int)"), p.query("SELECT id FROM extra"))
+    stage.client(p.query("CREATE TABLE extra (id int)"))
     stage.sent(p.query("CREATE TABLE extra (id int)"))
     stage.server(p.done("CREATE TABLE"), p.ready())
+    assert stage.host.stales == 1  # for other sessions, at once
+    stage.client(p.query("SELECT id FROM extra"))
     stage.sent()
-    assert stage.host.stales == 1
+    assert stage.host.stales == 2
     stage.host.now = p.make_catalog("extra")
     stage.host.resumes.pop()()
     stage.sent(p.query("SELECT id FROM extra"))
@@ -393,3 +395,13 @@ def test_malformed_bytes_end_the_session(stage: Stage) -> None:
         stage.client(p.whole("SELECT 1"), data)
         stage.over("protocol-error")
         assert p.frames(stage.down)[-1][0] == "E"
+
+
+def test_what_a_cascade_may_reach_is_known_again_once_the_catalog_is_read(stage: Stage) -> None:
+    stage.client(p.query("DROP TABLE IF EXISTS nosuch CASCADE"))
+    stage.server(p.done("DROP TABLE"), p.ready())
+    names = stage.talk.state.names
+    assert "\0" in names.environment.temporary
+    stage.client(p.query("SELECT note FROM orders"))
+    stage.host.resumes.pop()()
+    assert not any(name.endswith("\0") for name in names.environment.temporary)

@@ -370,6 +370,8 @@ class Answers:
             state.settle_bound(step.unit)
         if status == b"I":
             names.ended(before != b"I", step.unit)
+            if names.defined:
+                state.host.stale()  # other sessions look at it too
             if not state.steps and state.fresh:
                 state.sensitive = False
                 state.wrote = False

@@ -12,6 +12,7 @@ from wicketgate.model.statement import Statement
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held
 from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Inherited
 from wicketgate.sql.catalog import Catalog
+from wicketgate.sql.changes import UNSETTLED
 from wicketgate.sql.parse import Changes, Member
 from wicketgate.sql.resolve import Analysis, Environment, declared, resolve, unite
 
@@ -147,10 +148,13 @@ class Names:
             self.dropped += len(self.environments) - 1
             self.environments = [self.environment]
 
-    def catalog(self, catalog: Catalog) -> None:
-        """A newer catalog has arrived."""
+    def catalog(self, catalog: Catalog, settled: bool = False) -> None:
+        """A newer catalog has arrived. settled: it was read after all that the session has defined."""
         self.known = True
-        self.change(catalog, self.environment.path, self.environment.temporary)
+        temporary = self.environment.temporary
+        if settled:
+            temporary = frozenset(name for name in temporary if not name.endswith(UNSETTLED))
+        self.change(catalog, self.environment.path, temporary)
 
     def path(self, path: tuple[str, ...] | None) -> None:
         """The search_path is now this, or unknown."""

@@ -258,6 +258,7 @@ class Units:
         """Whether a new unit may begin: no earlier one may still change names, and the catalog is known."""
         state = self.state
         names = state.names
+        settled = False
         if state.changed > state.answered:
             self.waiting = UNIT
             return False
@@ -266,6 +267,7 @@ class Units:
                 self.ask_catalog()
                 return False
             names.defined = False
+            settled = True
         catalog = state.host.catalog()
         if catalog is None:
             if not self.renewed:
@@ -275,8 +277,8 @@ class Units:
             self.refusal = NO_CATALOG
             return False
         self.renewed = False
-        if catalog is not names.environment.catalog:
-            names.catalog(catalog)
+        if settled or catalog is not names.environment.catalog:
+            names.catalog(catalog, settled)
         state.fresh = False
         return True
 
