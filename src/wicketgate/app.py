@@ -72,6 +72,7 @@ class FilePolicy:
             policy.resources,
             policy.warnings,
             issuers=policy.issuers,
+            permits=policy.permits,
         )
 
     def adopt(self, policy: LoadedPolicy) -> None:
@@ -108,8 +109,9 @@ class FilePolicy:
             )
         elif record is not None and identity in accounts:
             proven = Authenticator({record.hash: record.replicated()}, names).still_holds(
-                _claimed(identity, resource, record.id), resource, now
+                _claimed(identity, resource, record.id), resource, now, None
             )
+            await store.used_token(record.id, now)
         found = engine.policy.resources.get(resource)
         if proven is None or found is None or database not in (found.databases or (database,)):
             return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")

@@ -19,6 +19,8 @@ from wicketgate.journal.segments import read_lines, writers
 from wicketgate.journal.verify import verify
 from wicketgate.model.secret import Secret
 
+RULE = "  - {name: never, resources: [sales], deny: No.}\n"
+
 
 def test_issue_prints_the_token_alone_and_once(wicket: Run, gateway: Stage) -> None:
     ran = wicket("token", "issue", "bot", "--expires", "8h", "--resource", "sales", "--note", "nightly")
@@ -37,6 +39,22 @@ def test_issue_prints_the_token_alone_and_once(wicket: Run, gateway: Stage) -> N
     assert revoked.out == f"token {listed['id']} of bot is revoked\n"
     assert "revoked" in wicket("token", "list", "bot").out
     assert wicket("token", "list", "other", "--json").json == []
+
+
+def test_a_token_is_scoped_to_rules_and_networks(wicket: Run, config: Path) -> None:
+    config.write_text(config.read_text() + RULE)
+    scope = ("--resource", "sales", "--rule", "crews read sales", "--from", "10.0.0.0/8", "--ttl", "15m")
+    made = wicket("token", "issue", "bot", *scope, "--json").json
+    assert (made["rules"], made["networks"], made["last_used"]) == (
+        ["crews read sales"],
+        ["10.0.0.0/8"],
+        None,
+    )
+    assert made["expires"] - made["created"] == 900 * 10**9
+    assert "sales by crews read sales from 10.0.0.0/8" in wicket("token", "list").out
+    for refused in (("--rule", "crews reed"), ("--rule", "never"), ("--from", "10.0.0.1/8"), ("--from", "*")):
+        ran = wicket("token", "issue", "bot", *refused)
+        assert (ran.code, ran.out) == (1, "")
 
 
 def test_the_answer_is_no(wicket: Run, gateway: Stage) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
 from wicketgate.admin.ports import Office, Standing
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.network import check_network
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord, check_group, is_any
@@ -53,12 +54,15 @@ async def issue_token(
     resources: frozenset[str] = frozenset(),
     note: str = "",
     create: bool = False,
+    rules: frozenset[str] = frozenset(),
+    networks: frozenset[str] = frozenset(),
 ) -> Issued:
     """A token for a service account. create: make the account if there is none (kind and groups as given).
 
     Recorded, stored, replicated; in that order, so that a token that works is one that was recorded.
     Raises NotFound where there is no such account and create is False, Refused where it is disabled, where
-    the resource is unknown or where the account stands in the configuration file with other groups.
+    a resource or a rule that may permit is unknown, or where the account stands in the configuration file
+    with other groups.
     """
     thing = Thing("identity", account.name, account.name)
     authorize(actor, Action.ISSUE_TOKEN, thing)
@@ -77,10 +81,19 @@ async def issue_token(
     policy = office.control.policy()
     if policy is not None and (unknown := resources - set(policy.resources)):
         raise Refused(f"no resource is named {', '.join(sorted(unknown))}")
+    if policy is not None and (unknown := rules - policy.permits):
+        raise Refused(f"no rule that permits or reveals is named {', '.join(sorted(unknown))}")
     now = office.clock()
     try:
         secret, record = office.issue(
-            account.name, now, office.random, expires=expires, resources=resources, note=note
+            account.name,
+            now,
+            office.random,
+            expires=expires,
+            resources=resources,
+            note=note,
+            rules=rules,
+            networks=frozenset(check_network(network) for network in networks),
         )
     except ValueError as error:
         raise Refused(str(error)) from None
@@ -112,7 +125,9 @@ async def list_tokens(office: Office, actor: Actor, identity: str | None = None)
     """All tokens, or one identity's; no token's text is known. A scoped token sees itself alone."""
     authorize(actor, Action.LIST_TOKENS, Thing("tokens", identity or "", identity))
     found = await office.store.tokens(identity)
-    return [each for each in found if each.id == actor.credential_id] if actor.scope else found
+    return (
+        [each for each in found if each.id == actor.credential_id] if actor.scope or actor.narrow else found
+    )
 
 
 async def revoke_token(office: Office, actor: Actor, token_id: str) -> TokenRecord:

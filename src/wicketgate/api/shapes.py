@@ -23,13 +23,17 @@ class Strict(BaseModel):
 
 
 class TokenWanted(Strict):
-    """A new token. create: make the identity if there is none. lifetime: seconds; null: it does not end."""
+    """A new token. create: make the identity if there is none. lifetime: seconds; null: it does not end.
+    resources, rules, networks (CIDR): what it is scoped to; empty: not by these. Rules are those that may
+    permit: the others bind it all the same."""
 
     identity: str = Field(min_length=1, max_length=63)
     kind: str = Field("service", pattern="^(human|service|agent)$")
     groups: list[str] = Field(default_factory=list, max_length=64)
     resources: list[str] = Field(default_factory=list, max_length=256)
     lifetime: int | None = Field(None, ge=1, le=10 * 366 * 86400)
+    rules: list[str] = Field(default_factory=list, max_length=256)
+    networks: list[str] = Field(default_factory=list, max_length=64)
     note: str = Field("", max_length=500)
     create: bool = False
 
@@ -42,6 +46,8 @@ class TokenShown(BaseModel):
     created: int
     expires: int | None
     resources: list[str]
+    rules: list[str]
+    networks: list[str]
     note: str
     last_used: int | None
     revoked: int | None
@@ -55,6 +61,8 @@ class TokenShown(BaseModel):
             created=record.created,
             expires=record.expires,
             resources=sorted(record.resources),
+            rules=sorted(record.rules),
+            networks=sorted(record.networks),
             note=record.note,
             last_used=record.last_used,
             revoked=record.revoked,
@@ -70,7 +78,7 @@ class TokenIssued(TokenShown):
 
 
 class SelfShown(BaseModel):
-    """resources: that the token is scoped to; empty: all."""
+    """resources, rules, networks: that the token is scoped to; empty: all."""
 
     name: str
     how: str
@@ -78,6 +86,22 @@ class SelfShown(BaseModel):
     administrator: bool
     credential_id: str | None
     resources: list[str]
+    rules: list[str] = Field(default_factory=list)
+    networks: list[str] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, actor: Actor) -> "SelfShown":
+        token = actor.token
+        return cls(
+            name=actor.name,
+            how=actor.how,
+            groups=sorted(actor.groups),
+            administrator=actor.administrator,
+            credential_id=actor.credential_id,
+            resources=sorted(actor.scope),
+            rules=[] if token is None else sorted(token.rules),
+            networks=[] if token is None else sorted(token.networks),
+        )
 
 
 class ResourceShown(BaseModel):
@@ -214,6 +238,8 @@ async def issue(office: Office, by: Actor, wanted: TokenWanted) -> TokenIssued:
         resources=frozenset(wanted.resources),
         note=wanted.note,
         create=wanted.create,
+        rules=frozenset(wanted.rules),
+        networks=frozenset(wanted.networks),
     )
     return TokenIssued(
         **TokenShown.of(issued.record, now).model_dump(),

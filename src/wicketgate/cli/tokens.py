@@ -47,8 +47,16 @@ def issue(
     resource: Annotated[
         list[str] | None, typer.Option("--resource", "-r", help="Good for this resource only. Repeatable.")
     ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="Only this rule may permit; denials all hold. Repeatable."),
+    ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="Good from this network (CIDR) only. Repeatable."),
+    ] = None,
     expires: Annotated[
-        str, typer.Option("--expires", "-e", help="How long it holds: 30d, 12h, 90m, never.")
+        str, typer.Option("--expires", "--ttl", "-e", help="How long it holds: 30d, 12h, 90m, never.")
     ] = "90d",
     text: Annotated[str, typer.Option("--note", help="What it is for.")] = "",
     config: Config = DEFAULT_CONFIG,
@@ -64,12 +72,16 @@ def issue(
       wicket token issue crew-bot --group crew-agents --agent
 
       wicket token issue crew-bot --resource sales --expires 8h --note "nightly report"
+
+      wicket token issue crew-bot --resource sales --rule "crews read" --from 10.0.0.0/8 --ttl 15m
     """
     wanted = {
         "identity": identity,
         "kind": "agent" if agent else "service",
         "groups": group or [],
         "resources": resource or [],
+        "rules": rule or [],
+        "networks": network or [],
         "lifetime": lifetime(expires),
         "note": text,
         "create": bool(group) or agent,
@@ -85,8 +97,16 @@ def issue(
         say_json(found)
         return
     say(found["token"])
-    scope = ", ".join(found["resources"]) or "all resources that the policy lets it open"
+    scope = _scope(found) or "all resources that the policy lets it open"
     note(f"token {found['id']} for {found['identity']}: {scope}; until {when(found['expires'])}")
+
+
+def _scope(token: dict[str, Any]) -> str:
+    """What a token is scoped to, in a line; empty: nothing."""
+    parts = [", ".join(token["resources"])]
+    parts.append(f"by {', '.join(token['rules'])}" if token["rules"] else "")
+    parts.append(f"from {', '.join(token['networks'])}" if token["networks"] else "")
+    return " ".join(part for part in parts if part)
 
 
 @app.command("list")
@@ -114,7 +134,7 @@ def list_tokens(
         return
     now = time.time_ns()
     table(
-        ("ID", "IDENTITY", "STATE", "CREATED", "EXPIRES", "LAST USED", "RESOURCES", "NOTE"),
+        ("ID", "IDENTITY", "STATE", "CREATED", "EXPIRES", "LAST USED", "SCOPE", "NOTE"),
         [
             (
                 each["id"],
@@ -123,7 +143,7 @@ def list_tokens(
                 when(each["created"]),
                 when(each["expires"]),
                 when(each["last_used"]),
-                ",".join(each["resources"]) or "all",
+                _scope(each) or "all",
                 each["note"],
             )
             for each in found

@@ -24,7 +24,7 @@ class LoadedPolicy:
 
     text, file: what workers load again. resources: by name. digest: recorded with each decision.
     replicate: further entries (section, key, value) that workers need with this policy.
-    issuers: whose tokens are taken, by name.
+    issuers: whose tokens are taken, by name. permits: names of the rules that permit or reveal.
     """
 
     text: str
@@ -34,6 +34,7 @@ class LoadedPolicy:
     warnings: tuple[str, ...] = ()
     replicate: tuple[tuple[str, str, Any], ...] = ()
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    permits: frozenset[str] = frozenset()
 
 
 class PolicyPort(Protocol):

@@ -200,7 +200,7 @@ class Gate:
         """Decide one open session again; if it may go on, by what holds now."""
         admission = each.admission
         before = admission.resource
-        identity = self.authenticator.still_holds(admission.identity, before.name, now)
+        identity = self.authenticator.still_holds(admission.identity, before.name, now, each.source)
         if identity is None:
             return _over("revoked", "the identity or its credential no longer holds")
         engine = self.policy.engine

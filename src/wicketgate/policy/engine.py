@@ -106,7 +106,8 @@ class Engine:
         for group in identity.groups:
             for rule in self._groups.get((resource.name, group), ()):
                 found[rule.name] = rule
-        return [found[name] for name in sorted(found)]
+        rules = [found[name] for name in sorted(found)]
+        return [each.within(identity.rules) for each in rules] if identity.rules else rules
 
     def _bind(self, rule: Rule, identity: Identity, resource: Resource, account: str) -> _Bound:
         when = rule.when
@@ -134,6 +135,9 @@ def _known_by(identity: Identity) -> tuple[object, ...]:
         identity.behalf,
         identity.agent,
         identity.task,
+        identity.crew,
+        identity.purpose,
+        identity.rules,
     )
 
 
