@@ -42,8 +42,11 @@ from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
 from wicketgate.store.control import ControlStore
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.db import MINUTE, Store, store_url
 from wicketgate.workshop import boot, log, rules_of
+
+MOST_USED = 4096
+"""Tokens whose last use is remembered, so that the store is not asked at each sign-in."""
 
 
 # -- the control process -----------------------------------------------------------------------------------
@@ -57,6 +60,7 @@ class FilePolicy:
         self._loaded: dict[str, Policy] = {}
         self._engine: Engine | None = None
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+        self._used: dict[str, int] = {}
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
@@ -85,6 +89,14 @@ class FilePolicy:
         engine = self._engine
         return IssuerTokens({} if engine is None else engine.policy.issuers, self.keys())
 
+    async def used(self, credential: str) -> None:
+        now = time.time_ns()
+        if now - self._used.get(credential, 0) >= MINUTE:
+            if len(self._used) >= MOST_USED:
+                self._used.clear()
+            self._used[credential] = now
+            await (await self._store.get()).used_token(credential, now)
+
     async def may_open(
         self,
         identity: str,
@@ -111,7 +123,6 @@ class FilePolicy:
             proven = Authenticator({record.hash: record.replicated()}, names).still_holds(
                 _claimed(identity, resource, record.id), resource, now, None
             )
-            await store.used_token(record.id, now)
         found = engine.policy.resources.get(resource)
         if proven is None or found is None or database not in (found.databases or (database,)):
             return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ rules:
      permit: [read, write, delete, execute]}
 """
 ANA = "identities:\n  ana: {groups: [staff]}\n  ben: {groups: [staff]}\n"
+LESSER = """\
+  - {name: board, identities: {groups: [board]}, resources: any, account: common, permit: [write]}
+"""
 TASK = ("--for-task", "weekly report", "--on-behalf-of", "ana", "--resource", worlds.ALPHA, "--task", "t-42")
 
 
@@ -105,10 +109,8 @@ def test_relations_beyond_the_declaration(house: House) -> None:
             assert refused.value.sqlstate == "42501", (text, str(refused.value))
             assert "did not declare" in str(refused.value), (text, str(refused.value))
         for text in ("SET ROLE app_owner", "SET SESSION AUTHORIZATION app_owner", "RESET ROLE"):
-            try:
+            with suppress(psycopg.Error):
                 session.execute(text)
-            except psycopg.Error:
-                pass
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="did not declare"):
                 session.execute("SELECT * FROM badges")
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="did not declare"):
@@ -116,8 +118,6 @@ def test_relations_beyond_the_declaration(house: House) -> None:
         assert session.execute("SHOW transaction_read_only").fetchone() == ("on",)
     kinds = [each["kind"] for each in denials(house)]
     assert kinds.count("drift") >= len(BEYOND)
-    counted = house.gateway.metrics() if hasattr(house.gateway, "metrics") else ""
-    assert not counted or "drift" in counted
 
 
 def test_another_resource_is_a_refusal_like_any(house: House) -> None:
@@ -135,24 +135,31 @@ def test_another_resource_is_a_refusal_like_any(house: House) -> None:
     )
 
 
+def fetch_singly(session: psycopg.Connection, left: list[object]) -> None:
+    """Rows by a cursor, one after the other, until there are no more."""
+    with session.transaction(), session.cursor(name="c") as cursor:
+        cursor.execute("SELECT generate_series(1, 99)")
+        while rows := cursor.fetchmany(1):
+            left += rows
+
+
 def test_rows_by_statements_cursors_and_sessions(house: House) -> None:
     made = acting(house, "--rows", "12")
     with connect(house, made["token"]) as one, connect(house, made["token"]) as other:
         assert len(one.execute("SELECT generate_series(1, 4)").fetchall()) == 4
         assert len(other.execute("SELECT generate_series(1, 4)").fetchall()) == 4
-        left = 0
+        left: list[object] = []
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="declared at most 12 rows"):
-            with one.transaction(), one.cursor(name="c") as cursor:
-                cursor.execute("SELECT generate_series(1, 99)")
-                while True:
-                    left += len(cursor.fetchmany(1))
-        assert left <= 4
+            fetch_singly(one, left)
+        assert 0 < len(left) <= 4
         for session in (one, other):
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="declared at most 12 rows"):
                 session.execute("SELECT generate_series(1, 5)")
-    with connect(house, made["token"]) as again:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="declared at most 12 rows"):
-            again.execute("SELECT generate_series(1, 5)")
+    with (
+        connect(house, made["token"]) as again,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="declared at most 12 rows"),
+    ):
+        again.execute("SELECT generate_series(1, 5)")
 
 
 def ended(session: psycopg.Connection) -> bool:
@@ -174,10 +181,8 @@ def test_its_human_goes_and_what_was_prepared_goes_too(house: House) -> None:
         for each in (session, of_ben):
             assert each.execute(text, (1,), prepare=True).fetchall()
         # ana keeps a group that permits less; ben is gone
-        lesser = "  - {name: board, identities: {groups: [board]}, resources: any, account: common, permit: [write]}\n"
         changed = before.replace("ana: {groups: [staff]}", "ana: {groups: [board]}")
-        config.write_text(changed.replace("  ben: {groups: [staff]}\n", "") + lesser)
-        house.gateway.wicket("policy", "reload", "-c", str(config), check=False)
+        config.write_text(changed.replace("  ben: {groups: [staff]}\n", "") + LESSER)
         os.kill(house.gateway.pid, signal.SIGHUP)
 
         def denied() -> bool:
@@ -189,7 +194,9 @@ def test_its_human_goes_and_what_was_prepared_goes_too(house: House) -> None:
 
         eventually(denied, "a denial of what was prepared")
         eventually(lambda: ended(of_ben), "the end of a session whose human is gone")
-    config.write_text(before)
+        config.write_text(before)
+        os.kill(house.gateway.pid, signal.SIGHUP)
+        eventually(lambda: not denied(), "what holds again")
 
 
 def test_revoked_within_a_second(house: House) -> None:

@@ -48,6 +48,10 @@ class PolicyPort(Protocol):
         """This is the policy now. Called on the main loop; what the store replicates is read again after."""
         ...
 
+    async def used(self, credential: str) -> None:
+        """A token of ours opened a session. Raises GatewayError where the store is away."""
+        ...
+
     async def may_open(
         self,
         identity: str,

@@ -99,7 +99,7 @@ class Gate:
             by = (self.policy, self.authenticator)
             found = choose(self.policy.engine, self.authenticator, claim, self._clock())
             outcome = "failed" if isinstance(found, str) else "good"
-            await self._asks.ask("attempt", attempt | {"outcome": outcome})
+            await self._asks.ask("attempt", attempt | {"outcome": outcome} | _used(found))
             if by[0] is not self.policy or by[1] is not self.authenticator:
                 found = choose(self.policy.engine, self.authenticator, claim, self._clock())
             if isinstance(found, str):
@@ -260,6 +260,14 @@ def _counted(admission: Admission) -> set[str]:
     """Whose limits count what is done in a session."""
     identity = admission.identity
     return {identity.name} if identity.human is None else {identity.name, identity.human.name}
+
+
+def _used(found: Chosen | str) -> dict[str, str]:
+    """The token of ours that opens a session: when it was last used is kept."""
+    if isinstance(found, str) or found.identity.proof is not None:
+        return {}
+    credential = found.identity.credential_id
+    return {} if credential is None else {"credential": credential}
 
 
 def _over(kind: str, cause: str) -> Denial:
