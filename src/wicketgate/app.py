@@ -43,8 +43,11 @@ from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
 from wicketgate.store.control import ControlStore
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.db import MINUTE, Store, store_url
 from wicketgate.workshop import boot, log, rules_of
+
+MOST_USED = 4096
+"""Tokens whose last use is remembered, so that the store is not asked at each sign-in."""
 
 
 # -- the control process -----------------------------------------------------------------------------------
@@ -58,6 +61,7 @@ class FilePolicy:
         self._loaded: dict[str, Policy] = {}
         self._engine: Engine | None = None
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+        self._used: dict[str, int] = {}
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
@@ -73,6 +77,7 @@ class FilePolicy:
             policy.resources,
             policy.warnings,
             issuers=policy.issuers,
+            permits=policy.permits,
         )
 
     def adopt(self, policy: LoadedPolicy) -> None:
@@ -84,6 +89,14 @@ class FilePolicy:
         """What tokens of trusted issuers are judged by, as of now. For any thread."""
         engine = self._engine
         return IssuerTokens({} if engine is None else engine.policy.issuers, self.keys())
+
+    async def used(self, credential: str) -> None:
+        now = time.time_ns()
+        if now - self._used.get(credential, 0) >= MINUTE:
+            if len(self._used) >= MOST_USED:
+                self._used.clear()
+            self._used[credential] = now
+            await (await self._store.get()).used_token(credential, now)
 
     async def may_open(
         self,
@@ -109,7 +122,7 @@ class FilePolicy:
             )
         elif record is not None and identity in accounts:
             proven = Authenticator({record.hash: record.replicated()}, names).still_holds(
-                _claimed(identity, resource, record.id), resource, now
+                _claimed(identity, resource, record.id), resource, now, None
             )
         found = engine.policy.resources.get(resource)
         if proven is None or found is None or database not in (found.databases or (database,)):

@@ -60,6 +60,7 @@ class PlayedControl:
     journal_full: bool = False
     draining: bool = False
     clock: int = NOW
+    permits: frozenset[str] = frozenset()
     attempts: Attempts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +85,7 @@ class PlayedControl:
         )
 
     def policy(self) -> LoadedPolicy:
-        return LoadedPolicy("", "wicket.yaml", "d" * 64, {"sales": RESOURCE})
+        return LoadedPolicy("", "wicket.yaml", "d" * 64, {"sales": RESOURCE}, permits=self.permits)
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
         self.ended.append((session, reason))

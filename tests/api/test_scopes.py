@@ -1,5 +1,6 @@
 """A token that is scoped to resources, on every route: it acts there on no more than on the wire."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,3 +94,33 @@ def test_an_ended_token_is_nobody(remote: Remote) -> None:
     for method, path, body, *_ in TABLE:
         assert remote.ask(method, path.format(own=own, wide=own, same=own, absent=own), body).status == 401
     assert remote.ask("GET", "/api/v1/whoami", token=token).status == 401
+
+
+def narrow(remote: Remote, **scope: Any) -> str:
+    remote.stage.control.permits = frozenset({"crews read"})
+    return remote.issue("root-bot", **scope)
+
+
+def test_every_route_by_a_token_that_is_scoped_to_rules(remote: Remote) -> None:
+    """It sees and ends itself: not even recordings of its identity, which other tokens of it made."""
+    remote.stage.control.rows = [replace(row, identity="root-bot") for row in ROWS]
+    remote.stage.recordings.known[INSIDE] = []
+    ids = {"absent": "0" * 16, "wide": "0" * 16, "same": "0" * 16}
+    for method, path, body, *_ in TABLE:
+        token = narrow(remote, rules=["crews read"])
+        own = remote.ask("GET", "/api/v1/whoami", token=token).json
+        assert (own["administrator"], own["rules"]) == (False, ["crews read"])
+        answer = remote.ask(method, path.format(own=own["credential_id"], **ids), body, token=token)
+        itself = path in ("/api/v1/whoami", "/api/v1/openapi.json", "/api/v1/tokens") and method == "GET"
+        assert answer.status == (200 if itself or "{own}" in path else 403), (method, path)
+        if path == "/api/v1/tokens" and method == "GET":
+            assert [each["id"] for each in answer.json] == [own["credential_id"]]
+    assert remote.stage.control.ended == []
+
+
+def test_a_token_from_another_network_is_nobody_s(remote: Remote) -> None:
+    away = narrow(remote, networks=["192.0.2.0/24"])
+    assert remote.ask("GET", "/api/v1/whoami", token=away).status == 401
+    here = narrow(remote, networks=["127.0.0.0/8", "192.0.2.0/24"])
+    found = remote.ask("GET", "/api/v1/whoami", token=here).json
+    assert (found["administrator"], found["networks"]) == (True, ["127.0.0.0/8", "192.0.2.0/24"])

@@ -19,6 +19,8 @@ from wicketgate.journal.segments import read_lines, writers
 from wicketgate.journal.verify import verify
 from wicketgate.model.secret import Secret
 
+RULE = "  - {name: never, resources: [sales], deny: No.}\n"
+
 
 def test_issue_prints_the_token_alone_and_once(wicket: Run, gateway: Stage) -> None:
     ran = wicket("token", "issue", "bot", "--expires", "8h", "--resource", "sales", "--note", "nightly")
@@ -37,6 +39,74 @@ def test_issue_prints_the_token_alone_and_once(wicket: Run, gateway: Stage) -> N
     assert revoked.out == f"token {listed['id']} of bot is revoked\n"
     assert "revoked" in wicket("token", "list", "bot").out
     assert wicket("token", "list", "other", "--json").json == []
+
+
+def test_a_token_is_scoped_to_rules_and_networks(wicket: Run, config: Path) -> None:
+    config.write_text(config.read_text() + RULE)
+    scope = ("--resource", "sales", "--rule", "crews read sales", "--from", "10.0.0.0/8", "--ttl", "15m")
+    made = wicket("token", "issue", "bot", *scope, "--json").json
+    assert (made["rules"], made["networks"], made["last_used"]) == (
+        ["crews read sales"],
+        ["10.0.0.0/8"],
+        None,
+    )
+    assert round((made["expires"] - made["created"]) / 10**9) == 900
+    assert "sales by crews read sales from 10.0.0.0/8" in wicket("token", "list").out
+    for refused in (("--rule", "crews reed"), ("--rule", "never"), ("--from", "10.0.0.1/8"), ("--from", "*")):
+        ran = wicket("token", "issue", "bot", *refused)
+        assert (ran.code, ran.out) == (1, "")
+
+
+FOR_ANA = ("--for-task", "weekly report", "--on-behalf-of", "ana", "--resource", "sales")
+DECLARED = ("--crew", "sales", "--as-agent", "analyst", "--task", "t-42", "--effect", "read", "--rows", "100")
+
+
+def test_a_token_for_a_task(wicket: Run, config: Path) -> None:
+    config.write_text(config.read_text().replace("identities:", "identities:\n  ana: {groups: [staff]}", 1))
+    made = wicket("token", "issue", "bot", *FOR_ANA, *DECLARED, "--relation", "public.orders", "--json").json
+    assert made["task"] == {
+        "name": "t-42",
+        "purpose": "weekly report",
+        "behalf": "ana",
+        "agent": "analyst",
+        "crew": "sales",
+        "effects": ["read"],
+        "relations": ["public.orders"],
+        "rows": 100,
+    }
+    assert round((made["expires"] - made["created"]) / 10**9) == 900
+    assert "sales for ana, task t-42" in wicket("token", "list").out
+    unnamed = wicket("token", "issue", "bot", *FOR_ANA, "--json").json["task"]
+    assert (unnamed["name"][:2], unnamed["agent"], unnamed["effects"]) == ("t-", "bot", [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("bot", *FOR_ANA[:2], *FOR_ANA[4:]), "needs --for-task and --on-behalf-of"),
+        (("bot", *FOR_ANA[2:]), "needs --for-task and --on-behalf-of"),
+        (("bot", "--relation", "public.orders"), "needs --for-task and --on-behalf-of"),
+        (("bot", *FOR_ANA[:4]), "names the resources"),
+        (("bot", *FOR_ANA, "--ttl", "25h"), "within a day"),
+        (("bot", *FOR_ANA, "--ttl", "never"), "within a day"),
+        (("bot", *FOR_ANA, "--on-behalf-of", "eve"), "no local account of a human"),
+        (("bot", *FOR_ANA, "--on-behalf-of", "root-bot"), "no local account of a human"),
+        (("bot", *FOR_ANA, "--on-behalf-of", "bot"), "no local account of a human"),
+        (("ana", *FOR_ANA), "a human's account"),
+        (("bot", *FOR_ANA, "--effect", "unknown"), "can't declare unknown"),
+        (("bot", *FOR_ANA, "--effect", "reed"), "reed"),
+        (("bot", *FOR_ANA, "--relation", "orders"), "full name"),
+        (("bot", *FOR_ANA, "--task", "t 42"), "can't name a task"),
+        (("bot", *FOR_ANA, "--crew", "a/b"), "can't name a crew"),
+        (("bot", *FOR_ANA, "--for-task", "a\nb"), "one line"),
+        (("bot", *FOR_ANA, "--rows", "0"), "--rows"),
+    ],
+)
+def test_tasks_that_are_refused(wicket: Run, config: Path, arguments: tuple[str, ...], why: str) -> None:
+    config.write_text(config.read_text().replace("identities:", "identities:\n  ana: {groups: [staff]}", 1))
+    ran = wicket("token", "issue", *arguments)
+    assert (ran.code != 0, ran.out) == (True, "")
+    assert why in ran.err
 
 
 def test_the_answer_is_no(wicket: Run, gateway: Stage) -> None:

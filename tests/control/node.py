@@ -110,6 +110,9 @@ class FilePolicy:
     def adopt(self, policy: LoadedPolicy) -> None:
         pass
 
+    async def used(self, credential: str) -> None:
+        pass
+
     async def may_open(
         self,
         identity: str,

@@ -120,3 +120,20 @@ async def test_a_strange_question_is_refused(arguments: dict[str, Any]) -> None:
     asked = {"worker": 0, "identity": "a", "rule": "r", "what": "rows", "per": "hour", "amount": 5, "want": 1}
     with pytest.raises(ValueError, match="no lease"):
         await Leases(MemoryStore(), Clock()).lease(**asked | arguments)
+
+
+async def test_a_task_s_ceiling_outlives_hours_and_restarts() -> None:
+    store, clock = MemoryStore(), Clock()
+    leases = Leases(store, clock)
+    got = 0
+    for _ in range(5):
+        lease = await leases.lease(1, "bot", "task t 1", "rows", "task", 100, 10)
+        assert lease.until > clock() + 10**18
+        got += lease.granted
+        await leases.lease(1, "bot", "rule", "rows", "hour", 100, 10)
+        clock.seconds += 3600
+    leases = Leases(store, clock)
+    while (more := (await leases.lease(2, "bot", "task t 1", "rows", "task", 100, 10)).granted) and got < 200:
+        got += more
+    assert 90 <= got <= 100
+    assert (await leases.lease(2, "bot", "task t 2", "rows", "task", 100, 10)).granted == 10

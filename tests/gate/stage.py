@@ -26,6 +26,7 @@ NOW = 1_800_000_000_000_000_000
 """2027-01-15T08:00:00Z, ns: a full hour."""
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
+ENDLESS = 9_000_000_000 * SECOND
 
 PROTOCOLS = {
     "postgres": ProtocolRules(
@@ -106,7 +107,7 @@ class Control:
         if what in ("inherit", "issuer"):
             return Answered({})
         assert what == "lease"
-        window = self._clock() // HOUR
+        window = ENDLESS if body["per"] == "task" else self._clock() // HOUR
         key = (body["rule"], body["what"], window)
         free = self.free.setdefault(key, body["amount"])
         granted = min(free, body["want"], self.most)
@@ -115,7 +116,7 @@ class Control:
         lease = self.last
         if granted:
             self.out[lease] = (key, granted)
-        return Answered({"lease": lease, "granted": granted, "until": (window + 1) * HOUR})
+        return Answered({"lease": lease, "granted": granted, "until": min((window + 1) * HOUR, ENDLESS)})
 
     def spent(self, lease: int, used: int) -> None:
         key, granted = self.out.pop(lease)

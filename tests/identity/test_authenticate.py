@@ -118,17 +118,73 @@ def test_an_open_session_is_proven_again() -> None:
     stage = Stage()
     found = stage.who.authenticate(stage.claim(), NOW)
     assert found is not None
-    assert stage.who.still_holds(found, "sales", NOW) == found
+    assert stage.who.still_holds(found, "sales", NOW, "") == found
     stage.identities["bot"] = {**stage.identities["bot"], "groups": ["dba"]}
-    again = stage.who.still_holds(found, "sales", NOW)
+    again = stage.who.still_holds(found, "sales", NOW, "")
     assert again is not None
     assert again.groups == frozenset({"dba"})
     stage.put(replace(stage.record, revoked=NOW))
-    assert stage.who.still_holds(found, "sales", NOW) is None
+    assert stage.who.still_holds(found, "sales", NOW, "") is None
     stage.tokens.clear()
-    assert stage.who.still_holds(found, "sales", NOW) is None
+    assert stage.who.still_holds(found, "sales", NOW, "") is None
     stage.put(stage.record)
-    assert stage.who.still_holds(found, "sales", NOW) is not None
+    assert stage.who.still_holds(found, "sales", NOW, "") is not None
     del stage.identities["bot"]
-    assert stage.who.still_holds(found, "sales", NOW) is None
-    assert stage.who.still_holds(replace(found, credential_id=None), "sales", NOW) is None
+    assert stage.who.still_holds(found, "sales", NOW, "") is None
+    assert stage.who.still_holds(replace(found, credential_id=None), "sales", NOW, "") is None
+
+
+SOURCES = [
+    (["10.0.0.0/8"], "10.0.0.1", True),
+    (["10.0.0.0/8"], "11.0.0.1", False),
+    (["10.0.0.0/8"], "::ffff:10.0.0.1", True),
+    (["10.0.0.0/8"], "::ffff:11.0.0.1", False),
+    (["10.0.0.0/8"], "::10.0.0.1", False),
+    (["10.0.0.0/8", "2001:db8::/32"], "2001:db8::7", True),
+    (["2001:db8::/32"], "2001:db9::7", False),
+    (["2001:db8::/32"], "10.0.0.1", False),
+    (["0.0.0.0/0"], "2001:db8::7", False),
+    (["10.0.0.1/32"], "10.0.0.2", False),
+    (["10.0.0.0/8"], "", False),
+    (["10.0.0.0/8"], "10.0.0.1:5432", False),
+    (["10.0.0.0/8"], "10.0.0.1 ", False),
+    (["10.0.0.0/8"], "010.0.0.1", False),
+    (["10.0.0.0/8"], "localhost", False),
+    ([], "anywhere", True),
+]
+
+
+@pytest.mark.parametrize(("networks", "source", "holds"), SOURCES)
+def test_where_a_token_may_come_from(networks: list[str], source: str, holds: bool) -> None:
+    stage = Stage(networks=frozenset(networks))
+    claim = replace(stage.claim(), source=source)
+    found = stage.who.authenticate(claim, NOW)
+    assert (found is not None) is holds
+    assert (stage.who.bearer(stage.secret, source, NOW) is not None) is holds
+    assert stage.who.reason(claim, NOW) == ("" if holds else "the token is not for this source network")
+    inside = Stage(networks=frozenset(networks))
+    open_session = inside.who.authenticate(replace(inside.claim(), source="10.0.0.1"), NOW)
+    if open_session is not None:
+        assert (inside.who.still_holds(open_session, "sales", NOW, source) is not None) is holds
+
+
+def test_a_session_s_network_is_asked_again() -> None:
+    stage = Stage(networks=frozenset({"10.0.0.0/8"}))
+    found = stage.who.authenticate(stage.claim(), NOW)
+    assert found is not None
+    assert stage.who.still_holds(found, "sales", NOW, "10.0.0.1") == found
+    stage.put(replace(stage.record, networks=frozenset({"192.0.2.0/24"})))
+    assert stage.who.still_holds(found, "sales", NOW, "10.0.0.1") is None
+
+
+@pytest.mark.parametrize("network", ["10.0.0.1/8", "10.0.0.0/33", "all", "", "10.0.0.0/8,11.0.0.0/8", "10.*"])
+def test_what_is_no_network(network: str) -> None:
+    with pytest.raises(ValueError, match="network"):
+        tokens.issue("bot", NOW, os.urandom, networks=frozenset({network}))
+
+
+@pytest.mark.parametrize("missing", ["rules", "networks", "task", "resources"])
+def test_a_record_without_its_scope_proves_nothing(missing: str) -> None:
+    stage = Stage()
+    del stage.tokens[stage.record.hash][missing]
+    assert stage.who.authenticate(stage.claim(), NOW) is None

@@ -427,9 +427,9 @@ def test_an_open_session_is_proven_again() -> None:
             who.still_proves(found, {}, NOW)
     with pytest.raises(NotProven, match="expired"):
         judge(until=NOW * 2).still_proves(found, {}, (NOW_S + 600) * 1_000_000_000)
-    assert Authenticator({}, {}, judge()).still_holds(found, "sales", NOW) == found
-    assert Authenticator({}, {}).still_holds(found, "sales", NOW) is None
-    assert Authenticator({}, {"ana": {}}, judge()).still_holds(found, "sales", NOW) is None
+    assert Authenticator({}, {}, judge()).still_holds(found, "sales", NOW, "") == found
+    assert Authenticator({}, {}).still_holds(found, "sales", NOW, "") is None
+    assert Authenticator({}, {"ana": {}}, judge()).still_holds(found, "sales", NOW, "") is None
 
 
 def test_keys_that_are_missing_are_asked_for() -> None:

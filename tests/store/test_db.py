@@ -15,6 +15,8 @@ from wicketgate.identity import tokens
 from wicketgate.model.errors import StoreFailed
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.secret import Secret
+from wicketgate.model.statement import Effect
+from wicketgate.model.task import Task
 from wicketgate.model.token import ServiceAccount
 from wicketgate.store import db
 from wicketgate.store.db import Store, store_url
@@ -61,7 +63,13 @@ async def test_identities(store: Store) -> None:
 
 async def test_tokens(store: Store) -> None:
     _, one = tokens.issue("bot", NOW, os.urandom, expires=NOW + 9, resources=frozenset({"b", "a"}), note="n")
+    task = Task(
+        "t", "why", "ana", "a", "crew", frozenset({Effect.READ}), frozenset({"public.o", "a.b.c"}), 1 << 52
+    )
+    scope = {"rules": frozenset({"a b"}), "networks": frozenset({"10.0.0.0/8", "::/0"}), "task": task}
+    one = replace(one, **scope)
     _, two = tokens.issue("other", NOW + 1, os.urandom)
+    assert tokens.from_replicated(one.hash, one.replicated()) == replace(one, note="")
     await store.add_token(two)
     await store.add_token(one)
     assert await store.tokens() == [one, two]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from servers.postgres import ADMINISTRATOR, Postgres
 from wicketgate.identity import tokens
+from wicketgate.model.task import Task
 from wicketgate.model.token import ServiceAccount
 from wicketgate.store.db import Store, store_url
 from wicketgate.store.tables import METADATA
@@ -29,6 +31,8 @@ async def test_it_does_what_sqlite_does(postgres15: Postgres, tmp_path: Path) ->
         await store.put_identity(account, NOW)
         assert await store.identities() == [account]
         _, record = tokens.issue("bot", NOW, os.urandom, resources=frozenset({"sales"}))
+        task = Task("t", "why", "ana", "a", relations=frozenset({"public.o"}))
+        record = replace(record, expires=NOW + 1, networks=frozenset({"::/0"}), task=task)
         await store.add_token(record)
         assert await store.token_by_hash(record.hash) == record
         assert (await store.revoke_token(record.id, NOW)) is not None

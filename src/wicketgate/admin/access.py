@@ -2,15 +2,22 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
 from wicketgate.admin.ports import Office, Standing
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.identity import IdentityKind
+from wicketgate.model.network import check_network
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
+from wicketgate.model.task import Task
 from wicketgate.model.token import ServiceAccount, TokenRecord, check_group, is_any
+
+LONGEST_TASK: Final = 86_400_000_000_000
+"""Nanoseconds that a task's token holds at most."""
 
 
 class NotFound(GatewayError):
@@ -53,12 +60,16 @@ async def issue_token(
     resources: frozenset[str] = frozenset(),
     note: str = "",
     create: bool = False,
+    rules: frozenset[str] = frozenset(),
+    networks: frozenset[str] = frozenset(),
+    task: Task | None = None,
 ) -> Issued:
     """A token for a service account. create: make the account if there is none (kind and groups as given).
 
     Recorded, stored, replicated; in that order, so that a token that works is one that was recorded.
     Raises NotFound where there is no such account and create is False, Refused where it is disabled, where
-    the resource is unknown or where the account stands in the configuration file with other groups.
+    a resource or a rule that may permit is unknown, or where the account stands in the configuration file
+    with other groups.
     """
     thing = Thing("identity", account.name, account.name)
     authorize(actor, Action.ISSUE_TOKEN, thing)
@@ -77,15 +88,28 @@ async def issue_token(
     policy = office.control.policy()
     if policy is not None and (unknown := resources - set(policy.resources)):
         raise Refused(f"no resource is named {', '.join(sorted(unknown))}")
+    if policy is not None and (unknown := rules - policy.permits):
+        raise Refused(f"no rule that permits or reveals is named {', '.join(sorted(unknown))}")
     now = office.clock()
+    if task is not None:
+        _check_task(task, known, found or account, resources, expires, now)
     try:
         secret, record = office.issue(
-            account.name, now, office.random, expires=expires, resources=resources, note=note
+            account.name,
+            now,
+            office.random,
+            expires=expires,
+            resources=resources,
+            note=note,
+            rules=rules,
+            networks=frozenset(check_network(network) for network in networks),
+            task=task,
         )
     except ValueError as error:
         raise Refused(str(error)) from None
+    told = {} if task is None else {"task": task.replicated()}
     line = admin_line(
-        actor, Action.ISSUE_TOKEN, thing, token=record.id, expires=expires, created=found is None
+        actor, Action.ISSUE_TOKEN, thing, token=record.id, expires=expires, created=found is None, **told
     )
     await asyncio.wrap_future(office.control.record(b"", line))
     if found is None:
@@ -95,6 +119,29 @@ async def issue_token(
     await office.store.add_token(record)
     await asyncio.wrap_future(office.control.put("tokens", record.hash, record.replicated()))
     return Issued(secret, record, found is None)
+
+
+def _check_task(
+    task: Task,
+    known: Mapping[str, ServiceAccount],
+    agent: ServiceAccount,
+    resources: frozenset[str],
+    expires: int | None,
+    now: int,
+) -> None:
+    """A task's token is an agent's, on behalf of a human who is there, for some resources, and ends soon.
+    Raises Refused."""
+    human = known.get(task.behalf)
+    if human is None or human.kind is not IdentityKind.HUMAN:
+        raise Refused(f"{task.behalf} is no local account of a human")
+    if human.disabled is not None:
+        raise Refused(f"{task.behalf} is disabled")
+    if agent.kind is IdentityKind.HUMAN:
+        raise Refused(f"{agent.name} is a human's account: a task's token is an agent's or a service's")
+    if not resources:
+        raise Refused("a task's token names the resources that it is for")
+    if expires is None or expires - now > LONGEST_TASK:
+        raise Refused("a task's token ends within a day")
 
 
 def _check_new(account: ServiceAccount) -> None:
@@ -112,7 +159,9 @@ async def list_tokens(office: Office, actor: Actor, identity: str | None = None)
     """All tokens, or one identity's; no token's text is known. A scoped token sees itself alone."""
     authorize(actor, Action.LIST_TOKENS, Thing("tokens", identity or "", identity))
     found = await office.store.tokens(identity)
-    return [each for each in found if each.id == actor.credential_id] if actor.scope else found
+    return (
+        [each for each in found if each.id == actor.credential_id] if actor.scope or actor.narrow else found
+    )
 
 
 async def revoke_token(office: Office, actor: Actor, token_id: str) -> TokenRecord:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.token import TokenRecord
 
 
 class Action(Enum):
@@ -55,8 +56,10 @@ LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS})
 class Actor:
     """Who asks. how: `local` (the same user, on our socket), `token`, or `oidc` (a trusted issuer's token).
 
-    administrator: local, or in the admin group by a token that no resource scopes.
+    administrator: local, or in the admin group by a token that neither resources, rules nor a task scope.
     scope: resources that the token is good for; empty: all. It binds here as it does on the wire.
+    token: what is kept of the token that was shown, where it is one of ours. One that is scoped to rules or
+    to a task sees and ends itself alone: recordings of its identity show what others of its tokens may see.
     """
 
     name: str
@@ -65,6 +68,11 @@ class Actor:
     administrator: bool = False
     credential_id: str | None = None
     scope: frozenset[str] = frozenset()
+    token: TokenRecord | None = None
+
+    @property
+    def narrow(self) -> bool:
+        return self.token is not None and self.token.narrow
 
     def covers(self, resource: str | None) -> bool:
         """Whether the token is good for the resource. What belongs to none is outside every scope."""
@@ -89,12 +97,12 @@ class NotAllowed(GatewayError):
 
 def authorize(actor: Actor, action: Action, thing: Thing) -> None:
     """Returns if the actor may; raises NotAllowed otherwise. Whatever is not listed is not allowed."""
-    if action in ANYONE or (actor.administrator and not actor.scope):
+    if action in ANYONE or (actor.administrator and not actor.scope and not actor.narrow):
         return
     own = action in OWN and thing.owner is not None and thing.owner == actor.name
-    if own and (not actor.scope or _in_scope(actor, action, thing)):
+    if own and ((not actor.scope and not actor.narrow) or _in_scope(actor, action, thing)):
         return
-    who = f"{actor.name} ({actor.how}{', scoped' if actor.scope else ''})"
+    who = f"{actor.name} ({actor.how}{', scoped' if actor.scope or actor.narrow else ''})"
     raise NotAllowed(
         f"{action.value} is for administrators"
         + (" and owners" if action in OWN else "")
@@ -107,4 +115,6 @@ def _in_scope(actor: Actor, action: Action, thing: Thing) -> bool:
     """To what is its identity's, a scoped token may do: end itself, and act on sessions of its resources."""
     if action is Action.REVOKE_TOKEN:
         return actor.credential_id is not None and thing.name == actor.credential_id
+    if actor.narrow:
+        return action is Action.LIST_TOKENS
     return action in LISTS or (thing.kind == "session" and actor.covers(thing.resource))

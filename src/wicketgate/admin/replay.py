@@ -9,6 +9,8 @@ from typing import Any
 
 from wicketgate.admin.ports import JournalLine
 
+_ACTING = ("behalf", "crew", "agent", "task", "purpose")
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -53,7 +55,8 @@ class Told:
 
 @dataclass(slots=True)
 class Replay:
-    """One session. whole: its lines have no gap from the first to `close`."""
+    """One session. whole: its lines have no gap from the first to `close`. acting: on whose
+    `behalf`, as which `agent` of which `crew`, in which `task`, for what `purpose`."""
 
     session: str
     identity: str = ""
@@ -62,6 +65,7 @@ class Replay:
     database: str = ""
     account: str = ""
     source: str = ""
+    acting: Mapping[str, str] = field(default_factory=dict)
     opened: int = 0
     closed: int | None = None
     reason: str | None = None
@@ -137,6 +141,7 @@ class _Teller:
         replay.opened = told.at
         replay.identity = str(identity.get("name") or identity.get("subject") or "")
         replay.groups = _texts(identity.get("groups"))
+        replay.acting = {key: text for key in _ACTING if (text := _text(identity.get(key))) is not None}
         replay.account = _text(head.get("a")) or ""
         for name in ("resource", "database", "source"):
             found = (_text(each.get(name)) for each in (head, identity, body))

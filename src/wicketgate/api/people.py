@@ -77,10 +77,13 @@ async def _prove(request: Request) -> Actor:
         identity.name,
         identity.how,
         identity.groups,
-        # a token that is scoped to resources was made for these: it does not administrate
-        administrator=bool(identity.groups & office.admin_groups) and not scope,
+        # a token that is scoped to resources, rules or a task was made for these: it does not administrate
+        administrator=bool(identity.groups & office.admin_groups)
+        and not scope
+        and (token is None or not token.narrow),
         credential_id=identity.credential_id,
         scope=scope,
+        token=token,
     )
 
 

@@ -61,15 +61,7 @@ async def ready(office: Desk, response: Response) -> shapes.Health:
 # -- oneself, the node ---------------------------------------------------------------------------------------
 @routes.get("/whoami", tags=["self"], summary="Who the API takes you for")
 async def whoami(office: Desk, by: By) -> shapes.SelfShown:
-    actor = await access.see_self(office, by)
-    return shapes.SelfShown(
-        name=actor.name,
-        how=actor.how,
-        groups=sorted(actor.groups),
-        administrator=actor.administrator,
-        credential_id=actor.credential_id,
-        resources=sorted(actor.scope),
-    )
+    return shapes.SelfShown.of(await access.see_self(office, by))
 
 
 @routes.get("/status", tags=["node"], summary="How the node stands")

@@ -11,6 +11,8 @@ from wicketgate.admin.ports import Office
 from wicketgate.admin.replay import Replay
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import Resource
+from wicketgate.model.statement import Effect
+from wicketgate.model.task import Task
 from wicketgate.model.token import ServiceAccount, TokenRecord
 
 SECOND = 1_000_000_000
@@ -22,14 +24,52 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+class TaskWanted(Strict):
+    """What a token is for. behalf: a local account of a human. name: of the task; null: made up. agent: null:
+    the identity. effects, relations (full names), rows: what it declares; what is empty or null is bound by
+    policy alone."""
+
+    purpose: str = Field(min_length=1, max_length=200)
+    behalf: str = Field(min_length=1, max_length=63)
+    name: str | None = Field(None, max_length=63)
+    agent: str | None = Field(None, max_length=63)
+    crew: str | None = Field(None, max_length=63)
+    effects: list[str] = Field(default_factory=list, max_length=8)
+    relations: list[str] = Field(default_factory=list, max_length=256)
+    rows: int | None = Field(None, ge=1, le=(1 << 53) - 1)
+
+
+class TaskShown(BaseModel):
+    """What a token is for."""
+
+    name: str
+    purpose: str
+    behalf: str
+    agent: str
+    crew: str | None
+    effects: list[str]
+    relations: list[str]
+    rows: int | None
+
+    @classmethod
+    def of(cls, record: TokenRecord | None) -> "TaskShown | None":
+        task = None if record is None else record.task
+        return None if task is None else cls.model_validate(task.replicated())
+
+
 class TokenWanted(Strict):
-    """A new token. create: make the identity if there is none. lifetime: seconds; null: it does not end."""
+    """A new token. create: make the identity if there is none. lifetime: seconds; null: it does not end.
+    resources, rules, networks (CIDR): what it is scoped to; empty: not by these. Rules are those that may
+    permit: the others bind it all the same."""
 
     identity: str = Field(min_length=1, max_length=63)
     kind: str = Field("service", pattern="^(human|service|agent)$")
     groups: list[str] = Field(default_factory=list, max_length=64)
     resources: list[str] = Field(default_factory=list, max_length=256)
     lifetime: int | None = Field(None, ge=1, le=10 * 366 * 86400)
+    rules: list[str] = Field(default_factory=list, max_length=256)
+    networks: list[str] = Field(default_factory=list, max_length=64)
+    task: TaskWanted | None = None
     note: str = Field("", max_length=500)
     create: bool = False
 
@@ -42,6 +82,9 @@ class TokenShown(BaseModel):
     created: int
     expires: int | None
     resources: list[str]
+    rules: list[str]
+    networks: list[str]
+    task: TaskShown | None
     note: str
     last_used: int | None
     revoked: int | None
@@ -55,6 +98,9 @@ class TokenShown(BaseModel):
             created=record.created,
             expires=record.expires,
             resources=sorted(record.resources),
+            rules=sorted(record.rules),
+            networks=sorted(record.networks),
+            task=TaskShown.of(record),
             note=record.note,
             last_used=record.last_used,
             revoked=record.revoked,
@@ -70,7 +116,7 @@ class TokenIssued(TokenShown):
 
 
 class SelfShown(BaseModel):
-    """resources: that the token is scoped to; empty: all."""
+    """resources, rules, networks: that the token is scoped to; empty: all."""
 
     name: str
     how: str
@@ -78,6 +124,24 @@ class SelfShown(BaseModel):
     administrator: bool
     credential_id: str | None
     resources: list[str]
+    rules: list[str] = Field(default_factory=list)
+    networks: list[str] = Field(default_factory=list)
+    task: TaskShown | None = None
+
+    @classmethod
+    def of(cls, actor: Actor) -> "SelfShown":
+        token = actor.token
+        return cls(
+            name=actor.name,
+            how=actor.how,
+            groups=sorted(actor.groups),
+            administrator=actor.administrator,
+            credential_id=actor.credential_id,
+            resources=sorted(actor.scope),
+            rules=[] if token is None else sorted(token.rules),
+            networks=[] if token is None else sorted(token.networks),
+            task=TaskShown.of(token),
+        )
 
 
 class ResourceShown(BaseModel):
@@ -161,6 +225,7 @@ class ReplayShown(BaseModel):
     database: str
     account: str
     source: str
+    acting: dict[str, str]
     opened: int
     closed: int | None
     reason: str | None
@@ -204,6 +269,7 @@ async def issue(office: Office, by: Actor, wanted: TokenWanted) -> TokenIssued:
     now = office.clock()
     try:
         account = ServiceAccount(wanted.identity, IdentityKind(wanted.kind), frozenset(wanted.groups))
+        task = None if wanted.task is None else _task(office, wanted.identity, wanted.task)
     except ValueError as error:
         raise access.Refused(str(error)) from None
     issued = await access.issue_token(
@@ -214,9 +280,26 @@ async def issue(office: Office, by: Actor, wanted: TokenWanted) -> TokenIssued:
         resources=frozenset(wanted.resources),
         note=wanted.note,
         create=wanted.create,
+        rules=frozenset(wanted.rules),
+        networks=frozenset(wanted.networks),
+        task=task,
     )
     return TokenIssued(
         **TokenShown.of(issued.record, now).model_dump(),
         token=issued.secret.reveal().decode("ascii"),
         created_identity=issued.created_identity,
+    )
+
+
+def _task(office: Office, identity: str, wanted: TaskWanted) -> Task:
+    """Raises ValueError."""
+    return Task(
+        name=f"t-{office.random(8).hex()}" if wanted.name is None else wanted.name,
+        purpose=wanted.purpose,
+        behalf=wanted.behalf,
+        agent=identity if wanted.agent is None else wanted.agent,
+        crew=wanted.crew,
+        effects=frozenset(Effect(effect) for effect in wanted.effects),
+        relations=frozenset(wanted.relations),
+        rows=wanted.rows,
     )

@@ -33,6 +33,11 @@ def whoami(
     say(f"{clean(found['name'])} ({proof})")
     if found["groups"]:
         say(f"groups: {clean(', '.join(found['groups']))}")
+    if task := found["task"]:
+        say(f"task {clean(task['name'])} for {clean(task['behalf'])}: {clean(task['purpose'])}")
+    for key in ("resources", "rules", "networks"):
+        if found[key]:
+            say(f"{key}: {clean(', '.join(found[key]))}")
     say("administrator" if found["administrator"] else "not an administrator")
 
 

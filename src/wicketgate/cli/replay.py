@@ -29,6 +29,8 @@ def tell(found: Mapping[str, Any], most_rows: int) -> None:
         f"  opened {when(found['opened'])}"
         + (f", groups {clean(', '.join(found['groups']))}" if found["groups"] else "")
     )
+    if found["acting"]:
+        say("  " + ", ".join(f"{key} {clean(text)}" for key, text in found["acting"].items()))
     for event in found["events"]:
         say()
         _event(event, found["opened"], most_rows)

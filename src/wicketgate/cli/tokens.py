@@ -47,9 +47,44 @@ def issue(
     resource: Annotated[
         list[str] | None, typer.Option("--resource", "-r", help="Good for this resource only. Repeatable.")
     ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="Only this rule may permit; denials all hold. Repeatable."),
+    ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="Good from this network (CIDR) only. Repeatable."),
+    ] = None,
     expires: Annotated[
-        str, typer.Option("--expires", "-e", help="How long it holds: 30d, 12h, 90m, never.")
-    ] = "90d",
+        str | None,
+        typer.Option(
+            "--expires",
+            "--ttl",
+            "-e",
+            help="How long it holds: 30d, 12h, 90m, never. Else 90d; for a task 15m, and a day at most.",
+        ),
+    ] = None,
+    purpose: Annotated[
+        str | None, typer.Option("--for-task", help="For one task, told in words; needs --on-behalf-of.")
+    ] = None,
+    behalf: Annotated[
+        str | None, typer.Option("--on-behalf-of", help="The human behind the task: a local account.")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="The task's name; made up if left out.")] = None,
+    crew: Annotated[str | None, typer.Option("--crew", help="The crew that the agent is of.")] = None,
+    as_agent: Annotated[
+        str | None, typer.Option("--as-agent", help="The agent's own name, if not the account's.")
+    ] = None,
+    effect: Annotated[
+        list[str] | None, typer.Option("--effect", help="The task declares: only this effect. Repeatable.")
+    ] = None,
+    relation: Annotated[
+        list[str] | None,
+        typer.Option("--relation", help="The task declares: only this relation (schema.name). Repeatable."),
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", min=1, help="The task declares: at most so many rows.")
+    ] = None,
     text: Annotated[str, typer.Option("--note", help="What it is for.")] = "",
     config: Config = DEFAULT_CONFIG,
     url: Url = None,
@@ -64,12 +99,33 @@ def issue(
       wicket token issue crew-bot --group crew-agents --agent
 
       wicket token issue crew-bot --resource sales --expires 8h --note "nightly report"
+
+      wicket token issue crew-bot --for-task "weekly report" --on-behalf-of ana --resource sales --effect read
+
+      wicket token issue crew-bot --resource sales --rule "crews read" --from 10.0.0.0/8 --ttl 15m
     """
+    of_task = {
+        "behalf": behalf,
+        "name": task,
+        "crew": crew,
+        "agent": as_agent,
+        "effects": effect,
+        "relations": relation,
+        "rows": rows,
+    }
+    declared = {key: value for key, value in of_task.items() if value is not None}
+    if (purpose is None and declared) or (purpose is not None and behalf is None):
+        end("a token for a task needs --for-task and --on-behalf-of", USAGE)
+    if expires is None:
+        expires = "90d" if purpose is None else "15m"
     wanted = {
         "identity": identity,
         "kind": "agent" if agent else "service",
         "groups": group or [],
         "resources": resource or [],
+        "rules": rule or [],
+        "networks": network or [],
+        "task": None if purpose is None else {"purpose": purpose, **declared},
         "lifetime": lifetime(expires),
         "note": text,
         "create": bool(group) or agent,
@@ -85,8 +141,18 @@ def issue(
         say_json(found)
         return
     say(found["token"])
-    scope = ", ".join(found["resources"]) or "all resources that the policy lets it open"
+    scope = _scope(found) or "all resources that the policy lets it open"
     note(f"token {found['id']} for {found['identity']}: {scope}; until {when(found['expires'])}")
+
+
+def _scope(token: dict[str, Any]) -> str:
+    """What a token is scoped to, in a line; empty: nothing."""
+    task = token["task"]
+    parts = [", ".join(token["resources"])]
+    parts.append(f"for {task['behalf']}, task {task['name']}" if task else "")
+    parts.append(f"by {', '.join(token['rules'])}" if token["rules"] else "")
+    parts.append(f"from {', '.join(token['networks'])}" if token["networks"] else "")
+    return " ".join(part for part in parts if part)
 
 
 @app.command("list")
@@ -114,7 +180,7 @@ def list_tokens(
         return
     now = time.time_ns()
     table(
-        ("ID", "IDENTITY", "STATE", "CREATED", "EXPIRES", "LAST USED", "RESOURCES", "NOTE"),
+        ("ID", "IDENTITY", "STATE", "CREATED", "EXPIRES", "LAST USED", "SCOPE", "NOTE"),
         [
             (
                 each["id"],
@@ -123,7 +189,7 @@ def list_tokens(
                 when(each["created"]),
                 when(each["expires"]),
                 when(each["last_used"]),
-                ",".join(each["resources"]) or "all",
+                _scope(each) or "all",
                 each["note"],
             )
             for each in found

@@ -2,6 +2,7 @@
 It must never hand out a secret on a worker's word alone: the policy decides again first.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from wicketgate.control.attempts import Attempts
@@ -103,6 +104,10 @@ class Answers:
 
     async def _attempt(self, number: int, body: dict[str, Any]) -> Answer:
         wait = await self._attempts.tell(str(body["outcome"]), str(body["source"]), str(body["identity"]))
+        credential = body.get("credential")
+        if body["outcome"] == "good" and isinstance(credential, str):
+            with suppress(GatewayError):  # when it was last used is worth no refusal
+                await self._policy.used(credential)
         return Answer(number, {"allowed": not wait, "wait": wait})
 
 

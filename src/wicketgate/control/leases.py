@@ -15,6 +15,9 @@ from wicketgate.model.errors import GatewayError
 SECOND = 1_000_000_000
 WINDOWS = {"hour": 3600}
 """Kinds of window -> seconds. A session's own limits are counted by its worker and need no lease."""
+TASK = "task"
+ENDLESS = 9_000_000_000
+"""The one window of a task's ceiling, which no hour ends: seconds since the epoch (2255), int64 as ns."""
 POOL_SHARE = 20
 """A pool is at least this part of the limit, so that the store is not asked for each slice."""
 
@@ -53,12 +56,15 @@ class Leases:
 
         Raises GatewayError where the store is away, ValueError for a window that is not leased.
         """
-        if per not in WINDOWS or amount < 0 or want < 1:
+        if (per not in WINDOWS and per != TASK) or amount < 0 or want < 1:
             raise ValueError(f"no lease of {want} of {amount} per {per}")
-        seconds = WINDOWS[per]
-        window = self._clock() // SECOND // seconds * seconds
-        counted = Counted(identity, rule, what, window, window + seconds)
-        self._forget(window)
+        if per == TASK:
+            counted = Counted(identity, rule, what, ENDLESS, ENDLESS)
+        else:
+            seconds = WINDOWS[per]
+            window = self._clock() // SECOND // seconds * seconds
+            counted = Counted(identity, rule, what, window, window + seconds)
+            self._forget(window)
         pool = self._pools.setdefault(counted, _Pool())
         async with pool.lock:
             if pool.free < want:

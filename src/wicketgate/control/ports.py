@@ -25,7 +25,7 @@ class LoadedPolicy:
 
     text, file: what workers load again. resources: by name. digest: recorded with each decision.
     replicate: further entries (section, key, value) that workers need with this policy.
-    issuers: whose tokens are taken, by name.
+    issuers: whose tokens are taken, by name. permits: names of the rules that permit or reveal.
     """
 
     text: str
@@ -35,6 +35,7 @@ class LoadedPolicy:
     warnings: tuple[str, ...] = ()
     replicate: tuple[tuple[str, str, Any], ...] = ()
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    permits: frozenset[str] = frozenset()
 
 
 class PolicyPort(Protocol):
@@ -46,6 +47,10 @@ class PolicyPort(Protocol):
 
     def adopt(self, policy: LoadedPolicy) -> None:
         """This is the policy now. Called on the main loop; what the store replicates is read again after."""
+        ...
+
+    async def used(self, credential: str) -> None:
+        """A token of ours opened a session. Raises GatewayError where the store is away."""
         ...
 
     async def may_open(

@@ -75,9 +75,9 @@ class Counts:
         return None
 
     def _bucket(self, limit: Limit) -> Bucket:
-        """The bucket that counts this limit: the session's own, or the identity's."""
+        """The bucket that counts this limit: the session's own, or an identity's."""
         if limit.per != "session":
-            return self._leases.bucket(self._identity, limit)
+            return self._leases.bucket(limit.whose or self._identity, limit)
         key = (limit.rule, limit.what)
         found = self._own.get(key)
         if found is None:

@@ -200,7 +200,7 @@ class Desk:
             denial = exhausted(taken.limit)
             self.refused(statement, denial)
             return denial
-        self._leases.refill(self._identity, taken, self._after_wait(statement, resume))
+        self._leases.refill(taken.limit.whose or self._identity, taken, self._after_wait(statement, resume))
         return None
 
     def _after_wait(
@@ -246,7 +246,9 @@ class Desk:
         if denial is None:
             empty = self._counts.more(clearance.allowance)
             if empty is not None and empty.limit.per != "session":
-                self._leases.refill(self._identity, empty, self._after_refill(clearance, resume))
+                self._leases.refill(
+                    empty.limit.whose or self._identity, empty, self._after_refill(clearance, resume)
+                )
                 return
             if empty is not None:
                 denial = exhausted(empty.limit)

@@ -16,6 +16,7 @@ from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.identity import Claim
 from wicketgate.model.resource import Resource
 from wicketgate.model.session import Admission, Refused
+from wicketgate.model.task import DRIFT
 from wicketgate.policy.engine import Context, Ruleset
 from wicketgate.policy.load import Policy
 
@@ -98,7 +99,7 @@ class Gate:
             by = (self.policy, self.authenticator)
             found = choose(self.policy.engine, self.authenticator, claim, self._clock())
             outcome = "failed" if isinstance(found, str) else "good"
-            await self._asks.ask("attempt", attempt | {"outcome": outcome})
+            await self._asks.ask("attempt", attempt | {"outcome": outcome} | _used(found))
             if by[0] is not self.policy or by[1] is not self.authenticator:
                 found = choose(self.policy.engine, self.authenticator, claim, self._clock())
             if isinstance(found, str):
@@ -139,13 +140,16 @@ class Gate:
         )
         desk.detection = detection_of(self.policy.engine.policy, found.resource)
         self._open[session] = Open(admission, desk, lines, rules, claim.source, now, identity.valid_until)
-        self._leases.enter(identity.name)
+        for name in _counted(admission):
+            self._leases.enter(name)
         self._touch()
         return admission, desk
 
     def _refuse(self, journal: Journal, claim: Claim, cause: str, told: tuple[str, str]) -> Refused:
         """Record the refusal with its cause; the client learns nothing of it."""
         denial = Denial(*told, cause)
+        if DRIFT in cause:
+            self._count("denials{kind=drift}", 1)
         try:
             journal.line("deny", None, render.turned_away(claim, self.policy.digest), render.denied(denial))
         except JournalFailed:
@@ -200,7 +204,7 @@ class Gate:
         """Decide one open session again; if it may go on, by what holds now."""
         admission = each.admission
         before = admission.resource
-        identity = self.authenticator.still_holds(admission.identity, before.name, now)
+        identity = self.authenticator.still_holds(admission.identity, before.name, now, each.source)
         if identity is None:
             return _over("revoked", "the identity or its credential no longer holds")
         engine = self.policy.engine
@@ -237,7 +241,8 @@ class Gate:
         if each is None:
             return
         each.desk.end()
-        self._leases.leave(admission.identity.name)
+        for name in _counted(admission):
+            self._leases.leave(name)
         if each.desk.statements:
             self._count("statements", each.desk.statements)
         each.lines.line("close", render.closed(reason))
@@ -249,6 +254,20 @@ def detection_of(policy: Policy, resource: Resource) -> Detection | None:
     named = resource.detected(policy.detectors)
     custom = tuple(each for each in policy.detectors.values() if each.name in named)
     return Detection(named, custom) if named else None
+
+
+def _counted(admission: Admission) -> set[str]:
+    """Whose limits count what is done in a session."""
+    identity = admission.identity
+    return {identity.name} if identity.human is None else {identity.name, identity.human.name}
+
+
+def _used(found: Chosen | str) -> dict[str, str]:
+    """The token of ours that opens a session: when it was last used is kept."""
+    if isinstance(found, str) or found.identity.proof is not None:
+        return {}
+    credential = found.identity.credential_id
+    return {} if credential is None else {"credential": credential}
 
 
 def _over(kind: str, cause: str) -> Denial:

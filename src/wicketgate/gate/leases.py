@@ -14,6 +14,7 @@ from wicketgate.gate.ports import Asks
 from wicketgate.model.clearance import Allowance
 from wicketgate.model.decision import Denial, Limit
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.task import DRIFT
 
 SLICE: Final = 1000
 """Rows that one session reserves at a time, and that are leased at a time, at most."""
@@ -242,6 +243,12 @@ class Leases:
 
 def exhausted(limit: Limit) -> Denial:
     """The no of a limit, in words that tell an agent what to do."""
+    if limit.per == "task":
+        return Denial(
+            "drift",
+            f"The task declared at most {limit.amount} {limit.what}, and these have left.",
+            f"{DRIFT}: more than {limit.amount} {limit.what}",
+        )
     return Denial(
         "limit",
         f"The limit of {limit.amount} {limit.what} per {limit.per} of rule {limit.rule!r} is used up.",

@@ -59,7 +59,9 @@ class Authenticates(Protocol):
         """The trusted issuer that must be asked for its keys before this can be judged, or None."""
         ...
 
-    def still_holds(self, identity: Identity, resource: str, now: int) -> Identity | None: ...
+    def still_holds(self, identity: Identity, resource: str, now: int, source: str | None) -> Identity | None:
+        """The identity as it is now, or None. source: None where it is not known."""
+        ...
 
 
 @dataclass(slots=True)

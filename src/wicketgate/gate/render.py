@@ -49,7 +49,10 @@ def who(identity: Identity) -> dict[str, object]:
         "credential": identity.credential_id,
         "behalf": identity.behalf,
         "agent": identity.agent,
+        "crew": identity.crew,
         "task": identity.task,
+        "purpose": identity.purpose,
+        "rules": sorted(identity.rules),
         "claimed": {_said(key, ""): _said(value, "") for key, value in identity.claimed.items()},
     }
     return {key: value for key, value in fields.items() if value is not None and value != [] and value != {}}

@@ -4,13 +4,16 @@ It must never answer faster or otherwise for a name that exists than for one tha
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.jwt import NotProven, resembles
 from wicketgate.identity.tokens import hash_of, parse
 from wicketgate.model.identity import Claim, Identity, IdentityKind
+from wicketgate.model.network import within
 from wicketgate.model.secret import Secret
+from wicketgate.model.task import DRIFT, Task, task_of
 
 _UNUSED = Secret(b"")
 _NOBODY: Mapping[str, Any] = {
@@ -20,6 +23,9 @@ _NOBODY: Mapping[str, Any] = {
     "expires": 0,
     "resources": [],
     "revoked": 0,
+    "rules": [],
+    "networks": [],
+    "task": None,
 }
 _NO_IDENTITY: Mapping[str, Any] = {
     "kind": "service",
@@ -69,6 +75,10 @@ class Authenticator:
                 return self._by_issuer(claim, now)
             except NotProven:
                 return None
+        return self._by_token(claim, now)[0]
+
+    def _by_token(self, claim: Claim, now: int) -> tuple[Identity | None, str]:
+        """By a token of ours: the identity, or None and why."""
         formed = parse(claim.secret)
         token = self._tokens.get(hash_of(claim.secret))
         account = self._identities.get(claim.identity)
@@ -79,6 +89,7 @@ class Authenticator:
             _NO_IDENTITY if account is None else account,
             found,
             now,
+            claim.source,
         )
 
     def _by_issuer(self, claim: Claim, now: int) -> Identity:
@@ -95,7 +106,8 @@ class Authenticator:
                 self._by_issuer(claim, now)
             except NotProven as error:
                 return str(error)
-        return ""
+            return ""
+        return self._by_token(claim, now)[1]
 
     def missing(self, secret: Secret) -> str | None:
         """The trusted issuer that must be asked for its keys before this can be judged, or None."""
@@ -114,9 +126,10 @@ class Authenticator:
         resources = [] if token is None else token.get("resources") or []
         return self.authenticate(Claim(name, resources[0] if resources else "", secret, source), now)
 
-    def still_holds(self, identity: Identity, resource: str, now: int) -> Identity | None:
+    def still_holds(self, identity: Identity, resource: str, now: int, source: str | None) -> Identity | None:
         """The identity as it is now, for a session that is open: None once its token or account no longer
-        holds (revoked, expired, disabled, gone, out of scope), and with new groups if these changed."""
+        holds (revoked, expired, disabled, gone, out of scope, its human gone), and with new groups if these
+        changed. source: None where only the worker knows it; networks are not asked for then."""
         if identity.proof is not None:
             try:
                 return self._issuers.still_proves(identity, self._identities, now)
@@ -127,7 +140,7 @@ class Authenticator:
         if account is None or token is None:
             return None
         claim = Claim(identity.name, resource, _UNUSED, "", claimed=identity.claimed)
-        return self._prove(claim, token, account, True, now)
+        return self._prove(claim, token, account, True, now, source)[0]
 
     def _token(self, credential: str) -> Mapping[str, Any] | None:
         """The record with this id. The index is derived: checked on use, made anew when it misses."""
@@ -140,17 +153,31 @@ class Authenticator:
         return None
 
     def _prove(
-        self, claim: Claim, token: Mapping[str, Any], account: Mapping[str, Any], found: bool, now: int
-    ) -> Identity | None:
+        self,
+        claim: Claim,
+        token: Mapping[str, Any],
+        account: Mapping[str, Any],
+        found: bool,
+        now: int,
+        source: str | None,
+    ) -> tuple[Identity | None, str]:
+        """The identity, or None and for the journal why."""
         try:
-            expires, resources = token["expires"], token["resources"]
-            proven = (
-                found
-                & _same(claim.identity, token["identity"])
-                & (token["revoked"] is None)
-                & (expires is None or now < expires)
-                & (not resources or claim.resource in resources)
-                & (account["disabled"] is None)
+            expires, resources, networks = token["expires"], token["resources"], token["networks"]
+            task = None if token["task"] is None else task_of(token["task"])
+            human = None if task is None else self._human(task)
+            checks = (
+                (found, ""),
+                (_same(claim.identity, token["identity"]), ""),
+                (token["revoked"] is None, "the token was revoked"),
+                (expires is None or now < expires, "the token has expired"),
+                (not resources or claim.resource in resources, _beyond(task)),
+                (
+                    not networks or source is None or within(source, networks),
+                    "the token is not for this source network",
+                ),
+                (account["disabled"] is None, "the account is disabled"),
+                (task is None or human is not None, "the human behind the task is gone or disabled"),
             )
             identity = Identity(
                 name=claim.identity,
@@ -162,7 +189,44 @@ class Authenticator:
                 credential_id=token["id"],
                 valid_until=expires,
                 claimed=claim.claimed,
+                rules=frozenset(token["rules"]),
             )
+            if task is not None:
+                identity = _acting(identity, task, human)
         except (KeyError, TypeError, ValueError, AttributeError):
+            return None, "the token's record or its account can't be read"
+        failed = [why for holds, why in checks if not holds]
+        return (None, failed[0]) if failed else (identity, "")
+
+    def _human(self, task: Task) -> Identity | None:
+        """Whom the task is done for, as he is now: a local account of a human that may sign in, or None."""
+        account = self._identities.get(task.behalf)
+        if account is None or account["kind"] != IdentityKind.HUMAN.value or account["disabled"] is not None:
             return None
-        return identity if proven else None
+        return Identity(
+            name=task.behalf,
+            subject=account["subject"],
+            issuer=account["issuer"],
+            kind=IdentityKind.HUMAN,
+            how="token",
+            groups=frozenset(account["groups"]),
+        )
+
+
+def _beyond(task: Task | None) -> str:
+    """Why a token is not for a resource."""
+    if task is None:
+        return "the token is not for this resource"
+    return f"{DRIFT}: the task {task.name} did not declare this resource"
+
+
+def _acting(identity: Identity, task: Task, human: Identity | None) -> Identity:
+    """The agent in its task. Conditions are told the same of the task by both halves."""
+    told: dict[str, Any] = {
+        "behalf": task.behalf,
+        "agent": task.agent,
+        "crew": task.crew,
+        "task": task.name,
+        "purpose": task.purpose,
+    }
+    return replace(identity, declared=task, human=None if human is None else replace(human, **told), **told)

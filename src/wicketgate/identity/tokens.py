@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from wicketgate.model.secret import Secret
+from wicketgate.model.task import Task, task_of
 from wicketgate.model.token import TokenRecord, check_name
 
 __all__ = [
@@ -69,6 +70,9 @@ def issue(
     expires: int | None = None,
     resources: frozenset[str] = frozenset(),
     note: str = "",
+    rules: frozenset[str] = frozenset(),
+    networks: frozenset[str] = frozenset(),
+    task: Task | None = None,
 ) -> tuple[Secret, TokenRecord]:
     """A new token for an identity: its text, to be shown once, and the record to keep.
 
@@ -88,6 +92,9 @@ def issue(
         expires=expires,
         resources=resources,
         note=note,
+        rules=rules,
+        networks=networks,
+        task=task,
     )
     return secret, record
 
@@ -96,7 +103,7 @@ def from_replicated(hash_text: str, fields: Mapping[str, Any]) -> TokenRecord:
     """The record that `replicated` gave, less what that leaves out.
 
     Raises KeyError, TypeError, ValueError."""
-    expires, revoked = fields["expires"], fields["revoked"]
+    expires, revoked, task = fields["expires"], fields["revoked"], fields["task"]
     return TokenRecord(
         hash=hash_text,
         id=str(fields["id"]),
@@ -105,4 +112,7 @@ def from_replicated(hash_text: str, fields: Mapping[str, Any]) -> TokenRecord:
         expires=None if expires is None else int(expires),
         resources=frozenset(str(name) for name in fields["resources"]),
         revoked=None if revoked is None else int(revoked),
+        rules=frozenset(str(name) for name in fields["rules"]),
+        networks=frozenset(str(network) for network in fields["networks"]),
+        task=None if task is None else task_of(task),
     )

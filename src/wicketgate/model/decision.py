@@ -17,7 +17,7 @@ class Denial:
 
     kind: one of a closed list that protocols map to their own error codes:
         `policy`, `mask`, `limit`, `review`, `syntax`, `unsupported`, `sign-in`, `unavailable`, `shutdown`,
-        `revoked`, `cancelled`, `too-large`.
+        `revoked`, `cancelled`, `too-large`, `drift` (more than the session's task declared).
     """
 
     kind: str
@@ -29,12 +29,16 @@ class Denial:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One rule's bound: at most `amount` of `what` (`rows`, `statements`) per `per` (`session`, `hour`)."""
+    """One rule's bound: at most `amount` of `what` (`rows`, `statements`) per `per`.
+
+    per: `session`, `hour`; or `task`: what a task declared, in all sessions of its token.
+    whose: the identity whose it is; None: the session's."""
 
     rule: str
     what: str
     amount: int
     per: str
+    whose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wicketgate.model.secret import Secret
+from wicketgate.model.task import Task
 
 
 class IdentityKind(Enum):
@@ -36,6 +37,9 @@ class Identity:
     credential_id: the id (never the value) of the token that was used, so that revoking it ends sessions.
     valid_until: wall clock, ns since the epoch, after which the proof ends; None if it does not end.
     proof: for `oidc`, what the session is proven again by.
+    behalf, agent, crew, task, purpose: of the task that it acts in, as declared when its token was made.
+    human: who stands behind it, as he is now; what may be done is what both may. declared: the whole task.
+    rules: only these rules of the policy may permit and reveal; empty: all.
     claimed: what the client said of itself without proof (application_name …): recorded, never trusted.
     """
 
@@ -50,8 +54,13 @@ class Identity:
     behalf: str | None = None
     agent: str | None = None
     task: str | None = None
+    crew: str | None = None
+    purpose: str | None = None
     claimed: Mapping[str, str] = field(default_factory=dict)
     proof: Proof | None = None
+    rules: frozenset[str] = frozenset()
+    declared: Task | None = None
+    human: "Identity | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.network import check_network
+from wicketgate.model.task import Task
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,61}[A-Za-z0-9])?")
 
@@ -41,6 +43,9 @@ class TokenRecord:
 
     hash: SHA-256 of the token's text, 64 hex digits. id: 16 hex digits, may be shown and logged.
     expires: None if it does not end by itself. resources: it is good for these only; empty means all.
+    rules: only these of the policy's rules may permit and reveal; empty means all. Others still bind.
+    networks: it is good from these (CIDR) only; empty means from anywhere.
+    task: what it is for; None: its identity acts for itself.
     last_used: None until first used; exact to the minute. revoked: when it was, None while it holds.
     """
 
@@ -53,6 +58,9 @@ class TokenRecord:
     note: str = ""
     last_used: int | None = None
     revoked: int | None = None
+    rules: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+    task: Task | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.hash):
@@ -62,10 +70,20 @@ class TokenRecord:
         check_name(self.identity)
         if self.expires is not None and self.expires <= self.created:
             raise ValueError("a token can't expire before it is made")
+        for network in self.networks:
+            if check_network(network) != network:
+                raise ValueError(f"the network {network!r} is written {check_network(network)}")
+        if self.task is not None and (not self.resources or self.expires is None):
+            raise ValueError("a task's token names its resources, and ends")
 
     def holds(self, now: int) -> bool:
         """Whether it is neither revoked nor expired at `now` (ns)."""
         return self.revoked is None and (self.expires is None or now < self.expires)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it may do less on its resources than its identity: then it may see nothing else either."""
+        return bool(self.rules) or self.task is not None
 
     def replicated(self) -> dict[str, Any]:
         """What workers get of it, as JSON values: enough to authenticate, nothing else."""
@@ -76,6 +94,9 @@ class TokenRecord:
             "expires": self.expires,
             "resources": sorted(self.resources),
             "revoked": self.revoked,
+            "rules": sorted(self.rules),
+            "networks": sorted(self.networks),
+            "task": None if self.task is None else self.task.replicated(),
         }
 
 

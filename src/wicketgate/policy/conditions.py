@@ -150,7 +150,9 @@ _TYPES: Final[Mapping[str, Any]] = {
     "identity.how": cel.Type.STRING,
     "identity.behalf": cel.Type.STRING,
     "identity.agent": cel.Type.STRING,
+    "identity.crew": cel.Type.STRING,
     "identity.task": cel.Type.STRING,
+    "identity.purpose": cel.Type.STRING,
     "resource.name": cel.Type.STRING,
     "resource.protocol": cel.Type.STRING,
     "resource.labels": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
@@ -227,7 +229,9 @@ class Asking:
                 "identity.how": identity.how,
                 "identity.behalf": identity.behalf,
                 "identity.agent": identity.agent,
+                "identity.crew": identity.crew,
                 "identity.task": identity.task,
+                "identity.purpose": identity.purpose,
             }
         if resource is not None:
             values |= {

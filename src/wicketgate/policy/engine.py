@@ -13,6 +13,7 @@ from wicketgate.model.statement import Effect, Facts
 from wicketgate.policy.conditions import Asking, Context, Memo, affirmed
 from wicketgate.policy.controls import CONTROLS
 from wicketgate.policy.controls.access import deny
+from wicketgate.policy.delegation import ceiling, counted_of, drift, joint
 from wicketgate.policy.evaluation import Evaluation, Matched
 from wicketgate.policy.load import Policy
 from wicketgate.policy.rule import Rule
@@ -68,7 +69,13 @@ class Engine:
                 for account in rule.accounts[resource.name] - found:
                     if self._bind(rule, identity, resource, account).truth in (Truth.TRUE, None):
                         found.add(account)
-        return frozenset(found)
+        return frozenset(found) & self._of_human(identity, resource)
+
+    def _of_human(self, identity: Identity, resource: Resource) -> frozenset[str]:
+        """The accounts that the human behind the identity may use; all of them where it acts for itself."""
+        if identity.declared is None:
+            return frozenset(resource.accounts)
+        return frozenset() if identity.human is None else self.accounts(identity.human, resource)
 
     def ruleset(self, identity: Identity, resource: Resource, account: str, now: int) -> "Ruleset | None":
         """The rules of a session. None: none of them permits anything now.
@@ -93,7 +100,10 @@ class Engine:
             if rule.covers(resource.name, account)
         ]
         kept = [each for each in bound if each.truth is not Truth.FALSE]
-        return Ruleset(self.policy.digest, identity, resource, account, kept)
+        if identity.declared is None:
+            return Ruleset(self.policy.digest, identity, resource, account, kept)
+        human = self._make(identity.human, resource, account) if identity.human is not None else None
+        return Delegated(self.policy.digest, identity, resource, account, kept, human)
 
     def _open(self, resource: Resource) -> bool:
         return resource.name in self.policy.resources and resource.name not in self.policy.closed
@@ -106,7 +116,8 @@ class Engine:
         for group in identity.groups:
             for rule in self._groups.get((resource.name, group), ()):
                 found[rule.name] = rule
-        return [found[name] for name in sorted(found)]
+        rules = [found[name] for name in sorted(found)]
+        return [each.within(identity.rules) for each in rules] if identity.rules else rules
 
     def _bind(self, rule: Rule, identity: Identity, resource: Resource, account: str) -> _Bound:
         when = rule.when
@@ -134,6 +145,12 @@ def _known_by(identity: Identity) -> tuple[object, ...]:
         identity.behalf,
         identity.agent,
         identity.task,
+        identity.crew,
+        identity.purpose,
+        identity.rules,
+        identity.declared,
+        None if identity.declared is None else identity.credential_id,
+        None if identity.human is None else _known_by(identity.human),
     )
 
 
@@ -292,3 +309,44 @@ class Ruleset:
 
     def _deny(self, denial: Denial) -> Decision:
         return Decision(Verdict.DENY, self._policy, denial.rules, denial)
+
+
+class Delegated(Ruleset):
+    """The rules of an agent's session in its task: what the agent's permit, the human's permit as well, and
+    the task declared. human None: nobody is behind it, so nothing is permitted."""
+
+    __slots__ = ("_ceilings", "_human", "_task")
+
+    def __init__(
+        self,
+        policy: str,
+        identity: Identity,
+        resource: Resource,
+        account: str,
+        bound: Iterable[_Bound],
+        human: Ruleset | None,
+    ) -> None:
+        super().__init__(policy, identity, resource, account, bound)
+        task = identity.declared
+        if task is None:
+            raise ValueError("these rules are for an identity with a task")
+        self._task = task
+        self._human = Ruleset(policy, identity, resource, account, ()) if human is None else human
+        self._ceilings = ceiling(task, identity.credential_id)
+        self.timely = self.timely or self._human.timely
+        declared_reading = bool(task.effects) and task.effects <= _READING
+        self.read_only = self.read_only or self._human.read_only or declared_reading
+        self.limits = (*self.limits, *counted_of(self._human.limits, task.behalf), *self._ceilings)
+
+    def decide(self, facts: Facts, context: Context) -> Decision:
+        beyond = drift(facts, self._task)
+        if beyond is not None and facts.refusal is None:
+            return self._deny(beyond)
+        agent = super().decide(facts, context)
+        return joint(agent, self._human.decide(facts, context), self._task.behalf, self._ceilings)
+
+    def admission(self, context: Context) -> Denial | None:
+        return super().admission(context) or self._human.admission(context)
+
+    def may_permit(self, context: Context) -> bool:
+        return super().may_permit(context) and self._human.may_permit(context)

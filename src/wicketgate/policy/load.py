@@ -71,6 +71,11 @@ class Policy:
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
 
     @property
+    def permits(self) -> frozenset[str]:
+        """Names of the rules that permit or reveal: what a token may be scoped to."""
+        return frozenset(rule.name for rule in self.rules if rule.permit or rule.reveal)
+
+    @property
     def service_accounts(self) -> tuple[ServiceAccount, ...]:
         """The identities that the file declares, people among them."""
         return tuple(self.identities.values())

@@ -1,7 +1,7 @@
 """One rule of a policy, checked: whom and what it speaks of, and what it says. Data; controls act on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wicketgate.model.decision import Limit
 from wicketgate.model.identity import Identity
@@ -67,6 +67,12 @@ class Rule:
     def of_now(self) -> bool:
         """Whether what it says may change as time goes by."""
         return self.when is not None and self.when.of_now
+
+    def within(self, names: frozenset[str]) -> "Rule":
+        """The rule where only those with these names may permit and reveal. What else it says holds."""
+        if self.name in names or not (self.permit or self.reveal):
+            return self
+        return replace(self, permit=frozenset(), reveal=frozenset())
 
     def covers(self, resource: str, account: str) -> bool:
         return account in self.accounts.get(resource, ())

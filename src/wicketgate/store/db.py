@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from wicketgate.model.errors import StoreFailed
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.task import task_of
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.store.migrate import upgrade
 from wicketgate.store.tables import CHECKPOINTS, IDENTITIES, INHERITED, LIMITS, MEMBERSHIPS, NODES, TOKENS
@@ -196,6 +197,9 @@ class Store:
                     note=record.note,
                     last_used=record.last_used,
                     revoked=record.revoked,
+                    rules=sorted(record.rules),
+                    networks=sorted(record.networks),
+                    task=sa.null() if record.task is None else record.task.replicated(),
                 )
             )
 
@@ -371,6 +375,9 @@ def _token(row: Any) -> TokenRecord:
         note=row.note,
         last_used=row.last_used,
         revoked=row.revoked,
+        rules=frozenset(row.rules),
+        networks=frozenset(row.networks),
+        task=None if row.task is None else task_of(row.task),
     )
 
 

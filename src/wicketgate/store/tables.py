@@ -59,6 +59,9 @@ TOKENS = Table(
     Column("note", Text, nullable=False),
     Column("last_used", BigInteger),
     Column("revoked", BigInteger),
+    Column("rules", JSON, nullable=False, server_default="[]"),
+    Column("networks", JSON, nullable=False, server_default="[]"),
+    Column("task", JSON),
 )
 
 # spent counts what was leased and has not come back: a slice that is lost stays spent

@@ -28,6 +28,7 @@ __all__ = [
 CODES: Final = {
     "policy": "42501",
     "mask": "42501",
+    "drift": "42501",
     "review": "42501",
     "limit": "53400",
     "syntax": "42601",

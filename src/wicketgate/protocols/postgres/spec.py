@@ -66,7 +66,8 @@ def tokens(setting: Setting) -> Tokens | None:
     identity = setting.admission.identity
     scopes = {"identity": b"identity:" + identity.name.encode(), "all": b"all"}
     if identity.task:
-        scopes["task"] = b"task:" + identity.task.encode()
+        # a crew's tasks are its own: another's of the same name is another task
+        scopes["task"] = f"task:{identity.crew or ''}/{identity.task}".encode()
     return Tokens(_pseudonyms(setting.pseudonyms), scopes)
 
 
