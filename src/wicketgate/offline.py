@@ -186,7 +186,10 @@ async def _on_secrets(office: Office, verb: str, argument: Any) -> Any:
 
     if verb == "secret-set":
         name, value = argument
-        wanted = secrets.SecretWanted.model_validate({"value": value})
+        try:
+            wanted = secrets.SecretWanted.model_validate({"value": value})
+        except ValueError:
+            raise access.Refused(f"a secret is 1 to {secrets.LONGEST} characters") from None
         return (await secrets.put(office, LOCAL, name, wanted)).model_dump()
     if verb == "secret-remove":
         return await verbs.remove_secret(office, LOCAL, argument)

@@ -25,6 +25,7 @@ from servers.provider import Provider
 from wicketgate.cli.door import Door
 from wicketgate.cli.ending import Ended
 from wicketgate.cli.issuer import Site, Wanted, claims
+from wicketgate.cli.login import _keep
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.keys import read_keys
 from wicketgate.model.secret import Secret
@@ -180,3 +181,9 @@ def test_issuers_that_are_not_asked(provider: Provider) -> None:
     for issuer in ("http://id.example.com", "ftp://localhost", provider.issuer + "/", "http://127.0.0.1:1"):
         with pytest.raises(Ended):
             Site(Wanted(issuer, "cli"))
+
+
+def test_a_token_that_can_not_be_kept_ends_in_a_word(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Ended, match="can't be written"):
+        _keep(tmp_path / "file" / "token", b"x")

@@ -65,6 +65,9 @@ def test_where_no_gateway_runs_it_is_done_in_the_store(wicket: Run, config: Path
     assert "no gateway is running" in ran.err
     assert [each["name"] for each in wicket("secret", "list", "--json").json] == ["sales"]
     assert wicket("secret", "rotate", "--json").json == {"secrets": 1, "new_key": True}
+    long = wicket("secret", "set", "sales", stdin=CANARY * 2000)
+    assert (long.code, "a secret is 1 to 16384 characters" in long.err) == (1, True)
+    assert CANARY not in long.err
     assert wicket("secret", "remove", "sales").code == 0
     gone = wicket("secret", "remove", "sales")
     assert (gone.code, "no secret is named sales" in gone.err) == (1, True)

@@ -133,6 +133,23 @@ async def test_readings_that_change_nothing_are_not_replicated(stage: Stage) -> 
     assert stage.puts[-1][2]["until"] == stage.now + KEEP * SECOND
 
 
+async def test_a_clock_that_is_set_back_makes_keys_no_younger(stage: Stage) -> None:
+    stage.now += 86_400 * SECOND
+    await stage.adopt()
+    stage.now -= 86_400 * SECOND
+    await stage.again()
+    assert stage.keys.entries["main"]["until"] == stage.now + KEEP * SECOND
+    stage.now -= 86_400 * SECOND
+    stage.site.answer = failing
+    stage.boot += (KEEP - 60) * SECOND
+    await stage.again()
+    assert "main" in stage.keys.entries
+    stage.boot += 60 * SECOND
+    await stage.again()
+    assert stage.keys.entries == {}
+    assert stage.puts[-1] == ("issuers", "main", None)
+
+
 async def test_another_source_makes_old_keys_count_no_more(stage: Stage) -> None:
     await stage.adopt()
     stage.keys.adopt(issuers(f"jwks: {stage.site.url}/elsewhere", stage.site.url))
@@ -194,7 +211,8 @@ async def test_what_is_no_key_set_changes_nothing(
 ) -> None:
     await stage.adopt()
     before = stage.keys.entries["main"]
-    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    if fault == "slow":
+        monkeypatch.setattr(module, "PATIENCE", 0.3)
     stage.site.answer, why = FAULTS[fault]
     stage.now += 3600 * SECOND
     await stage.again()

@@ -143,3 +143,35 @@ async def test_nobody_listens() -> None:
     held = Held("vault", KvSource({"corp": Server("corp", settings, {"T": TOKEN}, clock)}), clock)
     assert "it can't be reached" in await why(held.fetch("corp:db/sales#password"))
     await held.close()
+
+
+async def test_a_path_that_is_refused_leaves_no_trail_of_tokens() -> None:
+    given: list[str] = []
+
+    async def login(request: web.Request) -> web.Response:
+        given.append(f"{TOKEN}{len(given)}")
+        auth = {"client_token": given[-1], "lease_duration": 3600, "renewable": False}
+        return web.json_response({"auth": auth})
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.headers["X-Vault-Token"] not in given[-1:]:
+            return web.Response(status=403)
+        if request.path.endswith("/closed"):
+            return web.Response(status=403)
+        return web.json_response({"data": {"data": {"password": "p"}}})
+
+    app = web.Application()
+    app.router.add_post("/v1/auth/approle/login", login)
+    app.router.add_get("/v1/{any:.*}", answer)
+    async with served(app) as address:
+        approle = {"role_id": "r", "secret_id": {"env": "S"}}
+        settings = VaultSettings.model_validate({"address": address, "approle": approle, "cache_seconds": 0})
+        clock = Clock()
+        held = Held("vault", KvSource({"corp": Server("corp", settings, {"S": "s"}, clock)}), clock)
+        for _ in range(50):
+            assert "permission denied" in await why(held.fetch("corp:closed#password"))
+            clock.pass_seconds(6)
+        assert len(given) <= 2  # at the start, and after five minutes: its role may have got more rights
+        given.append("another")  # ours is revoked
+        assert await held.fetch("corp:db/sales#password") is not None
+        await held.close()

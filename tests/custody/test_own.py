@@ -1,8 +1,10 @@
 """Our own vault: what is kept opens for a target alone, whatever somebody does to the store or the keys."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +22,7 @@ from wicketgate.custody.server import Server
 from wicketgate.custody.settings import VaultSettings
 from wicketgate.model.credential import CredentialMissing
 from wicketgate.model.errors import StoreFailed
+from wicketgate.model.keyring import Keyring
 from wicketgate.model.secret import Secret
 from wicketgate.settings import default_settings
 from wicketgate.store.db import Store, store_url
@@ -123,7 +126,7 @@ async def test_a_key_that_is_missing_changed_or_seen_by_others(tmp_path: Path) -
         assert not file.exists()
         FileKeys(file, os.urandom).make()
         assert "the key does not open a secret" in await why(own.credential("sales"))
-        assert "the key does not open a secret" in await why(own.rotate())
+        assert "sales: custody: the key does not open a secret" in await why(own.rotate())
         file.write_bytes(b"1 c4nary\n")
         assert "line 1 holds no key" in await why(own.credential("sales"))
         file.write_bytes(text)
@@ -150,6 +153,60 @@ async def test_a_disk_that_is_full_leaves_the_key_as_it_is(
         assert not (tmp_path / "custody.keys.new").exists()
         assert (await own.credential("sales")).secret == CANARY
         assert await own.rotate() == (1, True)
+
+
+async def test_a_key_that_another_gateway_adds_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    file = tmp_path / "custody.keys"
+
+    def slowly(count: int) -> bytes:
+        # between this one's reading and its writing another rotates, from first to last
+        asyncio.run_coroutine_threadsafe(other.renew(), aside).result()
+        return os.urandom(count)
+
+    other = FileKeys(file, os.urandom)
+    aside = asyncio.new_event_loop()
+    thread = threading.Thread(target=aside.run_forever)
+    thread.start()
+    async with vault(tmp_path) as own:
+        await own.put("sales", CANARY, "local")
+        mine = FileKeys(file, slowly)
+        try:
+            assert "was changed meanwhile" in await why(mine.renew())
+        finally:
+            aside.call_soon_threadsafe(aside.stop)
+            thread.join()
+            aside.close()
+        assert sorted(other.ring().keys) == [1, 2]
+        assert not (tmp_path / "custody.keys.new").exists()
+        assert await own.rotate() == (1, True)
+        assert (await own.credential("sales")).secret == CANARY
+
+
+async def test_a_keyring_never_grows_beyond_what_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "custody.keys"
+    file.write_bytes(Keyring({at: Secret(os.urandom(32)) for at in range(1, 945)}).written())
+    file.chmod(0o600)
+    async with vault(tmp_path) as own:
+        await own.put("sales", CANARY, "local")
+        for _ in range(30):
+            with contextlib.suppress(CredentialMissing):
+                await own.rotate()
+        assert "is full: delete keys that nothing is under" in await why(own.rotate())
+        assert (await own.credential("sales")).secret == CANARY
+
+
+async def test_a_key_file_behind_a_link_stays_there(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    link = tmp_path / "custody.keys"
+    async with vault(tmp_path, FileKeys(shared / "keys", os.urandom)) as own:
+        await own.put("sales", CANARY, "local")
+    link.symlink_to(shared / "keys")
+    async with vault(tmp_path, FileKeys(link, os.urandom)) as own:
+        assert await own.rotate() == (1, True)
+    assert link.is_symlink()
+    async with vault(tmp_path, FileKeys(shared / "keys", os.urandom)) as own:
+        assert (await own.credential("sales")).secret == CANARY
 
 
 async def test_rotation_goes_on_while_others_read_and_write(tmp_path: Path) -> None:

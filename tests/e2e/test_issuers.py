@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -35,6 +36,7 @@ identity:
       kind: agent
       algorithms: [RS256, ES256]
 """
+LIMITED = "  limits: {handshakes_per_source: 8}\n"
 FORBIDDEN = """\
   - {name: closed, identities: {names: [reporter]}, resources: any,
      when: 'statement.reads("public.orders")', deny: Orders are closed to reporters.}
@@ -60,7 +62,7 @@ def trusting(frail: Postgres, provider: Provider) -> Iterator[House]:
     folder = system.folder("wicketgate-e2e")
     https = system.free_port()
     rules = configured(provider)
-    house = House(folder, frail, rules=rules, more=f'  api: {{https: "127.0.0.1:{https}"}}\n')
+    house = House(folder, frail, rules=rules, more=LIMITED + f'  api: {{https: "127.0.0.1:{https}"}}\n')
     house.https = https  # type: ignore[attr-defined]
     house.gateway.start()
     eventually(lambda: "issuer main: 2 keys" in house.gateway.log(), "the provider's keys")
@@ -286,3 +288,14 @@ def test_oauthbearer_byte_by_byte(trusting: House, provider: Provider) -> None:
         code, kinds = last_words(wire)
         assert code in {"28000", "28P01"}
         assert kinds == [b"E"]
+
+
+def test_refused_clients_that_say_nothing_more_are_bounded(trusting: House) -> None:
+    wires = [sasl(trusting, b"n,,\x01auth=Bearer a.b.c\x01\x01")[0] for _ in range(40)]
+    eventually(
+        lambda: len(select.select([wire.peer for wire in wires], [], [], 0)[0]) >= 40 - 8 * 2,
+        "the oldest were cut off",
+        patience=2,
+    )
+    for wire in wires:
+        wire.close()

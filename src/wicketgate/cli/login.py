@@ -2,6 +2,7 @@
 It must never print the token, nor take an answer that is not the one to what it asked."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -93,5 +94,6 @@ def _keep(path: Path, token: bytes) -> None:
             file.write(token)
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
         end(f"{path} can't be written: {error.strerror}", USAGE)

@@ -36,13 +36,15 @@ Put = Callable[[str, str, Any, bytes | None], None]
 
 @dataclass(slots=True)
 class _Watched:
-    """wanted: boot ns of the last reading that a client brought about. told: the failure told last."""
+    """wanted: boot ns of the last reading that a client brought about. told: the failure told last. good:
+    boot ns of the last reading that went well."""
 
     issuer: Issuer
     task: "asyncio.Task[None] | None" = None
     reading: "asyncio.Task[bool] | None" = None
     wanted: int | None = None
     told: str = ""
+    good: int = 0
     entry: dict[str, Any] = field(default_factory=dict)
 
 
@@ -149,7 +151,9 @@ class IssuerKeys:
             if why != watched.told:
                 self._log(f"issuer {issuer.name}: its keys can't be read: {why}")
             watched.told = why
-            if watched.entry and now >= watched.entry["until"]:
+            # by both clocks: one that was set back makes keys no younger
+            old = self._boot() - watched.good >= KEEP * SECOND
+            if watched.entry and (old or now >= watched.entry["until"]):
                 self._log(f"issuer {issuer.name}: its last keys are too old: nobody signs in by it")
                 watched.entry = {}
                 self._keep(issuer.name, None)
@@ -157,7 +161,9 @@ class IssuerKeys:
         if watched.told or watched.entry.get("keys") != keys:
             self._log(f"issuer {issuer.name}: {len(keys)} keys")
         watched.told = ""
-        if watched.entry.get("keys") == keys and watched.entry["until"] - now > KEEP * SECOND // 2:
+        watched.good = self._boot()
+        kept = (watched.entry["until"] - now) / SECOND if watched.entry.get("keys") == keys else 0
+        if KEEP // 2 < kept <= KEEP:
             return True
         watched.entry = {"source": issuer.source, "until": now + KEEP * SECOND, "keys": keys}
         self._keep(issuer.name, watched.entry)

@@ -143,7 +143,10 @@ class FileKeys(OwnKeys):
     async def renew(self) -> bool:
         ring = self.ring()
         added = Keyring({**ring.keys, ring.newest + 1: Secret(self._random(LENGTH))})
-        fresh = self._path.with_name(f"{self._path.name}.new")
+        if len(added.written()) > LARGEST:
+            raise CredentialMissing(f"custody: {self._path} is full: delete keys that nothing is under")
+        path = self._path.resolve()  # behind a link lies the file that others read too
+        fresh = path.with_name(f"{path.name}.new")
         try:
             self._write(fresh, added)
         except FileExistsError:
@@ -151,8 +154,14 @@ class FileKeys(OwnKeys):
                 f"custody: {fresh} is there: another rotation runs, or one was cut short (then remove it)"
             ) from None
         try:
-            fresh.replace(self._path)
+            # from here on nobody else adds one; what was added before that must not be lost
+            if self.ring().written() != ring.written():
+                raise CredentialMissing(f"custody: {self._path} was changed meanwhile: rotate again")
+            fresh.replace(path)
             self._settle()
+        except CredentialMissing:
+            fresh.unlink(missing_ok=True)
+            raise
         except OSError as error:
             fresh.unlink(missing_ok=True)
             raise CredentialMissing(f"custody: {self._path}: {os.strerror(error.errno or 0)}") from None
@@ -178,7 +187,7 @@ class FileKeys(OwnKeys):
 
     def _settle(self) -> None:
         """The folder to the disk: what is wrapped next must not outlive its key when the power fails."""
-        number = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        number = os.open(self._path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(number)
         finally:

@@ -81,9 +81,13 @@ class OwnVault:
         for old in kept:
             current: KeptSecret | None = old
             for _ in range(TRIES):
-                if current is None or await self._rows.replace_secret(
-                    await self._close(current, await self._open(current)), current
-                ):
+                if current is None:
+                    break
+                try:
+                    closed = await self._close(current, await self._open(current))
+                except CredentialMissing as error:
+                    raise CredentialMissing(f"{old.name}: {error.detail}") from None
+                if await self._rows.replace_secret(closed, current):
                     break
                 current = await self._rows.secret(old.name)
             else:

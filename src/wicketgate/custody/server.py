@@ -16,6 +16,8 @@ from wicketgate.model.secret import Secret
 SECOND: Final = 1_000_000_000
 FRESH: Final = 5 * SECOND
 """A token younger than this is not thrown away because a path was refused to it."""
+STALE: Final = 300 * SECOND
+"""One older than this is, even if it still holds: by now a new one may be given more rights."""
 SHORTEST: Final = 10
 """Seconds: a renewal that gives less is the token's end."""
 UNENDING: Final = 3600
@@ -95,6 +97,10 @@ class Server:
             now = self._boot()
             if now - self._since < FRESH:
                 return False
+            if now - self._since < STALE:
+                reply = await self._send("GET", "auth/token/lookup-self", None, refused)
+                if reply.status == 200:
+                    return False  # the path is refused; each sign-in for it would leave a token behind
             await self._sign_in(now)
             return True
 

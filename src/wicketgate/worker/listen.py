@@ -96,6 +96,7 @@ class Door(asyncio.Protocol):
         self.outcome: asyncio.Future[SignedIn | CancelAsked | GreetingFailed] = (
             asyncio.get_running_loop().create_future()
         )
+        self.gone = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
@@ -137,6 +138,7 @@ class Door(asyncio.Protocol):
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set()
         if not self.outcome.done():
             self.outcome.set_result(GreetingFailed("the client left"))
 
@@ -242,6 +244,12 @@ class Listener:
             if guest is None:
                 _part(client, transport)
         await self._welcome(guest)
+        door = guest.transport.get_protocol()
+        if guest.greeter.parting and isinstance(door, Door):
+            # refused, and waited for once more: it counts until it is gone
+            self._porch.enter(source, task, guest.transport.abort)
+            await door.gone.wait()
+            self._porch.leave(source, task)
 
     async def _greet(self, client: socket.socket, source: str, made: list[asyncio.Transport]) -> Guest:
         alpn = await self._preamble(client)
