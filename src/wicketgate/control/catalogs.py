@@ -106,7 +106,8 @@ class Catalogs:
         key = f"{resource}/{database}"
         watched = self._watched.get(key)
         known = self._inherited.setdefault(key, set())
-        fresh = set(inherits) - known
+        wanted = frozenset(inherits)
+        fresh = wanted - known
         if watched is None or len(known) + len(fresh) > MOST_INHERITED:
             raise GatewayError("no more columns can be followed there", key)
         if fresh:
@@ -114,9 +115,10 @@ class Catalogs:
             known |= fresh
             for column, data_class in sorted(fresh):
                 self._log(f"{key}: {column} holds {data_class} from now on: a statement copies it there")
+        if not watched.holds >= wanted:  # another worker's reading for them may be under way
             await self._read(key, watched, self._protocols[watched.resource.protocol])
-        if watched.closed is not None:
-            raise GatewayError("the catalog can't be read", watched.closed)
+        if watched.closed is not None or not watched.holds >= wanted:
+            raise GatewayError("the catalog can't be read", watched.closed or "it was read without them")
 
     def closed(self) -> dict[str, str | None]:
         """`resource/database` -> why it is closed, or None where its catalog stands."""
@@ -157,6 +159,7 @@ class Catalogs:
         assert spec.read_catalog is not None
         async with watched.reading, self._slots:
             began = self._boot()
+            inherited = tuple(sorted(self._inherited.get(key, ())))
             try:
                 async with asyncio.timeout(READ):
                     raw = await spec.read_catalog(await self._access(watched))
@@ -167,7 +170,7 @@ class Catalogs:
                             raw,
                             watched.resource,
                             watched.database,
-                            tuple(sorted(self._inherited.get(key, ()))),
+                            inherited,
                         )
                 if len(raw) > LARGEST:
                     raise ValueError(f"a catalog of {len(raw)} bytes is too large")
@@ -184,6 +187,7 @@ class Catalogs:
         if raw != watched.raw:
             self._put("catalog", key, {}, raw)
         watched.raw, watched.bound, watched.closed = raw, raw, None
+        watched.holds = frozenset(inherited)
         self._put("catalog-read", key, {"began": began, "error": None}, None)
 
     async def _changed(self, watched: "_Watched", spec: ProtocolSpec) -> bool:
@@ -201,7 +205,7 @@ class Catalogs:
 
 
 class _Watched:
-    __slots__ = ("bound", "closed", "database", "raw", "reading", "resource", "stale", "task")
+    __slots__ = ("bound", "closed", "database", "holds", "raw", "reading", "resource", "stale", "task")
 
     task: "asyncio.Task[None]"
 
@@ -212,6 +216,8 @@ class _Watched:
         self.bound: bytes | None = None
         """The last catalog that was read, kept also while the database is closed."""
         self.closed: str | None = "its catalog was not read yet"
+        self.holds: frozenset[tuple[str, str]] = frozenset()
+        """What its last good reading was bound with."""
         self.stale = asyncio.Event()
         self.reading = asyncio.Lock()
 

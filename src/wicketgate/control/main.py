@@ -293,11 +293,7 @@ class Control:
 
     # -- workers --------------------------------------------------------------------------------------------
     def _tls_files(self) -> dict[str, Any]:
-        return {
-            "certificate": self._tls.certificate,
-            "key": self._tls.key,
-            "client_ca": self._tls.client_ca,
-        }
+        return {"certificate": self._tls.certificate, "key": self._tls.key, "client_ca": self._tls.client_ca}
 
     def _welcome(self, worker: int, writer: str) -> Welcome:
         return Welcome(
@@ -338,7 +334,9 @@ class Control:
                 child.link.close("an unexpected message")
 
     async def _answer(self, child: Child, ask: Ask) -> None:
-        child.link.send(await self.answers.answer(child.number, ask))
+        answer = await self.answers.answer(child.number, ask)
+        self.state.commit_changes()  # what it rests on holds before it arrives
+        child.link.send(answer)
 
     def _cancel(self, cancel: Cancel) -> None:
         """To the worker that gave out the key; the bits are those of worker/sessions.py."""
