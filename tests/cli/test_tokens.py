@@ -58,7 +58,7 @@ def test_a_token_is_scoped_to_rules_and_networks(wicket: Run, config: Path) -> N
 
 
 FOR_ANA = ("--for-task", "weekly report", "--on-behalf-of", "ana", "--resource", "sales")
-DECLARED = ("--crew", "sales", "--as-agent", "analyst", "--task", "t-42", "--effect", "read", "--rows", "100")
+DECLARED = ("--crew", "sales", "--agent", "analyst", "--task", "t-42", "--effect", "read", "--rows", "100")
 
 
 def test_a_token_for_a_task(wicket: Run, config: Path) -> None:
@@ -80,6 +80,13 @@ def test_a_token_for_a_task(wicket: Run, config: Path) -> None:
     assert (unnamed["name"][:2], unnamed["agent"], unnamed["effects"]) == ("t-", "bot", [])
 
 
+def test_an_agent_with_an_account_of_its_own(wicket: Run, config: Path) -> None:
+    config.write_text(config.read_text().replace("identities:", "identities:\n  ana: {groups: [staff]}", 1))
+    made = wicket("token", "issue", *FOR_ANA, "--crew", "sales", "--agent", "bot", "--json").json
+    assert made["identity"] == "bot"
+    assert (made["task"]["behalf"], made["task"]["crew"]) == ("ana", "sales")
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -87,6 +94,9 @@ def test_a_token_for_a_task(wicket: Run, config: Path) -> None:
         (("bot", *FOR_ANA[2:]), "needs --for-task and --on-behalf-of"),
         (("bot", "--relation", "public.orders"), "needs --for-task and --on-behalf-of"),
         (("bot", *FOR_ANA[:4]), "names the resources"),
+        ((), "name it, or --agent"),
+        (("bot", "--agent", "analyst"), "only for a task"),
+        (("--agent", "nobody", *FOR_ANA), "nobody"),
         (("bot", *FOR_ANA, "--ttl", "25h"), "within a day"),
         (("bot", *FOR_ANA, "--ttl", "never"), "within a day"),
         (("bot", *FOR_ANA, "--on-behalf-of", "eve"), "no local account of a human"),
@@ -116,7 +126,7 @@ def test_the_answer_is_no(wicket: Run, gateway: Stage) -> None:
     assert wicket("token", "revoke", "0" * 16).code == 1
     assert wicket("token", "issue", "bot", "--resource", "absent").code == 1
     assert (
-        wicket("token", "issue", "new", "--group", "crew", "--agent", "--json").json["created_identity"]
+        wicket("token", "issue", "--agent", "new", "--group", "crew", "--json").json["created_identity"]
         is True
     )
 

@@ -39,11 +39,16 @@ def _offline(config: Path, verb: str, *args: Any) -> Any:
 
 @app.command()
 def issue(
-    identity: Annotated[str, typer.Argument(help="The service account that the token is for.")],
+    identity: Annotated[
+        str | None, typer.Argument(help="The account that the token is for; --agent's, if left out.")
+    ] = None,
     group: Annotated[
         list[str] | None, typer.Option("--group", "-g", help="Make the account, in this group. Repeatable.")
     ] = None,
-    agent: Annotated[bool, typer.Option("--agent", help="The account, if made, is an AI agent's.")] = False,
+    agent: Annotated[
+        str | None,
+        typer.Option("--agent", help="The AI agent: the account itself, or one that works by it on a task."),
+    ] = None,
     resource: Annotated[
         list[str] | None, typer.Option("--resource", "-r", help="Good for this resource only. Repeatable.")
     ] = None,
@@ -72,9 +77,6 @@ def issue(
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="The task's name; made up if left out.")] = None,
     crew: Annotated[str | None, typer.Option("--crew", help="The crew that the agent is of.")] = None,
-    as_agent: Annotated[
-        str | None, typer.Option("--as-agent", help="The agent's own name, if not the account's.")
-    ] = None,
     effect: Annotated[
         list[str] | None, typer.Option("--effect", help="The task declares: only this effect. Repeatable.")
     ] = None,
@@ -96,7 +98,7 @@ def issue(
 
     Examples:
 
-      wicket token issue crew-bot --group crew-agents --agent
+      wicket token issue --agent crew-bot --group crew-agents
 
       wicket token issue crew-bot --resource sales --expires 8h --note "nightly report"
 
@@ -104,11 +106,16 @@ def issue(
 
       wicket token issue crew-bot --resource sales --rule "crews read" --from 10.0.0.0/8 --ttl 15m
     """
+    account = identity or agent
+    if account is None:
+        end("a token is for an account: name it, or --agent", USAGE)
+    if agent is not None and purpose is None and agent != account:
+        end("only for a task (--for-task) has an account's agent a name of its own", USAGE)
     of_task = {
         "behalf": behalf,
         "name": task,
         "crew": crew,
-        "agent": as_agent,
+        "agent": agent if purpose is not None and agent != account else None,
         "effects": effect,
         "relations": relation,
         "rows": rows,
@@ -119,8 +126,8 @@ def issue(
     if expires is None:
         expires = "90d" if purpose is None else "15m"
     wanted = {
-        "identity": identity,
-        "kind": "agent" if agent else "service",
+        "identity": account,
+        "kind": "service" if agent is None else "agent",
         "groups": group or [],
         "resources": resource or [],
         "rules": rule or [],
@@ -128,7 +135,7 @@ def issue(
         "task": None if purpose is None else {"purpose": purpose, **declared},
         "lifetime": lifetime(expires),
         "note": text,
-        "create": bool(group) or agent,
+        "create": bool(group) or (agent is not None and purpose is None),
     }
     api = client(config, url, token_file, ca)
     try:
