@@ -133,6 +133,25 @@ async def test_a_key_that_is_missing_changed_or_seen_by_others(tmp_path: Path) -
         assert (await own.credential("sales")).secret == CANARY
 
 
+def test_a_crash_while_the_first_key_is_made_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(number: int) -> None:
+        raise KeyboardInterrupt
+
+    file = tmp_path / "custody.keys"
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "fsync", crash)
+        FileKeys(file, os.urandom).make()
+    assert not file.exists()
+    FileKeys(file, os.urandom).make()
+    first = FileKeys(file, os.urandom).ring().written()
+    FileKeys(file, os.urandom).make()
+    assert FileKeys(file, os.urandom).ring().written() == first, "the first that was made stands"
+    assert [path.name for path in tmp_path.iterdir()] == ["custody.keys"]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_disk_that_is_full_leaves_the_key_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,10 +135,18 @@ class FileKeys(OwnKeys):
 
     def make(self) -> None:
         """A first key, where there is no file. Only for whoever knows that nothing was wrapped yet."""
+        # written aside first: a crash on the way leaves no empty file in its place
+        aside = self._path.with_name(f"{self._path.name}.{self._random(8).hex()}")
         try:
-            self._write(self._path, Keyring({1: Secret(self._random(LENGTH))}))
+            self._write(aside, Keyring({1: Secret(self._random(LENGTH))}))
+            os.link(aside, self._path)
+            self._settle()
         except FileExistsError:
             return
+        except OSError as error:
+            raise CredentialMissing(f"custody: {self._path}: {os.strerror(error.errno or 0)}") from None
+        finally:
+            aside.unlink(missing_ok=True)
 
     async def renew(self) -> bool:
         ring = self.ring()
