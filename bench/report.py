@@ -32,7 +32,9 @@ def ratio(
     found: Mapping[tuple[str, str], Sequence[Measured]], load: str, peer: str, reference: str
 ) -> float | None:
     """Median over rounds of peer's rate by reference's rate in the same round; None if not measured."""
-    pairs = zip(found.get((load, peer), ()), found.get((load, reference), ()), strict=True)
+    if (load, reference) not in found:
+        return None  # not every peer does every load
+    pairs = zip(found.get((load, peer), ()), found[load, reference], strict=True)
     ratios = [one.rate / other.rate for one, other in pairs]
     return median(ratios) if ratios else None
 
