@@ -16,8 +16,9 @@ class Changes:
     defines: the catalog may differ afterwards. temporary: what it creates or renames, temporary or not, and
     the catalog may not know yet: relations, enums and composites by name, functions and operators as
     `name()`, types whose input may run a user's code as `name!`, what was renamed or moved, with what it
-    holds, as `name?`. What it drops, alters or renames too: it and its children as name and UNSETTLED,
-    whatever a cascade may reach as UNSETTLED alone, both until the catalog is read after the transaction.
+    holds, or may get its parent's rows, as `name?`. What it drops, alters or renames too: it and its children
+    as name and UNSETTLED, whatever a cascade may reach as UNSETTLED alone, both until the catalog is read
+    after the transaction.
     settings: name and literal value (None: not a literal, or reset), for SET and set_config alike.
     transaction: begin, commit, rollback, savepoint, rollback_to, release, prepare, or None.
     """
@@ -260,10 +261,12 @@ def _created(name: str, body: Body) -> frozenset[str]:
         names.add(str(body["intoClause"].get("rel", {}).get("relname", "")))
     elif name == "CreateTableAsStmt":
         names.add(str(body.get("into", {}).get("rel", {}).get("relname", "")))
-    elif name == "CreateStmt":
-        names.add(str(body.get("relation", {}).get("relname", "")))
-    elif name == "CreateForeignTableStmt":
-        names.add(str(body.get("base", {}).get("relation", {}).get("relname", "")))
+    elif name in ("CreateStmt", "CreateForeignTableStmt"):
+        table = body.get("base", body)
+        made = str(table.get("relation", {}).get("relname", ""))
+        names.add(made)
+        if table.get("inhRelations"):
+            names.add(f"{made}?")  # rows of its parent's may move into a partition
     elif name == "ViewStmt":
         names.add(str(body.get("view", {}).get("relname", "")))
     elif name == "CreateSeqStmt":
@@ -273,6 +276,10 @@ def _created(name: str, body: Body) -> frozenset[str]:
     elif name == "AlterTableStmt":
         altered = str(body.get("relation", {}).get("relname", ""))
         names.update((altered, f"{altered}{UNSETTLED}"))
+        for command in body.get("cmds", ()):
+            partition = command.get("AlterTableCmd", {}).get("def", {}).get("PartitionCmd", {})
+            attached = str(partition.get("name", {}).get("relname", ""))
+            names.update((attached, f"{attached}?"))
     elif name in ("IndexStmt", "CreatePolicyStmt", "AlterPolicyStmt"):
         changed = body.get("relation") or body.get("table") or {}
         names.add(f"{changed.get('relname', '')}{UNSETTLED}")
