@@ -248,6 +248,26 @@ def test_a_rule_that_ends_ends_its_tokens(house: House, connect: Connect) -> Non
         eventually(lambda: one(ana, seen) == token, "the old rules")
 
 
+def test_a_lock_closes_nothing_but_what_it_locks(house: House, connect: Connect) -> None:
+    ana, definer = connect("ana"), connect("definer")
+    token = one(ana, "SELECT contact FROM v WHERE id = 3")
+    with house.server.connect(database=worlds.ALPHA) as beside, beside.transaction(force_rollback=True):
+        beside.execute("ALTER TABLE customers ADD COLUMN passing int")
+        definer.execute("CREATE TABLE passing (id int)")  # the catalog is read again, and must not wait
+        assert one(definer, "SELECT count(*) FROM passing") == 0
+        eventually(lambda: one(ana, "SELECT count(*) FROM passing") == 0, "the new table")
+        denied(ana, "SELECT contact FROM v WHERE id = 3")
+    eventually(lambda: seen(ana, "SELECT contact FROM v WHERE id = 3") == token, "the view again")
+    definer.execute("DROP TABLE passing")
+
+
+def seen(connection: psycopg.Connection[Any], text: str) -> Any:
+    try:
+        return one(connection, text)
+    except psycopg.Error:
+        return None
+
+
 FOUND = "INSERT INTO notes (body) VALUES (E'ask dora@sorrel-post.example, card 4111 1111 1111 1111')"
 
 
