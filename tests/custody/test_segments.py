@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from journal.node import Node
+from servers.openbao import OpenBao
 from wicketgate.custodian import Segments, key_supply, unwrapper, vault_of
 from wicketgate.custody.keys import FileKeys
 from wicketgate.custody.own import OwnVault
-from wicketgate.custody.settings import CustodySettings, Keepers, KeySettings
+from wicketgate.custody.settings import CustodySettings, Keepers, KeySettings, VaultSettings
 from wicketgate.journal.decrypt import Opener
 from wicketgate.journal.index import read_session
 from wicketgate.journal.keyfile import WrappedKey
@@ -164,3 +165,37 @@ async def test_there_are_none_where_there_is_no_journal(tmp_path: Path) -> None:
     segments = Segments(tmp_path / "journal")
     assert not segments.any()
     assert await segments.rewrap(FileKeys(tmp_path / "k", os.urandom)) == 0
+
+
+async def test_with_a_key_that_never_leaves_openbao(openbao: OpenBao, place: Place) -> None:
+    """A gateway that may only encrypt there writes what others read; many keys are one reader's sign-in."""
+    openbao.call("POST", "sys/mounts/journals", {"type": "transit"})
+    openbao.call("POST", "journals/keys/wicket", {})
+    for verb in ("encrypt", "decrypt"):
+        openbao.policy(verb, f'path "journals/{verb}/wicket" {{ capabilities = ["update"] }}')
+
+    def keepers(policy: str) -> Keepers:
+        file = place.state / f"{policy}.token"
+        file.write_text(openbao.new_token(policy))
+        vault = {
+            "address": openbao.address,
+            "ca_file": str(openbao.authority.root),
+            "token": {"file": str(file)},
+        }
+        transit = {"vault": "corp", "key": "wicket", "mount": "journals"}
+        return Keepers(
+            {"corp": VaultSettings.model_validate(vault)},
+            CustodySettings.model_validate({"key": {"transit": transit}}),
+        )
+
+    place.keepers = keepers("encrypt")
+    sessions = [await place.record(name) for name in ("w1", "w2", "w3")]
+    assert not place.keys.exists()
+    with pytest.raises(KeyMissing) as caught:
+        await _apart(place, sessions[0])
+    assert "permission denied for journals/decrypt/wicket" in caught.value.detail
+    place.keepers = keepers("decrypt")
+    assert [await _apart(place, each) for each in sessions] == [{"text": "SELECT 0"}] * 3
+    with pytest.raises(JournalFailed):
+        await place.record("w4")
+    assert place.node.verify().sound

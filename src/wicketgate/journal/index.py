@@ -227,34 +227,41 @@ class Index:
         return lines
 
     def _refresh(self) -> None:
-        for files in writers(self._folder) if self._folder.is_dir() else []:
-            known = {
-                number: (inode, scanned)
-                for number, inode, scanned in self._base.execute(
-                    "SELECT number, inode, scanned FROM segment WHERE node = ? AND writer = ?",
-                    (files.node, files.writer),
-                )
-            }
-            stats = {number: path.stat() for number, path in files.segments.items()}
-            blind = self._blind.get((files.node, files.writer))
-            if (blind is not None and self._opener.now() - blind >= AGAIN) or any(
-                number not in stats or stats[number].st_ino != inode or stats[number].st_size < scanned
-                for number, (inode, scanned) in known.items()
-            ):
-                self._forget(files)
-                known = {}
-            grown = [
-                number for number in sorted(stats) if known.get(number, (0, 0))[1] < stats[number].st_size
-            ]
-            ciphers = self._opener.ciphers(files.segments[number] for number in grown)
+        looked = [self._grown(files) for files in (writers(self._folder) if self._folder.is_dir() else [])]
+        # the keys of all that is to be read are unwrapped together
+        ciphers = self._opener.ciphers(files.segments[number] for files, grown in looked for number in grown)
+        for files, grown in looked:
             with self._base:
-                for number in grown:
-                    scanned = known.get(number, (0, 0))[1]
+                for number, (inode, scanned) in grown.items():
                     cipher = ciphers[files.segments[number]]
                     if isinstance(cipher, KeyMissing):
                         self._blind.setdefault((files.node, files.writer), self._opener.now())
                         cipher = None
-                    self._scan(files, number, stats[number].st_ino, scanned, cipher)
+                    self._scan(files, number, inode, scanned, cipher)
+
+    def _grown(self, files: WriterFiles) -> tuple[WriterFiles, dict[int, tuple[int, int]]]:
+        """A writer's segments that are to be read, in order: number -> inode, and how far they were."""
+        known = {
+            number: (inode, scanned)
+            for number, inode, scanned in self._base.execute(
+                "SELECT number, inode, scanned FROM segment WHERE node = ? AND writer = ?",
+                (files.node, files.writer),
+            )
+        }
+        stats = {number: path.stat() for number, path in files.segments.items()}
+        blind = self._blind.get((files.node, files.writer))
+        if (blind is not None and self._opener.now() - blind >= AGAIN) or any(
+            number not in stats or stats[number].st_ino != inode or stats[number].st_size < scanned
+            for number, (inode, scanned) in known.items()
+        ):
+            self._forget(files)
+            known = {}
+        found = {
+            number: (stats[number].st_ino, known.get(number, (0, 0))[1])
+            for number in sorted(stats)
+            if known.get(number, (0, 0))[1] < stats[number].st_size
+        }
+        return files, found
 
     def _forget(self, files: WriterFiles) -> None:
         """A segment was replaced or is gone: the writer is read again from its start."""
