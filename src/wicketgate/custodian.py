@@ -90,8 +90,8 @@ class Segments:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def _files(self) -> Iterator[tuple[Path, WrappedKey]]:
-        """Raises CredentialMissing for a file that is no wrapped key: it must be looked at by somebody."""
+    def _files(self) -> Iterator[tuple[Path, WrappedKey | CredentialMissing]]:
+        """A file that is no wrapped key must be looked at by somebody."""
         for each in writers(self._folder) if self._folder.is_dir() else []:
             for segment, path in sorted(each.keys.items()):
                 if segment not in each.segments:
@@ -99,7 +99,7 @@ class Segments:
                 try:
                     yield path, read_key(path, each.node, each.writer, segment)
                 except (OSError, ValueError) as error:
-                    raise CredentialMissing(f"{path}: {error}") from None
+                    yield path, CredentialMissing(f"{path}: {error}")
 
     def any(self) -> bool:
         found = writers(self._folder) if self._folder.is_dir() else []
@@ -107,14 +107,20 @@ class Segments:
 
     def versions(self, keys: WrappingKeys) -> Mapping[str, int]:
         """Which keys have wrapped how many. Blocking."""
-        return Counter(keys.version(wrapped.wrapped) for _, wrapped in self._files())
+        found = [wrapped for _, wrapped in self._files()]
+        for each in found:
+            if isinstance(each, CredentialMissing):
+                raise each
+        return Counter(keys.version(each.wrapped) for each in found if isinstance(each, WrappedKey))
 
     async def rewrap(self, keys: WrappingKeys) -> int:
-        """Of every node whose files lie here. What was done before an error stays; calling again goes on."""
+        """Of every node whose files lie here. Where one fails, the others are done before it is told."""
         found = await asyncio.to_thread(lambda: list(self._files()))
         limit = asyncio.Semaphore(TOGETHER)
 
-        async def one(path: Path, old: WrappedKey) -> None:
+        async def one(path: Path, old: WrappedKey | CredentialMissing) -> None:
+            if isinstance(old, CredentialMissing):
+                raise old
             async with limit:
                 try:
                     key = await keys.unwrap(old.wrapped, old.context)

@@ -13,10 +13,12 @@ import pytest
 from journal.node import Node
 from servers.openbao import OpenBao
 from wicketgate.custodian import Segments, key_supply, unwrapper, vault_of
+from wicketgate.custody.aws import _bound as kms_context
 from wicketgate.custody.keys import FileKeys
 from wicketgate.custody.own import OwnVault
 from wicketgate.custody.settings import CustodySettings, Keepers, KeySettings, VaultSettings
 from wicketgate.journal.decrypt import Opener
+from wicketgate.journal.encrypt import bound
 from wicketgate.journal.index import read_session
 from wicketgate.journal.keyfile import WrappedKey
 from wicketgate.model.credential import CredentialMissing
@@ -121,15 +123,17 @@ async def test_nor_where_secrets_do(place: Place) -> None:
     assert not place.keys.exists()
 
 
-@pytest.mark.parametrize("change", ["garbled", "moved", "swapped"])
+@pytest.mark.parametrize("change", ["garbled", "no json", "another's"])
 async def test_a_rotation_that_meets_a_false_key_says_so_and_keeps_the_others(
     place: Place, change: str
 ) -> None:
     sessions = [await place.record(name) for name in ("w1", "w2")]
     one, two = (place.node.path(name).with_name("000001.key") for name in ("w1", "w2"))
-    before = one.read_bytes()
+    before, other = one.read_bytes(), two.read_bytes()
     if change == "garbled":
         one.write_bytes(before.replace(b"local:1:", b"local:1:AAAA"))
+    elif change == "no json":
+        one.write_bytes(b"{")
     else:
         one.write_bytes(two.read_bytes())
     spoilt = one.read_bytes()
@@ -138,6 +142,7 @@ async def test_a_rotation_that_meets_a_false_key_says_so_and_keeps_the_others(
             await own.rewrap()
     assert str(one) in caught.value.detail
     assert one.read_bytes() == spoilt
+    assert two.read_bytes() != other
     assert await _apart(place, sessions[1]) == {"text": "SELECT 0"}
     one.write_bytes(before)
     assert await _apart(place, sessions[0]) == {"text": "SELECT 0"}
@@ -159,6 +164,10 @@ def test_what_says_where_the_key_lies_may_be_missing_itself(tmp_path: Path) -> N
 
     (found,) = unwrapper(lost)([WrappedKey("n", "w", 1, "0" * 32, "local:1:x")])
     assert isinstance(found, PolicyError)
+
+
+def test_what_kms_binds_a_key_to_is_text() -> None:
+    assert kms_context(bound("n", "w", 7)) == {"wicketgate": "wicketgate journal 1 n w 7"}
 
 
 async def test_there_are_none_where_there_is_no_journal(tmp_path: Path) -> None:

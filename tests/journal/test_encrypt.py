@@ -429,6 +429,42 @@ def test_a_line_that_was_changed_stays_closed_and_the_others_are_shown(node: Nod
     assert [is_closed(line) for line in lines] == [False, False, True, False, False]
 
 
+def test_a_line_in_clear_among_encrypted_ones_is_not_shown(node: Node, ring: Ring) -> None:
+    talk(node, secret_writer(node, ring))
+
+    def forge(lines: list[bytes]) -> list[bytes]:
+        for at, raw in enumerate(lines):
+            line = parse(raw[:-1])
+            before = line.head.partition(b',"z":')[0]
+            if line.kind == "open":
+                lines[at] = before + b',"i":{"name":"somebody-else"}}\n'
+            elif line.kind == "answer":
+                lines[at] = before + b',"o":{"rows":7},"h":"%b"}\t{"bytes":"QUJD"}\n' % (b"0" * 64)
+        return lines
+
+    node.edit("w1", forge)
+    assert not node.verify().sound
+    lines = read_session(node.folder, S1, ring.opener())
+    assert [is_closed(line) for line in lines] == [True, False, True, False, False]
+    assert lines[0].members.get("i") is None
+    assert lines[2].content() is None
+    (entry,) = sessions(node.folder, ring.opener())
+    assert (entry.identity, entry.rows) == ("", 0)
+
+
+def test_where_the_next_key_can_t_be_kept_nothing_more_is_written(node: Node, ring: Ring) -> None:
+    writer = secret_writer(node, ring, segment_size=600)
+    node.path("w1").with_name("000002.key").mkdir()
+    with pytest.raises(JournalFailed):
+        node.play(writer)  # it seals in the midst
+    assert writer.failed
+    assert not node.path("w1", 2).exists()
+    node.seals["w1"] = writer.last_seal  # type: ignore[assignment]
+    node.path("w1").with_name("000002.key").rmdir()
+    node.checkpoint()
+    assert node.verify().sound
+
+
 # -- erasure -----------------------------------------------------------------------------------------------
 def test_erasure_takes_the_content_and_leaves_who_and_what_was_decided(node: Node, ring: Ring) -> None:
     writer = secret_writer(node, ring)

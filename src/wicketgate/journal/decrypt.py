@@ -1,6 +1,7 @@
 """Reads what was encrypted: which key a segment needs, and its lines opened with it.
 It must never show a line as opened that its key does not open: what was changed stays closed, and is told."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,15 +28,29 @@ CLOSED: Final = "z"
 
 
 def is_closed(line: Line) -> bool:
-    """Whether anything in the line is encrypted."""
+    """Whether anything in the line is encrypted, or it is one that `opened` could not open."""
     return CLOSED in line.members or (line.body is not None and line.body.startswith(BEFORE))
 
 
+def opened(line: Line, cipher: SessionCipher | None) -> Line:
+    """A line of an encrypted segment, opened; where it is not as it was written, closed, and nothing of what
+    stands there. cipher None: of a segment in clear, as it is."""
+    if cipher is None:
+        return line
+    try:
+        return open_line(line, cipher)
+    except NotOpened:
+        return replace(line, members={CLOSED: ""}, body=None)
+
+
 def open_line(line: Line, cipher: SessionCipher) -> Line:
-    """The line as it was handed to the writer; its HEAD stays what stands in the file. Raises NotOpened."""
+    """A session's line as it was handed to the writer; its HEAD stays what stands in the file. Raises
+    NotOpened, also for what stands in clear where all is encrypted."""
     before = line.head.partition(b',"z":"' if CLOSED in line.members else b',"h":"')[0]
     members: dict[str, Any] = dict(line.members)
     closed = members.pop(CLOSED, None)
+    if members:
+        raise NotOpened("it is not encrypted, where all is")
     try:
         if closed is not None:
             text = cipher.decrypt(str(closed).encode("ascii"), HEAD, before)
@@ -63,12 +78,13 @@ def key_of(path: Path) -> str | None:
 
 
 class Opener:
-    """Segments' ciphers, by their keys' files. Blocking; any thread, one at a time.
+    """Segments' ciphers, by their keys' files. Blocking; any thread.
 
     unwrap: None: there is nobody to ask. boot: monotonic ns.
     """
 
     def __init__(self, unwrap: Unwrap | None, boot: Callable[[], int], keep: int = KEEP) -> None:
+        self._lock = threading.Lock()
         self._unwrap = unwrap
         self._boot = boot
         self._keep = keep
@@ -87,6 +103,10 @@ class Opener:
 
     def ciphers(self, paths: Iterable[Path]) -> dict[Path, SegmentCipher | KeyMissing | None]:
         """Those of many segments, whose keys are unwrapped together. Raises OSError."""
+        with self._lock:
+            return self._ciphers(paths)
+
+    def _ciphers(self, paths: Iterable[Path]) -> dict[Path, SegmentCipher | KeyMissing | None]:
         now = self._boot()
         self._found = {path: (at, one) for path, (at, one) in self._found.items() if now - at < self._keep}
         answer: dict[Path, SegmentCipher | KeyMissing | None] = {}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wicketgate.journal.decrypt import Opener, is_closed, open_line
-from wicketgate.journal.encrypt import NotOpened, SegmentCipher, SessionCipher
+from wicketgate.journal.decrypt import Opener, opened
+from wicketgate.journal.encrypt import SegmentCipher, SessionCipher
 from wicketgate.journal.parse import Line, LineMalformed, parse
 from wicketgate.journal.segments import WriterFiles, read_lines, writers
 from wicketgate.model.errors import KeyMissing
@@ -221,7 +221,7 @@ class Index:
                     except LineMalformed:
                         continue
                     if line.session == session:
-                        lines.append(_opened(line, own))
+                        lines.append(opened(line, own))
             if path.stat().st_ino != inode:
                 return None
         return lines
@@ -295,7 +295,7 @@ class Index:
                 entries[line.session] = entry
             if cipher is not None and line.session not in own:
                 own[line.session] = cipher.session(line.session.encode())
-            _add(entry, _opened(replace(line, body=None), own.get(line.session)))
+            _add(entry, opened(replace(line, body=None), own.get(line.session)))
             spans[line.session] = (spans.get(line.session, (offset, 0))[0], finish)
         marks = ", ".join("?" * 15)
         self._base.executemany(
@@ -310,16 +310,6 @@ class Index:
             "INSERT OR REPLACE INTO segment VALUES (?, ?, ?, ?, ?)",
             (files.node, files.writer, number, inode, end),
         )
-
-
-def _opened(line: Line, cipher: SessionCipher | None) -> Line:
-    """Opened, where it is closed and the cipher opens it."""
-    if cipher is None or not is_closed(line):
-        return line
-    try:
-        return open_line(line, cipher)
-    except NotOpened:
-        return line
 
 
 def _row(entry: RecordedSession) -> tuple[object, ...]:

@@ -1,13 +1,12 @@
 """An exported session's lines, to be shown: opened with the keys that the file carries.
 It must never be taken for proof: what a file says is read here, and proven by verify_export."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import orjson
 
-from wicketgate.journal.decrypt import is_closed, open_line
-from wicketgate.journal.encrypt import NotOpened, SessionCipher
+from wicketgate.journal.decrypt import opened
+from wicketgate.journal.encrypt import SessionCipher
 from wicketgate.journal.parse import Line, LineMalformed, parse
 from wicketgate.journal.verify_export import read_cipher
 
@@ -43,8 +42,5 @@ def _lines(records: list[bytes], session: str) -> list[Line]:
             continue
         if line.session != session:
             continue
-        if cipher is not None and is_closed(line):
-            with suppress(NotOpened):
-                line = open_line(line, cipher)
-        found.append(line)
+        found.append(opened(line, cipher))
     return found
