@@ -25,7 +25,8 @@ from wicketgate.control.ports import (
     LoadedPolicy,
     TlsFiles,
 )
-from wicketgate.custodian import sources, vault_of
+from wicketgate.control.segment_keys import SegmentKeys
+from wicketgate.custodian import key_supply, sources, vault_of, wrapping
 from wicketgate.identity import keys
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -236,11 +237,15 @@ def _serve(config: Path) -> int:
     policy = FilePolicy(config, specs, store)
     store.filed = tuple(policy.read().identities.values())
     tls, renew = _tls(settings)
+    writer = os.urandom(16).hex()
+    supply = None
+    if settings.journal.encrypt:
+        supply = asyncio.run(key_supply(settings.keepers, settings.database_url, state, node, writer))
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),
         journal=Writer(
-            journal, node, os.urandom(16).hex(), time.time_ns, boot, os.urandom, settings.journal.synced
+            journal, node, writer, time.time_ns, boot, os.urandom, settings.journal.synced, keys=supply
         ),
         signing=signing,
         protocols=specs,
@@ -252,6 +257,9 @@ def _serve(config: Path) -> int:
         log=log,
         sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
         key_sets=keys,
+        segment_keys=None
+        if supply is None
+        else SegmentKeys(wrapping(settings.keepers), supply, os.urandom, log),
     )
     control = ControlSettings(
         node=node,
@@ -279,10 +287,10 @@ def _serve(config: Path) -> int:
             state,
             lambda: store.filed,
             port,
-            recordings(journal),
+            recordings(journal, state, config),
             frozenset(settings.admin_groups),
             Audit(config),
-            partial(vault_of, settings.keepers),
+            partial(vault_of, settings.keepers, journal),
             issuers=policy.issuers,
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))

@@ -29,6 +29,7 @@ class Action(Enum):
     SET_SECRET = "secrets.set"  # noqa: S105 - an action's name
     LIST_SECRETS = "secrets.list"
     ROTATE_SECRETS = "secrets.rotate"
+    LIST_SEGMENT_KEYS = "journal.keys"
     REMOVE_SECRET = "secrets.remove"  # noqa: S105 - an action's name
 
 

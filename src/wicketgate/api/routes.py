@@ -131,6 +131,13 @@ async def remove_secret(office: Desk, by: By, name: str) -> None:
     await verbs.remove_secret(office, by, name)
 
 
+@routes.get(
+    "/journal/keys", tags=["secrets"], summary="What has wrapped the journal's keys, where it is encrypted"
+)
+async def segment_keys(office: Desk, by: By) -> list[secrets.SegmentKeysShown]:
+    return await secrets.segment_keys(office, by)
+
+
 @routes.post("/secrets/rotate", tags=["secrets"], summary="Close every secret anew, under new keys")
 async def rotate_secrets(office: Desk, by: By) -> secrets.Rotated:
     return await secrets.rotated(office, by)
