@@ -82,7 +82,7 @@ class SimpleSamlPhp:
                 ["php", "-d", "opcache.enable=0", "-S", f"127.0.0.1:{self.port}", "-t", str(HOME / "www")],
                 log,
                 ends_by=signal.SIGKILL,
-                environment={"SIMPLESAMLPHP_CONFIG_DIR": f"{folder}/config", "PHP_CLI_SERVER_WORKERS": "2"},
+                environment={"SIMPLESAMLPHP_CONFIG_DIR": f"{folder}/config"},
             )
         system.wait_for_port(self.port, self._process)
 
@@ -106,7 +106,9 @@ class SimpleSamlPhp:
             .sign(key, hashes.SHA256())
         )
         private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
         )
         (self.folder / "cert" / "idp.key").write_bytes(private)
         (self.folder / "cert" / "idp.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
@@ -131,11 +133,9 @@ class SimpleSamlPhp:
 
     def log(self) -> str:
         """What it wrote of itself, for a failure's message."""
-        return "".join(
-            path.read_text(errors="replace")[-4000:] for path in sorted(self.folder.glob("*.log"))
-        )
+        return "".join(path.read_text(errors="replace")[-4000:] for path in sorted(self.folder.glob("*.log")))
 
     def stop(self) -> None:
-        """End it, its workers with it."""
+        """End it."""
         self._process.kill()
         self._process.wait()
