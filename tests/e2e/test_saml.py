@@ -270,7 +270,7 @@ def test_an_answer_to_nothing_is_refused_unless_it_is_permitted(house: Federated
         token = re.search(r"wkt_\w+", page)
         assert token is not None
         connection(house, "ana@example.com", token[0]).close()
-            action, form = browser.sent[-1]
+        action, form = browser.sent[-1]
         again = {"SAMLResponse": form["SAMLResponse"]}
         page, _ = browser.fetch(action, urlencode(again).encode())
         assert "refused" in page
@@ -286,7 +286,7 @@ def test_a_person_signs_in_at_nanoidp_by_a_signed_request(house: Federated) -> N
     nano = NanoIdp(folder, house.nano, f"{house.base}/second/acs", pem)
     try:
         (house.folder / "second.xml").write_bytes(nano.metadata())
-        code, told, file, page = login(house, "second", Browser({"username": "bob", "password": "bob"}, house.ca))
+        code, told, file, page = login(house, "second", person(house, "bob"))
         assert code == 0, (told, page, nano.log(), house.told()[-1])
         assert (told["identity"], told["groups"]) == ("n.bob@example.com", ["readers"])
         with connection(house, "n.bob@example.com", file.read_text()) as open_one:

@@ -22,10 +22,11 @@ $config = [
     'baseurlpath' => 'http://127.0.0.1:{port}/',
     'certdir' => '{folder}/cert/', 'loggingdir' => '{folder}/', 'datadir' => '{folder}/',
     'tempdir' => '{folder}/tmp', 'metadatadir' => '{folder}/metadata',
-    'secretsalt' => 'played-played-played-played', 'auth.adminpassword' => 'played', 'admin.protectindexpage' => true,
+    'secretsalt' => 'played-played-played-played', 'auth.adminpassword' => 'played',
     'technicalcontact_email' => 'na@example.org', 'timezone' => 'UTC',
     'logging.handler' => 'file', 'logging.level' => SimpleSAML\\Logger::INFO, 'logging.logfile' => 'saml.log',
-    'enable.saml20-idp' => true, 'store.type' => 'phpsession', 'session.phpsession.savepath' => '{folder}/tmp',
+    'enable.saml20-idp' => true, 'store.type' => 'phpsession',
+    'session.phpsession.savepath' => '{folder}/tmp',
     'session.cookie.secure' => false, 'session.phpsession.httponly' => true,
     'module.enable' => ['exampleauth' => true, 'core' => true, 'saml' => true],
     'language.default' => 'en', 'theme.use' => 'default',
@@ -61,7 +62,7 @@ $metadata['{entity}'] = [
 
 
 class SimpleSamlPhp:
-    """`php -S` on a free port, in a folder of its own. people: ana and eve, each with the name as password."""
+    """`php -S` on a free port, in a folder of its own. people: ana and eve; the name is the password."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
