@@ -327,7 +327,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | str], str]] = {
     ),
     "no reference": (lambda: beyond_signature(r"<ds:Reference .*?</ds:Reference>", ""), "0 of Reference"),
     "two signatures": (
-        lambda: beyond_signature(r"(<ds:Signature>.*?</ds:Signature>)", r"\1\1"),
+        lambda: beyond_signature(r"(<ds:Signature[ >].*?</ds:Signature>)", r"\1\1"),
         "2 signatures",
     ),
     "an object in the signature": (
