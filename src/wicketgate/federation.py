@@ -2,6 +2,7 @@
 It must never keep a provider's keys longer than its files say: these are read at each sign-in."""
 
 import asyncio
+import contextlib
 import datetime
 import hashlib
 import importlib.util
@@ -65,9 +66,7 @@ def _content(path: str) -> bytes:
 
 def own_key(path: Path) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     """Our key and its certificate, made with mode 0600 where there is none. Raises GatewayError."""
-    from wicketgate.office import kept
-
-    text = kept(path, _new_key)
+    text = path.read_bytes() if path.exists() else _made(path)
     try:
         key = serialization.load_pem_private_key(text, None)
         certificate = x509.load_pem_x509_certificate(text)
@@ -76,6 +75,20 @@ def own_key(path: Path) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     if not isinstance(key, rsa.RSAPrivateKey) or certificate.public_key() != key.public_key():
         raise GatewayError("SAML's own key and certificate do not belong together", str(path))
     return key, certificate
+
+
+def _made(path: Path) -> bytes:
+    """Written aside first: a crash on the way leaves no empty file in its place. Raises OSError."""
+    from wicketgate.office import kept
+
+    aside = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
+    try:
+        kept(aside, _new_key)
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path.read_bytes()
 
 
 def _new_key() -> bytes:
@@ -138,6 +151,9 @@ class Federation:
             self._trusted().check_given(found.name, issuer.prefix)
         except NotProven as error:
             raise SignInRefused(f"{issuer.name}: {error}") from None
+        except Exception as error:
+            # what nobody foresaw proves nobody, and is recorded as that
+            raise SignInRefused(f"{issuer.name}: it can't be judged ({type(error).__name__})") from None
         which = hashlib.sha256(f"{issuer.entity_id}\0{found.assertion}".encode()).hexdigest()
         return Asserted(found.name, found.subject, found.groups, found.until, which, found.forget)
 

@@ -2,7 +2,6 @@
 It must never put a token into an address, nor send a browser elsewhere than to the provider or to itself."""
 
 import base64
-import binascii
 import html
 import re
 from typing import Annotated, Any, Final
@@ -175,7 +174,7 @@ def _form(body: bytes) -> tuple[bytes, str]:
             return b"", ""
         relay = found.get("RelayState", "")
         text = base64.b64decode("".join(found.get("SAMLResponse", "").split()), validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return b"", ""
     return text, relay if _HEX.fullmatch(relay) else ""
 

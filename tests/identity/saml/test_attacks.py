@@ -304,6 +304,10 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | str], str]] = {
         ),
         "not the identity provider's",
     ),
+    "a signature in another spelling": (
+        lambda: beyond_signature("<ds:SignatureValue>", "<ds:SignatureValue>!!!!"),
+        "not base64",
+    ),
     "an empty signature": (
         lambda: beyond_signature(r"<ds:SignatureValue>[^<]*<", "<ds:SignatureValue><"),
         "not the identity provider's",

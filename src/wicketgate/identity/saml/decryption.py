@@ -6,7 +6,6 @@ key by RSA-OAEP alone (RSA 1.5 is an oracle by itself).
 """
 
 import base64
-import binascii
 from typing import Final
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -117,7 +116,7 @@ def _cipher(element: Element, *, key_info: bool) -> bytes:
     text = "".join(text_of(value[f"{{{XENC}}}CipherValue"][0]).split())
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise NotProven(_WHY) from None
 
 

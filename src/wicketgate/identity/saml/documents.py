@@ -47,6 +47,8 @@ def parse(text: bytes, *, comments: bool = False, most: int = LARGEST) -> Elemen
         text.decode("utf-8")
     except UnicodeDecodeError:
         raise NotProven("the XML is not UTF-8") from None
+    if b"<!DOCTYPE" in text:
+        raise NotProven("the XML has a document type in it")
     _look(text, comments, most)
     parser = etree.XMLParser(
         resolve_entities=False,

@@ -4,6 +4,7 @@ It must never take a key from the message, nor a transform that could leave out 
 Source: XML Signature 1.1, SAML 2.0 core section 5.4. signxml verifies; the form is checked here before.
 """
 
+import base64
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -99,7 +100,7 @@ def _check_form(element: Element, allowed: SignatureConfiguration) -> None:
         parts[ds("SignedInfo")][0],
         {ds("CanonicalizationMethod"): (1, 1), ds("SignatureMethod"): (1, 1), ds("Reference"): (1, 1)},
     )
-    text_of(parts[ds("SignatureValue")][0])
+    _check_base64(parts[ds("SignatureValue")][0])
     _exclusive(told[ds("CanonicalizationMethod")][0])
     method = told[ds("SignatureMethod")][0]
     members(method, {})
@@ -113,7 +114,7 @@ def _check_form(element: Element, allowed: SignatureConfiguration) -> None:
     )
     digest = inner[ds("DigestMethod")][0]
     members(digest, {})
-    text_of(inner[ds("DigestValue")][0])
+    _check_base64(inner[ds("DigestValue")][0])
     if needed(digest, "Algorithm") not in {each.value for each in allowed.digest_algorithms}:
         raise NotProven("the digest's algorithm is not allowed")
     transforms = members(inner[ds("Transforms")][0], {ds("Transform"): (2, 2)})[ds("Transform")]
@@ -121,6 +122,17 @@ def _check_form(element: Element, allowed: SignatureConfiguration) -> None:
     if needed(transforms[0], "Algorithm") != _ENVELOPED:
         raise NotProven("the signature has a transform that is not taken")
     _exclusive(transforms[1])
+
+
+def _check_base64(element: Element) -> None:
+    """One spelling of some bytes. Raises NotProven."""
+    text = "".join(text_of(element).split())
+    try:
+        whole = base64.b64encode(base64.b64decode(text, validate=True)).decode("ascii")
+    except ValueError:
+        whole = None
+    if whole != text:
+        raise NotProven("the signature is not base64")
 
 
 def _exclusive(element: Element) -> None:

@@ -1,0 +1,80 @@
+"""SAML's composition: our own key, and what is said where something is missing."""
+
+import importlib.util
+import stat
+from pathlib import Path
+
+import pytest
+
+from identity.saml.idp import ISSUER, certificate, rsa_key
+from wicketgate import federation
+from wicketgate.checkup import check
+from wicketgate.model.errors import GatewayError, PolicyError
+
+CONFIG = """\
+identity:
+  saml:
+    corp:
+      entity_id: https://idp.example.com
+      gateway: https://gw.example.com:18443
+      groups: none
+      metadata: {metadata}
+"""
+
+
+def test_our_key_is_made_once_for_us_alone(tmp_path: Path) -> None:
+    path = tmp_path / "saml.pem"
+    key, made = federation.own_key(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert key.key_size == 3072
+    assert made.public_key() == key.public_key()
+    assert federation.own_key(path)[1] == made
+    assert [each.name for each in tmp_path.iterdir()] == ["saml.pem"]
+
+
+def test_a_key_that_is_none_is_not_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "saml.pem"
+    federation.own_key(path)
+    text = path.read_bytes()
+    other = certificate(rsa_key())
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    private = text.partition(b"-----BEGIN CERTIFICATE")[0]
+    for wrong in (b"", b"nothing", private, private + other.public_bytes(Encoding.PEM)):
+        path.write_bytes(wrong)
+        with pytest.raises(GatewayError, match="SAML's own key"):
+            federation.own_key(path)
+        assert path.read_bytes() == wrong
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    federation.need({}, "wicket.yaml")
+    with pytest.raises(PolicyError, match=r"wicket\.yaml: .* pip install 'wicketgate\[saml\]'"):
+        federation.need({"corp": ISSUER}, "wicket.yaml")
+    config = tmp_path / "wicket.yaml"
+    config.write_text(CONFIG.format(metadata="idp.xml"))
+    assert any("wicketgate[saml]" in each["text"] for each in check(config, False))
+
+
+def test_check_names_files_that_cannot_be_used(tmp_path: Path) -> None:
+    config = tmp_path / "wicket.yaml"
+    config.write_text(CONFIG.format(metadata="idp.xml"))
+
+    def told() -> list[str]:
+        return [each["text"] for each in check(config, False) if each["level"] == "error"]
+
+    assert any("identity provider corp: " in each and "No such file" in each for each in told())
+    (tmp_path / "idp.xml").write_text("<x/>")
+    assert told() == ["identity provider corp: the metadata describes 0 entities with this entity_id"]
+    (tmp_path / "idp.xml").write_text(" " * (1 << 21))
+    assert told() == ["identity provider corp: the XML is larger than is taken"]
+
+
+def test_workers_need_no_xml() -> None:
+    """Only who reads responses loads what reads XML."""
+    import subprocess
+    import sys
+
+    code = "import sys, wicketgate.app; sys.exit(bool({'lxml', 'signxml'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
