@@ -79,6 +79,8 @@ class SignInRows:
         async with self._store.transaction() as connection:
             if (await connection.execute(count)).scalar_one() >= MOST_SEEN:
                 return False
+        # apart: SQLite would not let a transaction write that read before another one wrote
+        async with self._store.transaction() as connection:
             return bool((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
 
     async def prove(self, ticket: str, code: str, proven: Mapping[str, Any], expires: int) -> bool:
