@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from identity.saml.idp import ISSUER, certificate, rsa_key
 from wicketgate import federation
@@ -36,9 +36,11 @@ def test_our_key_is_made_once_for_us_alone(tmp_path: Path) -> None:
 
 def test_a_key_that_is_none_is_not_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "saml.pem"
-    federation.own_key(path)
-    text = path.read_bytes()
-    other = certificate(rsa_key())
+    key, other = rsa_key("ours"), certificate(rsa_key())
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    text += certificate(key).public_bytes(Encoding.PEM)
+    path.write_bytes(text)
+    assert federation.own_key(path)[0].private_numbers() == key.private_numbers()
     private = text.partition(b"-----BEGIN CERTIFICATE")[0]
     for wrong in (b"", b"nothing", private, private + other.public_bytes(Encoding.PEM)):
         path.write_bytes(wrong)

@@ -429,6 +429,10 @@ def test_files_that_cannot_be_read_prove_nobody(way: Way, stage: Stage) -> None:
     assert "its files can't be used" in refused(stage)
     (stage.folder / "idp.pem").unlink()
     assert way.back().status == 403
+    other = Way(way.remote)
+    other.begin()
+    assert other.go().status == 403
+    assert "its files can't be used" in refused(stage)
 
 
 def test_our_metadata_and_signed_requests(way: Way, stage: Stage, trusting: SamlIssuer) -> None:

@@ -116,14 +116,15 @@ async def begin(office: Office, source: str, name: str, challenge: str, port: in
     return Begun(Secret(ticket.encode()), f"{issuer.login}?ticket={ticket}", kept.expires)
 
 
-async def go(office: Office, name: str, ticket: Secret) -> Gone:
+async def go(office: Office, source: str, name: str, ticket: Secret) -> Gone:
     """A browser takes it to the identity provider. Raises NotFound, SignInRefused."""
-    authorize(NOBODY, Action.SIGN_IN, Thing("sign-in", name))
+    thing = Thing("sign-in", name)
+    authorize(NOBODY, Action.SIGN_IN, thing)
     saml, issuer = _saml(office, name)
     now = office.clock()
     # an ID begins with no digit (NCName)
     request, relay, browser = f"_{office.random(16).hex()}", office.random(16).hex(), office.random(32).hex()
-    address = await saml.address(issuer, request, relay, now)
+    # the ticket first: who has none makes nobody read files
     if not await saml.rows.send(
         _digest(ticket.reveal()),
         name,
@@ -133,6 +134,11 @@ async def go(office: Office, name: str, ticket: Secret) -> Gone:
         browser=_digest(browser.encode()),
     ):
         raise SignInRefused("no sign-in was begun with this ticket, or a browser took it already")
+    try:
+        address = await saml.address(issuer, request, relay, now)
+    except SignInRefused as refused:
+        await _record(office, NOBODY.name, NOBODY.how, thing, source, {"refused": refused.detail})
+        raise
     return Gone(address, relay, Secret(browser.encode()))
 
 

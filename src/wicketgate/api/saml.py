@@ -107,7 +107,7 @@ async def begin(request: Request, name: str, wanted: LoginWanted, response: Resp
 @routes.get("/login", summary="Where a browser begins", response_class=RedirectResponse, status_code=302)
 async def login(request: Request, name: str, ticket: Annotated[str, Query(max_length=64)]) -> Response:
     try:
-        gone = await verbs.go(_office(request), name, Secret(ticket.encode()))
+        gone = await verbs.go(_office(request), _source(request), name, Secret(ticket.encode()))
     except SignInRefused:
         return _page(403, "The sign-in can't go on. Begin it again.")
     answer = RedirectResponse(gone.address, 302, headers=_PAGE_HEADERS)

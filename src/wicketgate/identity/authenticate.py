@@ -85,7 +85,7 @@ class Authenticator:
         token = self._tokens.get(hash_of(claim.secret))
         account = self._account(claim.identity, token)
         found = formed & (token is not None) & (account is not None)
-        return self._prove(
+        identity, why = self._prove(
             claim,
             _NOBODY if token is None else token,
             _NO_IDENTITY if account is None else account,
@@ -93,6 +93,9 @@ class Authenticator:
             now,
             claim.source,
         )
+        if identity is None and not why and token is not None and token.get("proven") is not None:
+            why = "the sign-in that the token was given for is not accepted for this name"
+        return identity, why
 
     def _by_issuer(self, claim: Claim, now: int) -> Identity:
         """By a trusted issuer's token. Raises NotProven."""
