@@ -187,6 +187,8 @@ def encrypt(
     scheme: Any = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
     if wrapping.endswith("rsa-1_5"):
         scheme = padding.PKCS1v15()
+    elif wrapping.endswith("11#rsa-oaep"):
+        scheme = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     wrapped = public.encrypt(secret, scheme)
     told = base64.b64encode(change(content)).decode()
     return (

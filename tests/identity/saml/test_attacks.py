@@ -659,6 +659,46 @@ def test_encryption_may_be_demanded() -> None:
         judged(good(), issuer)
 
 
+def test_the_key_may_stand_beside_the_content() -> None:
+    """As Shibboleth writes it; and OAEP with SHA-256, said in full."""
+    root = tree(encrypted())
+    [key] = root.iter("{http://www.w3.org/2001/04/xmlenc#}EncryptedKey")
+    holder = key.getparent()
+    etree.SubElement(holder, f"{{{DS}}}RetrievalMethod", URI="#key")
+    key.set("Id", "key")
+    holder.getparent().getparent().append(key)
+    assert judged(text(root)).name == "ana@example.com"
+    # two keys, or none
+    again = tree(text(root))
+    [key] = again.iter("{http://www.w3.org/2001/04/xmlenc#}EncryptedKey")
+    other = tree(text(key))
+    other.set("Id", "other")
+    key.addnext(other)
+    with pytest.raises(NotProven, match="one key"):
+        judged(text(again))
+    key.getparent().remove(other)
+    key.getparent().remove(key)
+    with pytest.raises(NotProven, match="one key"):
+        judged(text(again))
+
+
+def test_oaep_says_its_digests() -> None:
+    whole = encrypted(wrapping="http://www.w3.org/2009/xmlenc11#rsa-oaep").replace(
+        '#rsa-oaep"/>',
+        f'#rsa-oaep"><ds:DigestMethod xmlns:ds="{DS}" Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>'
+        '<x:MGF xmlns:x="http://www.w3.org/2009/xmlenc11#" '
+        'Algorithm="http://www.w3.org/2009/xmlenc11#mgf1sha256"/></xenc:EncryptionMethod>',
+    )
+    assert judged(whole).name == "ana@example.com"
+    for wrong, why in (
+        (whole.replace("xmlenc#sha256", "xmlenc#md5"), "digest that is not taken"),
+        (whole.replace("mgf1sha256", "mgf1md5"), "digest that is not taken"),
+        (whole.replace("mgf1sha256", "mgf1sha512"), "can't be decrypted"),
+    ):
+        with pytest.raises(NotProven, match=why):
+            judged(wrong)
+
+
 def test_cbc_is_taken_where_the_response_is_signed() -> None:
     cbc = "http://www.w3.org/2001/04/xmlenc#aes256-cbc"
     assert judged(sign(encrypted(method=cbc, inner=assertion()))).name == "ana@example.com"
