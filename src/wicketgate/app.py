@@ -27,6 +27,7 @@ from wicketgate.control.ports import (
 )
 from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.custodian import key_supply, sources, vault_of, wrapping
+from wicketgate.federation import need, unreadable
 from wicketgate.identity import keys
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -66,10 +67,14 @@ class FilePolicy:
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
-        return load_sources(read_sources(self._config), self._rules)
+        policy = load_sources(read_sources(self._config), self._rules)
+        need(policy.saml, str(self._config))
+        return policy
 
     async def load(self) -> LoadedPolicy:
         policy = await asyncio.to_thread(self.read)
+        for line in await asyncio.to_thread(unreadable, policy.saml.values(), time.time_ns()):
+            log(f"{line}: nobody signs in by it until that is mended")
         self._loaded = {policy.digest: policy}
         return LoadedPolicy(
             policy.shipped,
@@ -89,7 +94,9 @@ class FilePolicy:
     def issuers(self) -> IssuerTokens:
         """What tokens of trusted issuers are judged by, as of now. For any thread."""
         engine = self._engine
-        return IssuerTokens({} if engine is None else engine.policy.issuers, self.keys())
+        if engine is None:
+            return IssuerTokens({}, {})
+        return IssuerTokens(engine.policy.issuers, self.keys(), engine.policy.saml)
 
     async def used(self, credential: str) -> None:
         now = time.time_ns()
@@ -121,8 +128,9 @@ class FilePolicy:
             proven = Authenticator({}, names, self.issuers()).authenticate(
                 Claim(identity, resource, proof, ""), now
             )
-        elif record is not None and identity in accounts:
-            proven = Authenticator({record.hash: record.replicated()}, names).still_holds(
+        elif record is not None:
+            tokens = {record.hash: record.replicated()}
+            proven = Authenticator(tokens, names, self.issuers()).still_holds(
                 _claimed(identity, resource, record.id), resource, now, None
             )
         found = engine.policy.resources.get(resource)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
+from wicketgate.federation import Federation
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -27,6 +28,7 @@ from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.db import Store, store_url
+from wicketgate.store.saml import SignInRows
 
 if TYPE_CHECKING:
     from wicketgate.custody.settings import Keepers
@@ -119,6 +121,7 @@ async def open_office(
             admin_groups=admin_groups,
             clock=clock,
             random=random,
+            saml=Federation(state, issuers, SignInRows(store)),
         )
     finally:
         await secrets.close()

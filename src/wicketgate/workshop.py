@@ -101,7 +101,9 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
 
     def people(held: PolicyInForce) -> Authenticator:
         replica = needs.replica
-        issuers = IssuerTokens(held.engine.policy.issuers, replica.section("issuers"))
+        issuers = IssuerTokens(
+            held.engine.policy.issuers, replica.section("issuers"), held.engine.policy.saml
+        )
         return Authenticator(replica.section("tokens"), replica.section("identities"), issuers)
 
     key = needs.token(32)

@@ -11,7 +11,7 @@ from wicketgate.admin import access, sessions
 from wicketgate.admin import secrets as verbs
 from wicketgate.admin.authorize import Action, Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api import metrics, problems, secrets, shapes
+from wicketgate.api import metrics, problems, saml, secrets, shapes
 from wicketgate.api.people import SignedIn, actor_of
 
 _bearer = HTTPBearer(
@@ -217,6 +217,7 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     problems.install(app)
     app.include_router(open_routes, prefix="/api/v1")
     app.include_router(routes, prefix="/api/v1")
+    app.include_router(saml.routes, prefix="/api/v1")
     app.add_api_route(
         "/metrics",
         prometheus,
@@ -231,6 +232,6 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     async def description(by: By) -> dict[str, Any]:
         return app.openapi()
 
-    app.add_middleware(SignedIn, free=OPEN)
-    app.add_middleware(problems.Bounded, log=log)
+    app.add_middleware(SignedIn, free=OPEN, open_to=saml.OPEN)
+    app.add_middleware(problems.Bounded, log=log, larger=(saml.FORM, saml.FORM_MOST))
     return app
