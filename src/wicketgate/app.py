@@ -34,7 +34,7 @@ from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
-from wicketgate.model.identity import Claim
+from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.secret import Secret
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
 from wicketgate.policy.engine import Context, Engine
@@ -44,6 +44,7 @@ from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
 from wicketgate.store.control import ControlStore
 from wicketgate.store.db import MINUTE, Store, store_url
+from wicketgate.store.exchanges import with_origins
 from wicketgate.workshop import boot, log, rules_of
 
 MOST_USED = 4096
@@ -78,6 +79,7 @@ class FilePolicy:
             policy.warnings,
             issuers=policy.issuers,
             permits=policy.permits,
+            exchanges=_exchanging(policy),
         )
 
     def adopt(self, policy: LoadedPolicy) -> None:
@@ -120,9 +122,9 @@ class FilePolicy:
             proven = Authenticator({}, names, self.issuers()).authenticate(
                 Claim(identity, resource, proof, ""), now
             )
-        elif record is not None and identity in accounts:
-            proven = Authenticator({record.hash: record.replicated()}, names).still_holds(
-                _claimed(identity, resource, record.id), resource, now, None
+        elif record is not None:
+            proven = Authenticator(await with_origins(store, record), names, self.issuers()).still_holds(
+                _claimed(identity, record.id), resource, now, None
             )
         found = engine.policy.resources.get(resource)
         if proven is None or found is None or database not in (found.databases or (database,)):
@@ -133,10 +135,14 @@ class FilePolicy:
         return rules.admission(Context(now=now, database=database))
 
 
-def _claimed(name: str, resource: str, credential: str) -> Any:
-    """An identity as an open session holds it: enough to prove that its token still holds."""
-    from wicketgate.model.identity import Identity, IdentityKind
+def _exchanging(policy: Policy) -> Callable[[Identity], bool]:
+    """Whether an agent may exchange tokens, by this policy."""
+    found = policy.exchanging
+    return found.match if found is not None else lambda agent: False
 
+
+def _claimed(name: str, credential: str) -> Identity:
+    """An identity as an open session holds it: enough to prove that its token still holds."""
     return Identity(name, name, "local", IdentityKind.SERVICE, "token", credential_id=credential)
 
 
@@ -285,7 +291,13 @@ def _serve(config: Path) -> int:
             partial(vault_of, settings.keepers),
             issuers=policy.issuers,
         )
-        api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
+        api = ApiSettings(
+            settings.api.socket,
+            settings.api.https,
+            Path(tls.certificate),
+            Path(tls.key),
+            url=settings.api.url,
+        )
         handles.append(serve_api(office, api, log))
         log(f"serving {', '.join(f'{each.protocol} on {each.port}' for each in control.listen)}")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.db import Store, store_url
+from wicketgate.store.exchanges import holding, with_origins
 
 if TYPE_CHECKING:
     from wicketgate.custody.settings import Keepers
@@ -51,7 +53,7 @@ def prover(
             await asyncio.wrap_future(control.ask_issuer(missing))
             trusted = issuers()
         authenticator = Authenticator(
-            {} if record is None else {record.hash: record.replicated()},
+            await with_origins(store, record),
             {name: account.replicated() for name, account in accounts.items()},
             trusted,
         )
@@ -113,6 +115,7 @@ async def open_office(
             unite=together,
             issue=tokens.issue,
             prove=prover(store, together, clock, control, issuers),
+            holding=partial(holding, store),
             show=show,
             audit=audit,
             admin_groups=admin_groups,

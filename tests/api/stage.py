@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +20,9 @@ from wicketgate.control.attempts import Attempts
 from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
 from wicketgate.custody.keys import FileKeys
 from wicketgate.custody.own import OwnVault
+from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.model.errors import JournalFailed
-from wicketgate.model.identity import IdentityKind
+from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office
@@ -61,6 +62,7 @@ class PlayedControl:
     draining: bool = False
     clock: int = NOW
     permits: frozenset[str] = frozenset()
+    exchanges: Callable[[Identity], bool] = lambda agent: False
     attempts: Attempts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,7 +87,9 @@ class PlayedControl:
         )
 
     def policy(self) -> LoadedPolicy:
-        return LoadedPolicy("", "wicket.yaml", "d" * 64, {"sales": RESOURCE}, permits=self.permits)
+        return LoadedPolicy(
+            "", "wicket.yaml", "d" * 64, {"sales": RESOURCE}, permits=self.permits, exchanges=self.exchanges
+        )
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
         self.ended.append((session, reason))
@@ -142,6 +146,7 @@ class Stage:
     recordings: PlayedRecordings = field(default_factory=PlayedRecordings)
     filed: list[ServiceAccount] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
+    issuers: IssuerTokens = field(default_factory=lambda: IssuerTokens({}, {}))
 
     def __post_init__(self) -> None:
         self.filed = [
@@ -159,6 +164,7 @@ class Stage:
             frozenset({"admins"}),
             self.recordings.audit,
             self.vault,
+            issuers=lambda: self.issuers,
         )
 
     def vault(self, store: Store) -> OwnVault:
@@ -231,5 +237,7 @@ class Remote:
 
     def issue(self, identity: str, **more: Any) -> str:
         body = {"identity": identity, **more}
-        text: str = ask(self.settings.socket, "POST", "/api/v1/tokens", body).json["token"]
+        answer = ask(self.settings.socket, "POST", "/api/v1/tokens", body)
+        assert answer.status == 201, (answer.body, self.stage.logged)
+        text: str = answer.json["token"]
         return text

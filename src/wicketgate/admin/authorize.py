@@ -19,6 +19,7 @@ class Action(Enum):
     LIST_RESOURCES = "resources.list"
     ISSUE_TOKEN = "tokens.issue"  # noqa: S105 - an action's name
     LIST_TOKENS = "tokens.list"
+    EXCHANGE_TOKEN = "tokens.exchange"  # noqa: S105 - an action's name
     REVOKE_TOKEN = "tokens.revoke"  # noqa: S105 - an action's name
     LIST_SESSIONS = "sessions.list"
     SHOW_SESSION = "sessions.show"
@@ -32,8 +33,9 @@ class Action(Enum):
     REMOVE_SECRET = "secrets.remove"  # noqa: S105 - an action's name
 
 
-ANYONE = frozenset({Action.SEE_SELF})
-"""What every proven identity may do."""
+ANYONE = frozenset({Action.SEE_SELF, Action.EXCHANGE_TOKEN})
+"""What every proven identity may do. An exchange needs a human's proof besides, and the policy's leave: its
+verb asks for both."""
 
 OWN = frozenset(
     {
@@ -54,7 +56,8 @@ LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS})
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. how: `local` (the same user, on our socket), `token`, or `oidc` (a trusted issuer's token).
+    """Who asks. how: `local` (the same user, on our socket), `token`, `exchange` (one made of two), or
+    `oidc` (a trusted issuer's token).
 
     administrator: local, or in the admin group by a token that neither resources, rules nor a task scope.
     scope: resources that the token is good for; empty: all. It binds here as it does on the wire.

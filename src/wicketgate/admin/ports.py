@@ -81,6 +81,8 @@ class LoadedPolicy(Protocol):
     def warnings(self) -> tuple[str, ...]: ...
     @property
     def permits(self) -> frozenset[str]: ...
+    @property
+    def exchanges(self) -> Callable[[Identity], bool]: ...
 
 
 class Control(Protocol):
@@ -158,6 +160,7 @@ class Office:
     prove: a token as presented and its source -> the identity that it proves now, and its record (None
     where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
+    holding: an identity and wall ns -> how many exchanged tokens of it hold.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     """
 
@@ -168,6 +171,7 @@ class Office:
     unite: Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
     issue: Callable[..., tuple[Secret, TokenRecord]]
     prove: Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord | None] | None]]
+    holding: Callable[[str, int], Awaitable[int]]
     show: Callable[[str, bytes], Any]
     audit: Callable[[], Awaitable[Mapping[str, Any]]]
     admin_groups: frozenset[str]

@@ -12,7 +12,9 @@ from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
 from wicketgate.api.problems import Receive, Scope, Send, SignInNeeded, TooManyAttempts, of_error
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.identity import Identity
 from wicketgate.model.secret import Secret
+from wicketgate.model.token import TokenRecord
 
 LOCAL: Final = "wicketgate.local"
 """Key in the ASGI scope that our socket's server sets (and only it can): the peer's user id."""
@@ -58,20 +60,35 @@ async def _prove(request: Request) -> Actor:
     uid = request.scope.get(LOCAL)
     if uid is not None:
         return Actor("local", "local", administrator=True)
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    shown = text.strip() if scheme.lower() == "bearer" else ""
+    shown = bearer(request)
     if not shown:
         raise SignInNeeded(NEEDED)
     source = request.client.host if request.client is not None else ""
+    found = await proven(office, shown, source)
+    if found is None:
+        raise SignInNeeded(NEEDED)
+    return actor_of_proven(office, *found)
+
+
+def bearer(request: Request) -> str:
+    """The token that a request shows in its header, or nothing."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
+
+
+async def proven(office: Office, shown: str, source: str) -> tuple[Identity, TokenRecord | None] | None:
+    """Whom a token proves, and what is kept of it (None: a trusted issuer's); None: nobody. Counts the
+    attempt. Raises TooManyAttempts."""
     # nobody is claimed: attempts are told apart by what is shown, so that one good here stays so
     claimed = f"token {hashlib.sha256(shown.encode('utf-8', 'replace')).hexdigest()}"
     await _attempt(office, "begin", source, claimed)
-    proven = await office.prove(Secret(shown.encode("utf-8", "replace")), source)
-    if proven is None:
-        await _attempt(office, "failed", source, claimed)
-        raise SignInNeeded(NEEDED)
-    identity, token = proven
-    await _attempt(office, "good", source, claimed)
+    found = await office.prove(Secret(shown.encode("utf-8", "replace")), source)
+    await _attempt(office, "failed" if found is None else "good", source, claimed)
+    return found
+
+
+def actor_of_proven(office: Office, identity: Identity, token: TokenRecord | None) -> Actor:
+    """Who asks, by what was proven."""
     scope: frozenset[str] = frozenset() if token is None else token.resources
     return Actor(
         identity.name,

@@ -35,7 +35,7 @@ class ApiSettings:
     """socket: path of the local socket; its folder is ours alone. https: (host, port), or None for none.
 
     certificate, key: PEM files for HTTPS; needed where https is set. request_seconds: in which a request must
-    have arrived whole, counted from the connection's start or the answer before.
+    have arrived whole, counted from the connection's start or the answer before. url: where others reach it.
     """
 
     socket: Path
@@ -43,6 +43,7 @@ class ApiSettings:
     certificate: Path | None = None
     key: Path | None = None
     request_seconds: float = 10.0
+    url: str | None = None
 
 
 def peer_uid(connection: Any) -> int | None:
@@ -220,7 +221,7 @@ class ApiHandle:
 
     async def _serve(self, office: Callable[[], AbstractAsyncContextManager[Office]]) -> None:
         async with office() as opened:
-            app = make(opened, self._log)
+            app = make(opened, self._log, self._settings.url)
             https = self._sockets[:-1]
             self._servers = [_server(_Local(app), _LocalProtocol, self._settings, secure=False)]
             if https:

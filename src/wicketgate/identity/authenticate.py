@@ -9,13 +9,18 @@ from typing import Any
 
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.jwt import NotProven, resembles
+from wicketgate.identity.parties import Parties
 from wicketgate.identity.tokens import hash_of, parse
+from wicketgate.model.exchange import Exchange, exchange_of
 from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.network import within
 from wicketgate.model.secret import Secret
 from wicketgate.model.task import DRIFT, Task, task_of
 
 _UNUSED = Secret(b"")
+_BEHIND = "the human behind the task is gone or disabled"
+_NO_LONGER = "what proved the human at the exchange no longer holds"
+_NO_AGENT = "what proved the agent at the exchange no longer holds"
 _NOBODY: Mapping[str, Any] = {
     "id": "0" * 16,
     "identity": "",
@@ -26,6 +31,7 @@ _NOBODY: Mapping[str, Any] = {
     "rules": [],
     "networks": [],
     "task": None,
+    "exchange": None,
 }
 _NO_IDENTITY: Mapping[str, Any] = {
     "kind": "service",
@@ -52,7 +58,7 @@ class Authenticator:
     identities: name -> ServiceAccount.replicated(). issuers: made anew when they or their keys change.
     """
 
-    __slots__ = ("_hashes", "_identities", "_issuers", "_tokens")
+    __slots__ = ("_hashes", "_identities", "_issuers", "_parties", "_tokens")
 
     def __init__(
         self,
@@ -64,6 +70,7 @@ class Authenticator:
         self._identities = identities
         self._issuers = IssuerTokens({}, {}) if issuers is None else issuers
         self._hashes: dict[str, str] = {}
+        self._parties = Parties(identities, self._token, self._issuers)
 
     def authenticate(self, claim: Claim, now: int) -> Identity | None:
         """The identity that the claim proves at `now` (wall clock ns), or None. Never says why not.
@@ -81,7 +88,7 @@ class Authenticator:
         """By a token of ours: the identity, or None and why."""
         formed = parse(claim.secret)
         token = self._tokens.get(hash_of(claim.secret))
-        account = self._identities.get(claim.identity)
+        account = self._account(claim.identity, token, now)
         found = formed & (token is not None) & (account is not None)
         return self._prove(
             claim,
@@ -135,8 +142,8 @@ class Authenticator:
                 return self._issuers.still_proves(identity, self._identities, now)
             except NotProven:
                 return None
-        account = self._identities.get(identity.name)
         token = None if identity.credential_id is None else self._token(identity.credential_id)
+        account = self._account(identity.name, token, now)
         if account is None or token is None:
             return None
         claim = Claim(identity.name, resource, _UNUSED, "", claimed=identity.claimed)
@@ -165,7 +172,8 @@ class Authenticator:
         try:
             expires, resources, networks = token["expires"], token["resources"], token["networks"]
             task = None if token["task"] is None else task_of(token["task"])
-            human = None if task is None else self._human(task)
+            exchange = None if token["exchange"] is None else exchange_of(token["exchange"])
+            human = None if task is None else self._parties.human(task.behalf, exchange, now)
             checks = (
                 (found, ""),
                 (_same(claim.identity, token["identity"]), ""),
@@ -177,14 +185,15 @@ class Authenticator:
                     "the token is not for this source network",
                 ),
                 (account["disabled"] is None, "the account is disabled"),
-                (task is None or human is not None, "the human behind the task is gone or disabled"),
+                (task is None or human is not None, _BEHIND if exchange is None else _NO_LONGER),
+                (self._acts(claim.identity, exchange, now), _NO_AGENT),
             )
             identity = Identity(
                 name=claim.identity,
                 subject=account["subject"],
                 issuer=account["issuer"],
                 kind=IdentityKind(account["kind"]),
-                how="token",
+                how="token" if exchange is None else "exchange",
                 groups=frozenset(account["groups"]),
                 credential_id=token["id"],
                 valid_until=expires,
@@ -198,19 +207,28 @@ class Authenticator:
         failed = [why for holds, why in checks if not holds]
         return (None, failed[0]) if failed else (identity, "")
 
-    def _human(self, task: Task) -> Identity | None:
-        """Whom the task is done for, as he is now: a local account of a human that may sign in, or None."""
-        account = self._identities.get(task.behalf)
-        if account is None or account["kind"] != IdentityKind.HUMAN.value or account["disabled"] is not None:
+    def _account(self, name: str, token: Mapping[str, Any] | None, now: int) -> Mapping[str, Any] | None:
+        """Who a token's identity is: its account here, or what an issuer said of it when it was exchanged."""
+        try:
+            exchange = None if token is None or not token["exchange"] else exchange_of(token["exchange"])
+            if exchange is None or exchange.agent.proof is None:
+                return self._identities.get(name)
+            found = self._parties.party(name, exchange.agent, now)
+        except (KeyError, TypeError, ValueError, AttributeError):
             return None
-        return Identity(
-            name=task.behalf,
-            subject=account["subject"],
-            issuer=account["issuer"],
-            kind=IdentityKind.HUMAN,
-            how="token",
-            groups=frozenset(account["groups"]),
-        )
+        if found is None:
+            return None
+        return {
+            "kind": found.kind.value,
+            "groups": sorted(found.groups),
+            "subject": found.subject,
+            "issuer": found.issuer,
+            "disabled": None,
+        }
+
+    def _acts(self, name: str, exchange: Exchange | None, now: int) -> bool:
+        """Whether the agent's own token, that was exchanged, still holds."""
+        return exchange is None or self._parties.party(name, exchange.agent, now) is not None
 
 
 def _beyond(task: Task | None) -> str:

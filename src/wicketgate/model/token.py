@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from wicketgate.model.exchange import Exchange
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.network import check_network
 from wicketgate.model.task import Task
@@ -46,6 +47,7 @@ class TokenRecord:
     rules: only these of the policy's rules may permit and reveal; empty means all. Others still bind.
     networks: it is good from these (CIDR) only; empty means from anywhere.
     task: what it is for; None: its identity acts for itself.
+    exchange: whose tokens it was made of, and holds no longer than; None: an administrator made it.
     last_used: None until first used; exact to the minute. revoked: when it was, None while it holds.
     """
 
@@ -61,6 +63,7 @@ class TokenRecord:
     rules: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
     task: Task | None = None
+    exchange: Exchange | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.hash):
@@ -75,6 +78,8 @@ class TokenRecord:
                 raise ValueError(f"the network {network!r} is written {check_network(network)}")
         if self.task is not None and (not self.resources or self.expires is None):
             raise ValueError("a task's token names its resources, and ends")
+        if self.exchange is not None and self.task is None:
+            raise ValueError("what was exchanged is for a task")
 
     def holds(self, now: int) -> bool:
         """Whether it is neither revoked nor expired at `now` (ns)."""
@@ -97,6 +102,7 @@ class TokenRecord:
             "rules": sorted(self.rules),
             "networks": sorted(self.networks),
             "task": None if self.task is None else self.task.replicated(),
+            "exchange": None if self.exchange is None else self.exchange.replicated(),
         }
 
 

@@ -1,9 +1,10 @@
-"""`identity:` of a policy: issuers whose tokens are taken, read and checked.
+"""`identity:` of a policy: issuers whose tokens are taken, and who may exchange tokens; read and checked.
 It must never trust more than what is written out: no wildcard for an issuer or an audience."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from wicketgate.model.identity import IdentityKind
@@ -12,6 +13,8 @@ from wicketgate.model.token import check_group, check_name, is_any
 from wicketgate.policy.document import Node
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import path_of
+from wicketgate.policy.rule import Identities
+from wicketgate.policy.selectors import read_identities_of
 
 ISSUER_KEYS: Final = frozenset(
     """url audiences parties algorithms kind name groups prefix group_prefix accept skew longest jwks
@@ -36,11 +39,25 @@ STARS: Final = 4
 """Stars in one pattern at most: each makes matching longer."""
 
 
-def read_identity(reading: Reading, node: Node) -> dict[str, Issuer]:
-    """name -> issuer. Those with something wrong are left out, and what is wrong is collected."""
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """What `identity:` says. issuers: by name. exchanging: the agents that may exchange a human's token and
+    their own for one that acts for him; None: nobody."""
+
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    exchanging: Identities | None = None
+
+
+def read_identity(reading: Reading, node: Node) -> Proving:
+    """What is there; of what is wrong nothing is kept, and it is collected."""
     found: dict[str, Issuer] = {}
+    exchanging: Identities | None = None
     with suppress(Invalid):
-        keys = reading.keys(node, "identity", ("issuers",))
+        keys = reading.keys(node, "identity", ("issuers", "exchange"))
+        if "exchange" in keys:
+            with suppress(Invalid):
+                said = reading.keys(keys["exchange"], "exchange", ("agents",), ("agents",))
+                exchanging = read_identities_of(reading, said["agents"], "agents")
         entries = reading.keys(keys["issuers"], "issuers") if "issuers" in keys else {}
         for name, entry in entries.items():
             with suppress(Invalid):
@@ -56,7 +73,7 @@ def read_identity(reading: Reading, node: Node) -> dict[str, Issuer]:
                             f"{name!r} and {other.name!r} have one prefix: one could name the other's people",
                         )
                 found[name] = issuer
-    return found
+    return Proving(found, exchanging)
 
 
 def _issuer(reading: Reading, name: str, node: Node) -> Issuer:

@@ -17,10 +17,10 @@ from wicketgate.model.resource import Resource
 from wicketgate.model.token import ServiceAccount
 from wicketgate.policy.detectors import read_detectors
 from wicketgate.policy.document import Node, Place, Problems, Source, parse, read_sources, restore
-from wicketgate.policy.issuers import read_identity
+from wicketgate.policy.issuers import Proving, read_identity
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import ProtocolRules, read_identities, read_resources
-from wicketgate.policy.rule import Rule
+from wicketgate.policy.rule import Identities, Rule
 from wicketgate.policy.rules import read_rules
 from wicketgate.policy.selectors import Ground
 
@@ -57,6 +57,7 @@ class Policy:
     closed: resource -> why nothing on it is permitted. warnings: `file:line:column: message`.
     shipped: what `load_shipped` makes the same policy from, without YAML.
     detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name.
+    exchanging: the agents that may exchange tokens; None: nobody.
     """
 
     digest: str
@@ -69,6 +70,7 @@ class Policy:
     shipped: str = ""
     detectors: Mapping[str, Custom] = field(default_factory=dict)
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    exchanging: Identities | None = None
 
     @property
     def permits(self) -> frozenset[str]:
@@ -163,7 +165,7 @@ def _build(
     rules: list[Rule] = []
     identities: dict[str, ServiceAccount] = {}
     detectors: dict[str, Custom] = {}
-    issuers: dict[str, Issuer] = {}
+    proving = Proving()
     with suppress(Invalid):
         sections = reading.keys(root, "the file", SECTIONS)
         for key in ("identities", "service_accounts"):
@@ -172,7 +174,7 @@ def _build(
                 reading.problems.add(sections[key], f"the identity {name!r} is given twice")
             identities |= declared
         if "identity" in sections:
-            issuers = read_identity(reading, sections["identity"])
+            proving = read_identity(reading, sections["identity"])
         if "enforce" in sections:
             with suppress(Invalid):
                 enforce = reading.choice(sections["enforce"], "enforce", ("enforce", "observe"))
@@ -185,7 +187,7 @@ def _build(
         if "rules" in sections:
             rules = read_rules(reading, sections["rules"], ground)
             # a name that an issuer proves is declared nowhere
-            _warn_unknown(ground, rules, {} if issuers else identities)
+            _warn_unknown(ground, rules, {} if proving.issuers else identities)
     problems.raise_any()
     return Policy(
         _digest(root),
@@ -197,7 +199,8 @@ def _build(
         sources,
         orjson.dumps([[tree.place.file, _policy_part(tree)] for tree in trees]).decode(),
         detectors,
-        issuers,
+        proving.issuers,
+        proving.exchanging,
     )
 
 

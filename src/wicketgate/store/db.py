@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from wicketgate.model.errors import StoreFailed
+from wicketgate.model.exchange import exchange_of
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.task import task_of
 from wicketgate.model.token import ServiceAccount, TokenRecord
@@ -200,6 +201,7 @@ class Store:
                     rules=sorted(record.rules),
                     networks=sorted(record.networks),
                     task=sa.null() if record.task is None else record.task.replicated(),
+                    exchange=sa.null() if record.exchange is None else record.exchange.replicated(),
                 )
             )
 
@@ -378,6 +380,7 @@ def _token(row: Any) -> TokenRecord:
         rules=frozenset(row.rules),
         networks=frozenset(row.networks),
         task=None if row.task is None else task_of(row.task),
+        exchange=None if row.exchange is None else exchange_of(row.exchange),
     )
 
 

@@ -62,6 +62,7 @@ TOKENS = Table(
     Column("rules", JSON, nullable=False, server_default="[]"),
     Column("networks", JSON, nullable=False, server_default="[]"),
     Column("task", JSON),
+    Column("exchange", JSON),
 )
 
 # spent counts what was leased and has not come back: a slice that is lost stays spent
