@@ -25,7 +25,7 @@ class Stage:
     """ana is the issuer's alone, bot has an account and a token."""
 
     def __init__(self, **more: Any) -> None:
-        self.judge = judge()
+        self.judge = judge(until=NOW + 1000)
         human = Authenticator({}, {}, self.judge).bearer(Secret(signed(claims(**more), key("RSA"))), "", NOW)
         assert human is not None
         self.accounts = {
@@ -83,7 +83,7 @@ def test_both_are_asked_each_time() -> None:
             fresh.agent,
         )
         open_session = stage.who().authenticate(stage.claim(), NOW + 5)
-        assert open_session is not None
+        assert open_session is not None, (why, stage.who().reason(stage.claim(), NOW + 5))
         change()
         assert stage.who().authenticate(stage.claim(), NOW + 5) is None
         told = stage.who().reason(stage.claim(), NOW + 5)
