@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wicketgate import administrator
 from wicketgate.api.server import ApiSettings
 from wicketgate.api.server import serve as serve_api
 from wicketgate.audit import Audit
@@ -36,7 +37,7 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
 from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.secret import Secret
-from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
+from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings, site
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
@@ -90,7 +91,9 @@ class FilePolicy:
     def issuers(self) -> IssuerTokens:
         """What tokens of trusted issuers are judged by, as of now. For any thread."""
         engine = self._engine
-        return IssuerTokens({} if engine is None else engine.policy.issuers, self.keys())
+        if engine is None:
+            return IssuerTokens({}, {})
+        return IssuerTokens(engine.policy.issuers, self.keys(), engine.policy.mesh)
 
     async def used(self, credential: str) -> None:
         now = time.time_ns()
@@ -119,9 +122,10 @@ class FilePolicy:
         now = time.time_ns()
         proven = None
         if proof is not None:
-            proven = Authenticator({}, names, self.issuers()).authenticate(
-                Claim(identity, resource, proof, ""), now
-            )
+            claim = Claim(identity, resource, proof, "")
+            if credential is not None and credential.startswith("x509-"):
+                claim = Claim(identity, resource, Secret(b""), "", certificate=proof.reveal())
+            proven = Authenticator({}, names, self.issuers()).authenticate(claim, now)
         elif record is not None:
             proven = Authenticator(await with_origins(store, record), names, self.issuers()).still_holds(
                 _claimed(identity, record.id), resource, now, None
@@ -235,12 +239,14 @@ def _serve(config: Path) -> int:
     journal = state / "journal"
     private_folder(state)
     private_folder(journal)
+    store = StoreOfLoop(settings)
+    policy = FilePolicy(config, specs, store)
+    read = policy.read()
+    store.filed = tuple(read.identities.values())
+    _make_administrator(config, settings, read)
     node = node_of(state)
     signing = SigningKey.load(kept(state / "checkpoint.key", lambda: SigningKey.generate().private_pem()))
     (state / "checkpoint.pub").write_bytes(signing.public_pem())
-    store = StoreOfLoop(settings)
-    policy = FilePolicy(config, specs, store)
-    store.filed = tuple(policy.read().identities.values())
     tls, renew = _tls(settings)
     ports = ControlPorts(
         policy=policy,
@@ -306,6 +312,19 @@ def _serve(config: Path) -> int:
     finally:
         for handle in handles:
             handle.stop()
+
+
+def _make_administrator(config: Path, settings: Settings, read: Policy) -> None:
+    """At the first start of a gateway of the embedded defaults, with nobody else to prove who people are."""
+    embedded = settings.database_url is None and not read.issuers and read.mesh is None
+    if not embedded or not settings.admin_groups or administrator.begun(settings.state):
+        return
+    try:
+        asyncio.run(
+            administrator.make(site(config), settings.admin_groups[0], read.identities, time.time_ns(), log)
+        )
+    except OSError as error:
+        log(f"no local administrator is made: {error.strerror}")
 
 
 def _tls(settings: Settings) -> tuple[TlsFiles, Any]:

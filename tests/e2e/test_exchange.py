@@ -1,11 +1,14 @@
-"""An agent exchanges a person's token of an independent provider and its own, and works on a real server."""
+"""Proofs besides a token of one's own, on a real server: exchanged tokens, and certificates of workloads."""
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import signal
+import socket
 import ssl
+import struct
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,16 +21,23 @@ import pytest
 from corpus import worlds
 from e2e.house import RULES, House
 from e2e.scripts import Target
-from e2e.watch import eventually, lines
+from e2e.watch import answer, eventually, lines
+from e2e.wire import Address, Wire, WireClosed
 from servers import system
 from servers.postgres import Postgres
 from servers.provider import Provider
+from servers.svid import ID, Shown, authority, make
 
 TRUSTING = """\
 identity:
   exchange: {{agents: {{groups: [readers]}}}}
   issuers:
     people: {{url: "{url}", audiences: [wicketgate]}}
+  spiffe:
+    trust_domain: example.org
+    accept:
+      - {{path: /ns/agents/sa/bot, identity: meshbot, groups: [readers]}}
+      - {{path: /ns/crews/sa/*, prefix: mesh., groups: [readers]}}
 """
 FORBIDDEN = """\
   - {name: closed, identities: {names: [reporter]}, resources: any,
@@ -53,6 +63,8 @@ def house(postgres15: Postgres, provider: Provider) -> Iterator[House]:
     folder = system.folder("wicketgate-exchange")
     port = system.free_port()
     more = f'  api: {{https: "127.0.0.1:{port}", url: "https://localhost:{port}"}}\n'
+    authority().write(folder, "mesh")
+    more += f"  tls: {{client_ca: {folder / 'mesh.pem'}}}\n"
     rules = RULES + FORBIDDEN + TRUSTING.format(url=provider.issuer)
     made = House(folder, postgres15, rules=rules, more=more)
     made.https = port  # type: ignore[attr-defined]
@@ -145,3 +157,117 @@ def test_it_ends_with_the_person_s_proof(house: House, provider: Provider) -> No
         eventually(lambda: ended(other), "the end with its issuer", 4.0)
         house.gateway.configuration.write_text(before)
         os.kill(house.gateway.pid, signal.SIGHUP)
+
+
+# -- certificates ------------------------------------------------------------------------------------------
+def showing(house: House, certificate: Shown | None, user: str, password: str = "", **more: Any) -> Address:
+    context = ssl.create_default_context(cafile=str(house.ca))
+    if certificate is not None:
+        context.load_cert_chain(*certificate.write(house.folder, "client"))
+    if more.get("direct"):
+        context.set_alpn_protocols(["postgresql"])
+    return Address("localhost", house.gateway.port, user, worlds.ALPHA, password, context, **more)
+
+
+def refused(house: House, certificate: Shown | None, user: str, password: str = "") -> str:
+    """What a client is told that is not let in; nothing, where TLS itself fails."""
+    try:
+        with Wire.open(showing(house, certificate, user, password)):
+            return "let in"
+    except WireClosed as told:
+        return str(told) if "refused: {" in str(told) else ""
+    except OSError:
+        return ""
+
+
+def test_a_workload_signs_in_by_its_certificate(house: House) -> None:
+    chain, key = make(ID).write(house.folder, "bot")
+    with psycopg.connect(
+        host="localhost",
+        port=house.gateway.port,
+        user="meshbot",
+        dbname=worlds.ALPHA,
+        sslmode="verify-full",
+        sslrootcert=str(house.ca),
+        sslcert=str(chain),
+        sslkey=str(key),
+        autocommit=True,
+    ) as session:
+        assert session.execute("SELECT 40 + 2").fetchone() == (42,)
+        with pytest.raises(psycopg.Error):
+            session.execute("DELETE FROM orders")
+    who = [line.head["i"] for line in lines(house.journal) if line.kind == "open"][-1]
+    assert (who["name"], who["how"], who["subject"]) == ("meshbot", "spiffe", ID)
+    assert who["credential"].startswith("x509-")
+    for direct in (False, True):
+        other = make(ID.replace("agents/sa/bot", "crews/sa/one"))
+        with Wire.open(showing(house, other, "mesh.one", direct=direct)) as wire:
+            assert answer(wire, "SELECT 7") == "7"
+
+
+def test_what_certificates_do_not_open(house: House) -> None:
+    """Alike, and like a wrong token; what does not come from the CA does not get as far."""
+    token = house.gateway.token("reader")
+    plain = refused(house, None, "reader", "wkt_" + "0" * 49)
+    assert "sign-in refused" in plain
+    for certificate, user, password in (
+        (make(ID), "reader", token),
+        (make(ID), "reader", ""),
+        (make(ID), "mesh.one", ""),
+        (make(ID, ID + "2"), "meshbot", ""),
+        (make(ID.replace("example.org", "evil.org")), "meshbot", ""),
+        (make(ID.replace("spiffe", "SPIFFE")), "meshbot", token),
+        (make(ID.replace("bot", "%62ot")), "meshbot", ""),
+        (make(ID.replace("agents", "others")), "meshbot", ""),
+        (make(ID, usages=None), "meshbot", ""),
+        (authority("one", ID), "meshbot", ""),
+    ):
+        assert refused(house, certificate, user, password) in (plain, "")
+    # a name in CN is nobody's: it leaves room for a token, and only that counts
+    named = make(common="meshbot")
+    assert refused(house, named, "meshbot", "x") == plain
+    assert refused(house, named, "reader", token) == "let in"
+    for stranger in (
+        make(ID, ca="two"),
+        make(ID, ends=-datetime.timedelta(minutes=1)),
+        make(ID, client=False),
+    ):
+        assert refused(house, stranger, "meshbot") == ""
+
+
+def test_a_session_ends_with_its_certificate(house: House) -> None:
+    brief = make(ID, ends=datetime.timedelta(seconds=9))
+    with Wire.open(showing(house, brief, "meshbot")) as wire:
+        assert answer(wire, "SELECT 1") == "1"
+        eventually(lambda: answer(wire, "SELECT 1") == "closed", "the end of a certificate", 14.0)
+    assert refused(house, brief, "meshbot") == ""
+
+
+def test_a_resumed_connection_proves_no_other(house: House) -> None:
+    """TLS 1.2 by the server's memory; of TLS 1.3 there are no tickets."""
+    address = showing(house, make(ID), "meshbot")
+    assert address.tls is not None
+    first: ssl.SSLSession | None = None
+    for version, user, expected in (
+        (ssl.TLSVersion.TLSv1_2, "meshbot", None),
+        (ssl.TLSVersion.TLSv1_2, "meshbot", None),
+        (ssl.TLSVersion.TLSv1_2, "mesh.one", "E"),
+        (ssl.TLSVersion.TLSv1_3, "meshbot", None),
+    ):
+        address.tls.maximum_version = version
+        raw = socket.create_connection(("localhost", house.gateway.port), 20)
+        raw.sendall(struct.pack(">II", 8, 80877103))
+        assert raw.recv(1) == b"S"
+        session = first if version is ssl.TLSVersion.TLSv1_2 else None
+        peer = address.tls.wrap_socket(raw, server_hostname="localhost", session=session)
+        with Wire(peer) as wire:
+            got = wire.sign_in(Address("localhost", 0, user, worlds.ALPHA))
+            assert (None if got is None else got.type.decode()) == expected
+            if version is ssl.TLSVersion.TLSv1_3:
+                assert peer.session is None or not peer.session.has_ticket
+            first = first or peer.session
+            assert peer.session_reused == (session is not None)
+
+
+def test_no_administrator_is_made_where_issuers_are(house: House) -> None:
+    assert not (house.state / "admin.token").exists()

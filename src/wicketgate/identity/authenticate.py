@@ -12,10 +12,11 @@ from wicketgate.identity.jwt import NotProven, resembles
 from wicketgate.identity.parties import Parties
 from wicketgate.identity.tokens import hash_of, parse
 from wicketgate.model.exchange import Exchange, exchange_of
-from wicketgate.model.identity import Claim, Identity, IdentityKind
+from wicketgate.model.identity import Claim, Identity, IdentityKind, Proof
 from wicketgate.model.network import within
 from wicketgate.model.secret import Secret
 from wicketgate.model.task import DRIFT, Task, task_of
+from wicketgate.model.workload import CERTIFICATE
 
 _UNUSED = Secret(b"")
 _BEHIND = "the human behind the task is gone or disabled"
@@ -77,7 +78,7 @@ class Authenticator:
 
         Every step is taken whatever the ones before it found. A record that can't be read proves nothing.
         """
-        if resembles(claim.secret.reveal()):
+        if resembles(claim.secret.reveal()) or claim.certificate is not None:
             try:
                 return self._by_issuer(claim, now)
             except NotProven:
@@ -100,15 +101,23 @@ class Authenticator:
         )
 
     def _by_issuer(self, claim: Claim, now: int) -> Identity:
-        """By a trusted issuer's token. Raises NotProven."""
-        found = self._issuers.prove(claim.secret, self._identities, claim.claimed, now)
+        """By a trusted issuer's token, by a certificate, or by both if both are shown. Raises NotProven."""
+        workload = None
+        if claim.certificate is not None:
+            workload = self._issuers.workloads.prove(claim.certificate, self._identities, claim.claimed, now)
+        found = workload
+        if found is None or claim.secret.reveal():
+            found = self._issuers.prove(claim.secret, self._identities, claim.claimed, now)
+        if workload is not None and found.name != workload.name:
+            raise NotProven("the token proves another name than the certificate")
         if not _same(claim.identity, found.name):
-            raise NotProven("the token proves another name than the one claimed")
+            shown = "token" if workload is None else "certificate"
+            raise NotProven(f"the {shown} proves another name than the one claimed")
         return found
 
     def reason(self, claim: Claim, now: int) -> str:
         """For the journal: why a claim that proves nobody does not, as far as that is known."""
-        if resembles(claim.secret.reveal()):
+        if resembles(claim.secret.reveal()) or claim.certificate is not None:
             try:
                 self._by_issuer(claim, now)
             except NotProven as error:
@@ -139,6 +148,8 @@ class Authenticator:
         changed. source: None where only the worker knows it; networks are not asked for then."""
         if identity.proof is not None:
             try:
+                if identity.how == CERTIFICATE:
+                    return self._still_shown(identity, identity.proof, now)
                 return self._issuers.still_proves(identity, self._identities, now)
             except NotProven:
                 return None
@@ -148,6 +159,18 @@ class Authenticator:
             return None
         claim = Claim(identity.name, resource, _UNUSED, "", claimed=identity.claimed)
         return self._prove(claim, token, account, True, now, source)[0]
+
+    def _still_shown(self, identity: Identity, proof: Proof, now: int) -> Identity:
+        """By the certificate that opened the session, and what is accepted now. Raises NotProven."""
+        workloads = self._issuers.workloads
+        again = workloads.prove(proof.claims, self._identities, identity.claimed, now)
+        if again.name != identity.name:
+            raise NotProven("the certificate now proves another name")
+        return again
+
+    def shows_workload(self, certificate: bytes) -> bool:
+        """Whether a client's certificate is one to sign in with."""
+        return self._issuers.workloads.shows(certificate)
 
     def _token(self, credential: str) -> Mapping[str, Any] | None:
         """The record with this id. The index is derived: checked on use, made anew when it misses."""

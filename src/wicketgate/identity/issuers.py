@@ -12,10 +12,12 @@ from typing import Any, Final
 
 from wicketgate.identity.jwt import NotProven, Token, members, resembles, take_apart
 from wicketgate.identity.keys import Key, load
+from wicketgate.identity.spiffe import Workloads
 from wicketgate.model.identity import Identity, Proof
 from wicketgate.model.issuer import Acceptance, Issuer
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import check_group, check_name, is_any
+from wicketgate.model.workload import Mesh
 
 SECOND: Final = 1_000_000_000
 MOST_GROUPS: Final = 1000
@@ -36,12 +38,18 @@ _NOBODYS: Final = load(
 class IssuerTokens:
     """Proves by tokens of trusted issuers. Made anew when issuers or keys change.
 
+    mesh: whose certificates prove somebody; None: nobody's.
     issuers: name -> Issuer. keys: name -> {"source", "until" (wall ns), "keys": members of its key set}.
     """
 
-    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys")
+    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys", "_prefixes", "workloads")
 
-    def __init__(self, issuers: Mapping[str, Issuer], keys: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        issuers: Mapping[str, Issuer],
+        keys: Mapping[str, Mapping[str, Any]],
+        mesh: Mesh | None = None,
+    ) -> None:
         self._issuers = dict(issuers)
         self._by_url = {issuer.url: issuer for issuer in issuers.values()}
         self._keys: dict[str, tuple[int, tuple[Key, ...]]] = {}
@@ -51,6 +59,11 @@ class IssuerTokens:
             for each in issuer.accept
             if each.identity is not None
         }
+        self._prefixes = {issuer.prefix: issuer.name for issuer in issuers.values()}
+        self.workloads = Workloads(mesh, self._given)
+        if mesh is not None:
+            self._fixed |= dict.fromkeys(mesh.fixed, "spiffe")
+            self._prefixes |= dict.fromkeys(mesh.prefixes, "spiffe")
         for name, issuer in self._issuers.items():
             entry = keys.get(name)
             if entry is not None and entry.get("source") == issuer.source:
@@ -193,10 +206,18 @@ class IssuerTokens:
             raise NotProven("the token's name can't name an identity here") from None
         if is_any(name) or name in self._fixed:
             raise NotProven("the token's name is given to others")
-        for other in self._issuers.values():
-            if len(other.prefix) > len(issuer.prefix) and name.startswith(other.prefix):
-                raise NotProven(f"the token's name is for {other.name} to give")
+        for prefix, other in self._prefixes.items():
+            if len(prefix) > len(issuer.prefix) and name.startswith(prefix):
+                raise NotProven(f"the token's name is for {other} to give")
         return name
+
+    def _given(self, name: str, prefix: str) -> bool:
+        """Whether a workload's name, which begins with this prefix, is an issuer's to give."""
+        return any(
+            each.identity == name for issuer in self._issuers.values() for each in issuer.accept
+        ) or any(
+            len(each.prefix) > len(prefix) and name.startswith(each.prefix) for each in self._issuers.values()
+        )
 
 
 def _meant_for(issuer: Issuer, claims: Mapping[str, Any]) -> None:

@@ -46,7 +46,7 @@ class Exchange:
 
 def party(identity: Identity) -> Party:
     """What is kept of one who has just proven himself by a token. Raises ValueError where it was none."""
-    if identity.credential_id is None:
+    if identity.credential_id is None or identity.how not in ("token", "oidc"):
         raise ValueError("nothing was shown that could be asked for again")
     return Party(identity.credential_id, identity.proof)
 

@@ -10,11 +10,13 @@ from typing import Final
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.issuer import ALGORITHMS, DEFAULT_ALGORITHMS, Acceptance, Issuer, check_url
 from wicketgate.model.token import check_group, check_name, is_any
+from wicketgate.model.workload import Mesh
 from wicketgate.policy.document import Node
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import path_of
 from wicketgate.policy.rule import Identities
 from wicketgate.policy.selectors import read_identities_of
+from wicketgate.policy.workloads import read_mesh
 
 ISSUER_KEYS: Final = frozenset(
     """url audiences parties algorithms kind name groups prefix group_prefix accept skew longest jwks
@@ -42,18 +44,20 @@ STARS: Final = 4
 @dataclass(frozen=True, slots=True)
 class Proving:
     """What `identity:` says. issuers: by name. exchanging: the agents that may exchange a human's token and
-    their own for one that acts for him; None: nobody."""
+    their own for one that acts for him; None: nobody. mesh: workloads that sign in by certificate."""
 
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     exchanging: Identities | None = None
+    mesh: Mesh | None = None
 
 
 def read_identity(reading: Reading, node: Node) -> Proving:
     """What is there; of what is wrong nothing is kept, and it is collected."""
     found: dict[str, Issuer] = {}
     exchanging: Identities | None = None
+    mesh: Mesh | None = None
     with suppress(Invalid):
-        keys = reading.keys(node, "identity", ("issuers", "exchange"))
+        keys = reading.keys(node, "identity", ("issuers", "exchange", "spiffe"))
         if "exchange" in keys:
             with suppress(Invalid):
                 said = reading.keys(keys["exchange"], "exchange", ("agents",), ("agents",))
@@ -73,7 +77,14 @@ def read_identity(reading: Reading, node: Node) -> Proving:
                             f"{name!r} and {other.name!r} have one prefix: one could name the other's people",
                         )
                 found[name] = issuer
-    return Proving(found, exchanging)
+        if "spiffe" in keys:
+            with suppress(Invalid):
+                mesh = read_mesh(reading, keys["spiffe"], found)
+                if not reading.client_ca:
+                    reading.problems.add(
+                        keys["spiffe"], "spiffe needs `gateway: tls: client_ca`: who signs for them"
+                    )
+    return Proving(found, exchanging, mesh)
 
 
 def _issuer(reading: Reading, name: str, node: Node) -> Issuer:

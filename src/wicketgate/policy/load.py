@@ -15,6 +15,7 @@ from wicketgate.model.errors import PolicyError
 from wicketgate.model.issuer import Issuer
 from wicketgate.model.resource import Resource
 from wicketgate.model.token import ServiceAccount
+from wicketgate.model.workload import Mesh
 from wicketgate.policy.detectors import read_detectors
 from wicketgate.policy.document import Node, Place, Problems, Source, parse, read_sources, restore
 from wicketgate.policy.issuers import Proving, read_identity
@@ -57,7 +58,7 @@ class Policy:
     closed: resource -> why nothing on it is permitted. warnings: `file:line:column: message`.
     shipped: what `load_shipped` makes the same policy from, without YAML.
     detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name.
-    exchanging: the agents that may exchange tokens; None: nobody.
+    exchanging: the agents that may exchange tokens; None: nobody. mesh: who signs in by certificate.
     """
 
     digest: str
@@ -71,6 +72,7 @@ class Policy:
     detectors: Mapping[str, Custom] = field(default_factory=dict)
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     exchanging: Identities | None = None
+    mesh: Mesh | None = None
 
     @property
     def permits(self) -> frozenset[str]:
@@ -160,6 +162,7 @@ def _build(
         problems,
         _vaults(root) if sources else None,
         aws=not sources or root.get("gateway", "aws") is not None,
+        client_ca=not sources or root.get("gateway", "tls", "client_ca") is not None,
     )
     ground = Ground({}, protocols)
     rules: list[Rule] = []
@@ -187,7 +190,7 @@ def _build(
         if "rules" in sections:
             rules = read_rules(reading, sections["rules"], ground)
             # a name that an issuer proves is declared nowhere
-            _warn_unknown(ground, rules, {} if proving.issuers else identities)
+            _warn_unknown(ground, rules, {} if proving.issuers or proving.mesh else identities)
     problems.raise_any()
     return Policy(
         _digest(root),
@@ -201,6 +204,7 @@ def _build(
         detectors,
         proving.issuers,
         proving.exchanging,
+        proving.mesh,
     )
 
 
