@@ -303,6 +303,7 @@ def _serve(config: Path) -> int:
             Path(tls.certificate),
             Path(tls.key),
             url=settings.api.url,
+            client_ca=settings.tls.client_ca,
         )
         handles.append(serve_api(office, api, log))
         log(f"serving {', '.join(f'{each.protocol} on {each.port}' for each in control.listen)}")

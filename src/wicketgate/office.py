@@ -42,10 +42,13 @@ def prover(
     clock: Callable[[], int],
     control: Control,
     issuers: Callable[[], IssuerTokens],
-) -> Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord | None] | None]]:
-    """For the API: a token as presented and its source -> whose it is, proven by the store at each call."""
+) -> Callable[[Secret, str, bytes | None], Awaitable[tuple[Identity, TokenRecord | None] | None]]:
+    """For the API: a token as presented, its source and the certificate beside it (DER, verified by TLS) ->
+    whose it is, proven by the store at each call."""
 
-    async def prove(secret: Secret, source: str) -> tuple[Identity, TokenRecord | None] | None:
+    async def prove(
+        secret: Secret, source: str, certificate: bytes | None = None
+    ) -> tuple[Identity, TokenRecord | None] | None:
         record = await store.token_by_hash(tokens.hash_of(secret))
         accounts = together(await store.identities())
         trusted = issuers()
@@ -58,7 +61,7 @@ def prover(
             trusted,
         )
         now = clock()
-        identity = authenticator.bearer(secret, source, now)
+        identity = authenticator.bearer(secret, source, now, certificate)
         if identity is not None and identity.proof is not None:
             return identity, None
         if identity is None or record is None:

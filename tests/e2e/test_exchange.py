@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import http.client
 import json
 import os
 import signal
@@ -155,8 +156,10 @@ def test_it_ends_with_the_person_s_proof(house: House, provider: Provider) -> No
         house.gateway.configuration.write_text(before[:at])
         os.kill(house.gateway.pid, signal.SIGHUP)
         eventually(lambda: ended(other), "the end with its issuer", 4.0)
+        known = house.gateway.log().count("issuer people: 2 keys")
         house.gateway.configuration.write_text(before)
         os.kill(house.gateway.pid, signal.SIGHUP)
+        eventually(lambda: house.gateway.log().count("issuer people: 2 keys") > known, "the issuer again")
 
 
 # -- certificates ------------------------------------------------------------------------------------------
@@ -267,6 +270,46 @@ def test_a_resumed_connection_proves_no_other(house: House) -> None:
                 assert peer.session is None or not peer.session.has_ticket
             first = first or peer.session
             assert peer.session_reused == (session is not None)
+
+
+def api(house: House, certificate: Shown | None, bearer: str = "") -> Any:
+    """Who the API takes a client for; the status, where that is nobody; None, where TLS fails."""
+    context = ssl.create_default_context(cafile=str(house.ca))
+    if certificate is not None:
+        context.load_cert_chain(*certificate.write(house.folder, "client"))
+    # of an address of its own: failures of others are not in its way
+    port, source = house.https, ("127.0.0.9", 0)  # type: ignore[attr-defined]
+    connection = http.client.HTTPSConnection(
+        "localhost", port, timeout=20, context=context, source_address=source
+    )
+    try:
+        connection.request(
+            "GET", "/api/v1/whoami", headers={"authorization": f"Bearer {bearer}"} if bearer else {}
+        )
+        told = connection.getresponse()
+        return json.loads(told.read()) if told.status == 200 else told.status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def test_the_api_takes_certificates_too(house: House, provider: Provider) -> None:
+    found = api(house, make(ID))
+    assert (found["name"], found["how"], found["administrator"]) == ("meshbot", "spiffe", False)
+    token = house.gateway.token("reader")
+    assert api(house, make(common="meshbot"), token)["name"] == "reader"
+    for certificate, bearer, expected in (
+        (make(ID), token, 401),
+        (make(ID), provider.token("reporter"), 401),
+        (make(ID, ID + "2"), "", 401),
+        (make(ID.replace("example.org", "evil.org")), token, 401),
+        (make(ID.replace("agents", "others")), "", 401),
+        (make(common="meshbot"), "", 401),
+        (make(ID, ca="two"), token, None),
+        (make(ID, ends=-datetime.timedelta(minutes=1)), token, None),
+    ):
+        assert api(house, certificate, bearer) == expected
 
 
 def test_no_administrator_is_made_where_issuers_are(house: House) -> None:

@@ -129,9 +129,24 @@ class Authenticator:
         """The trusted issuer that must be asked for its keys before this can be judged, or None."""
         return self._issuers.missing(secret)
 
-    def bearer(self, secret: Secret, source: str, now: int) -> Identity | None:
-        """The identity that a token proves by itself, where nobody claims a name (the API). The resources
+    def bearer(
+        self, secret: Secret, source: str, now: int, certificate: bytes | None = None
+    ) -> Identity | None:
+        """The identity that a token proves by itself, where nobody claims a name (the API); a workload's
+        certificate does where there is no token, and where there is one must prove the same. The resources
         that the token is scoped to are not asked for here: the caller must."""
+        workload = None
+        if certificate is not None and self.shows_workload(certificate):
+            try:
+                workload = self._issuers.workloads.prove(certificate, self._identities, {}, now)
+            except NotProven:
+                return None
+            if not secret.reveal():
+                return workload
+        found = self._of_bearer(secret, source, now)
+        return found if workload is None or found is None or found.name == workload.name else None
+
+    def _of_bearer(self, secret: Secret, source: str, now: int) -> Identity | None:
         if resembles(secret.reveal()):
             try:
                 return self._issuers.prove(secret, self._identities, {}, now)
