@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -106,7 +107,8 @@ def ask(
 def judged(
     house: Remote, issued: dict[str, Any], resource: str = "sales", at: int | None = None
 ) -> Identity | None:
-    """Whom the new token proves to a worker, by what was replicated to it."""
+    """Whom the new token proves to a worker, by what was replicated to it; and, by its id alone, to the
+    control process that is asked for a secret."""
     tokens: dict[str, Any] = {}
     revoked = set()
     for section, name, value in house.stage.control.puts:
@@ -119,7 +121,13 @@ def judged(
     accounts = {each.name: each.replicated() for each in house.stage.filed}
     who = Authenticator(tokens, accounts, house.stage.issuers)
     claim = Claim(issued["identity"], resource, Secret(issued["access_token"].encode()), "10.0.0.1")
-    return who.authenticate(claim, time.time_ns() if at is None else at)
+    now = time.time_ns() if at is None else at
+    found = who.authenticate(claim, now)
+    bare = Identity(claim.identity, "", "", IdentityKind.SERVICE, "token", credential_id=issued["token_id"])
+    again = who.still_holds(bare, resource, now, None)
+    assert (again is None) == (found is None)
+    assert again is None or found is None or replace(again, claimed=found.claimed) == found
+    return found
 
 
 def test_a_standard_client_exchanges(house: Remote) -> None:

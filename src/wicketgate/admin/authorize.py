@@ -57,7 +57,7 @@ LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS})
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks. how: `local` (the same user, on our socket), `token`, `exchange` (one made of two), or
-    `oidc` (a trusted issuer's token).
+    `oidc` (a trusted issuer's token), `spiffe` (a workload's certificate).
 
     administrator: local, or in the admin group by a token that neither resources, rules nor a task scope.
     scope: resources that the token is good for; empty: all. It binds here as it does on the wire.
