@@ -12,11 +12,13 @@ import pytest
 
 from servers import system
 from servers.gateway import Gateway
-from wicketgate import administrator
+from wicketgate import administrator, app
 from wicketgate.identity import tokens
 from wicketgate.model.errors import StoreFailed
 from wicketgate.model.secret import Secret
 from wicketgate.office import Site, default_site
+from wicketgate.policy.load import load_sources, read_sources
+from wicketgate.settings import load_settings
 from wicketgate.store.db import Store, store_url
 
 
@@ -159,27 +161,62 @@ def test_a_start_that_was_cut_off_is_ended_by_the_next(site: Site, monkeypatch: 
     assert asyncio.run(kept(site))[1].count(True) == 1
 
 
+class _Told(Gateway):
+    def ready(self) -> bool:
+        return " is ready (pid " in self.log()
+
+
 def test_a_gateway_makes_it_and_it_works_from_afar(tmp_path: Path) -> None:
     config, https = tmp_path / "wicket.yaml", system.free_port()
     config.write_text(
         f"gateway:\n  api: {{https: '127.0.0.1:{https}'}}\n  listen: {{postgres: {system.free_port()}}}\n"
     )
-    gateway = Gateway(config, 0)
+    gateway = _Told(config, 0)
     path = tmp_path / "state" / "admin.token"
     try:
         gateway.start()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert path.read_text().strip() not in gateway.log()
         assert str(path) in gateway.log()
-        (tmp_path / "ca.pem").write_text(gateway.wicket("ca", "-c", str(config)))
-        far = ("--url", f"https://localhost:{https}", "--ca", "ca.pem", "--token-file", str(path))
+        ca = str(tmp_path / "state" / "ca" / "ca.pem")
+        far = ("--url", f"https://localhost:{https}", "--ca", ca, "--token-file", str(path))
         assert "administrator" in gateway.wicket("whoami", *far).splitlines()
-        [token] = gateway.facts("token", "list", "admin", *far)
-        gateway.wicket("token", "revoke", token["id"], "-c", str(config))
-        path.unlink()
-        gateway.stop()
-        gateway.start()
-        assert not path.exists()
-        assert gateway.log().count("a local administrator was made") == 1
     finally:
         gateway.stop()
+    # it has served from there: nothing is made again, not even where the store was lost
+    path.unlink()
+    assert administrator.begun(tmp_path / "state")
+    (tmp_path / "state" / "wicketgate.sqlite").unlink()
+    start(config)
+    assert not path.exists()
+
+
+def start(config: Path) -> None:
+    """What `wicket serve` does of it."""
+    policy = load_sources(read_sources(config), {})
+    app._make_administrator(config, load_settings(config), policy)
+
+
+ELSEWHERE = "{trust_domain: e.org, accept: [{path: /a, identity: a}]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("gateway: {workers: 2}", True),
+        ("gateway: {admin_groups: [bosses, admins]}", True),
+        ("gateway: {admin_groups: []}", False),
+        ("gateway: {database_url: 'postgresql://nobody@127.0.0.1:1/x'}", False),
+        ("gateway: {database_url: 'sqlite:///x.sqlite'}", False),
+        ("identity: {issuers: {main: {url: 'https://id.example.com', audiences: [w]}}}", False),
+        (f"gateway: {{tls: {{client_ca: ca.pem}}}}\nidentity: {{spiffe: {ELSEWHERE}}}", False),
+        ("service_accounts: {admin: {groups: [crew]}}", False),
+    ],
+)
+def test_only_for_the_embedded_defaults(tmp_path: Path, text: str, made: bool) -> None:
+    config = tmp_path / "wicket.yaml"
+    config.write_text(text)
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "journal").mkdir(mode=0o700)
+    start(config)
+    assert (tmp_path / "state" / "admin.token").exists() == made
