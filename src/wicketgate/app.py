@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wicketgate import administrator
 from wicketgate.api.server import ApiSettings
 from wicketgate.api.server import serve as serve_api
 from wicketgate.audit import Audit
@@ -36,9 +37,9 @@ from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
-from wicketgate.model.identity import Claim
+from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.secret import Secret
-from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
+from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings, site
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
@@ -46,6 +47,7 @@ from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
 from wicketgate.store.control import ControlStore
 from wicketgate.store.db import MINUTE, Store, store_url
+from wicketgate.store.exchanges import with_origins
 from wicketgate.workshop import boot, log, rules_of
 
 MOST_USED = 4096
@@ -84,6 +86,7 @@ class FilePolicy:
             policy.warnings,
             issuers=policy.issuers,
             permits=policy.permits,
+            exchanges=_exchanging(policy),
         )
 
     def adopt(self, policy: LoadedPolicy) -> None:
@@ -96,7 +99,8 @@ class FilePolicy:
         engine = self._engine
         if engine is None:
             return IssuerTokens({}, {})
-        return IssuerTokens(engine.policy.issuers, self.keys(), engine.policy.saml)
+        policy = engine.policy
+        return IssuerTokens(policy.issuers, self.keys(), policy.saml, policy.mesh)
 
     async def used(self, credential: str) -> None:
         now = time.time_ns()
@@ -125,13 +129,13 @@ class FilePolicy:
         now = time.time_ns()
         proven = None
         if proof is not None:
-            proven = Authenticator({}, names, self.issuers()).authenticate(
-                Claim(identity, resource, proof, ""), now
-            )
+            claim = Claim(identity, resource, proof, "")
+            if credential is not None and credential.startswith("x509-"):
+                claim = Claim(identity, resource, Secret(b""), "", certificate=proof.reveal())
+            proven = Authenticator({}, names, self.issuers()).authenticate(claim, now)
         elif record is not None:
-            tokens = {record.hash: record.replicated()}
-            proven = Authenticator(tokens, names, self.issuers()).still_holds(
-                _claimed(identity, resource, record.id), resource, now, None
+            proven = Authenticator(await with_origins(store, record), names, self.issuers()).still_holds(
+                _claimed(identity, record.id), resource, now, None
             )
         found = engine.policy.resources.get(resource)
         if proven is None or found is None or database not in (found.databases or (database,)):
@@ -142,10 +146,14 @@ class FilePolicy:
         return rules.admission(Context(now=now, database=database))
 
 
-def _claimed(name: str, resource: str, credential: str) -> Any:
-    """An identity as an open session holds it: enough to prove that its token still holds."""
-    from wicketgate.model.identity import Identity, IdentityKind
+def _exchanging(policy: Policy) -> Callable[[Identity], bool]:
+    """Whether an agent may exchange tokens, by this policy."""
+    found = policy.exchanging
+    return found.match if found is not None else lambda agent: False
 
+
+def _claimed(name: str, credential: str) -> Identity:
+    """An identity as an open session holds it: enough to prove that its token still holds."""
     return Identity(name, name, "local", IdentityKind.SERVICE, "token", credential_id=credential)
 
 
@@ -238,12 +246,14 @@ def _serve(config: Path) -> int:
     journal = state / "journal"
     private_folder(state)
     private_folder(journal)
+    store = StoreOfLoop(settings)
+    policy = FilePolicy(config, specs, store)
+    read = policy.read()
+    store.filed = tuple(read.identities.values())
+    _make_administrator(config, settings, read)
     node = node_of(state)
     signing = SigningKey.load(kept(state / "checkpoint.key", lambda: SigningKey.generate().private_pem()))
     (state / "checkpoint.pub").write_bytes(signing.public_pem())
-    store = StoreOfLoop(settings)
-    policy = FilePolicy(config, specs, store)
-    store.filed = tuple(policy.read().identities.values())
     tls, renew = _tls(settings)
     writer = os.urandom(16).hex()
     supply = None
@@ -301,7 +311,14 @@ def _serve(config: Path) -> int:
             partial(vault_of, settings.keepers, journal),
             issuers=policy.issuers,
         )
-        api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
+        api = ApiSettings(
+            settings.api.socket,
+            settings.api.https,
+            Path(tls.certificate),
+            Path(tls.key),
+            url=settings.api.url,
+            client_ca=settings.tls.client_ca,
+        )
         handles.append(serve_api(office, api, log))
         log(f"serving {', '.join(f'{each.protocol} on {each.port}' for each in control.listen)}")
 
@@ -310,6 +327,19 @@ def _serve(config: Path) -> int:
     finally:
         for handle in handles:
             handle.stop()
+
+
+def _make_administrator(config: Path, settings: Settings, read: Policy) -> None:
+    """At the first start of a gateway of the embedded defaults, with nobody else to prove who people are."""
+    embedded = settings.database_url is None and not read.issuers and read.mesh is None
+    if not embedded or not settings.admin_groups or administrator.begun(settings.state):
+        return
+    try:
+        asyncio.run(
+            administrator.make(site(config), settings.admin_groups[0], read.identities, time.time_ns(), log)
+        )
+    except OSError as error:
+        log(f"no local administrator is made: {error.strerror}")
 
 
 def _tls(settings: Settings) -> tuple[TlsFiles, Any]:

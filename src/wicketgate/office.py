@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.db import Store, store_url
+from wicketgate.store.exchanges import holding, with_origins
 from wicketgate.store.saml import SignInRows
 
 if TYPE_CHECKING:
@@ -43,10 +45,13 @@ def prover(
     clock: Callable[[], int],
     control: Control,
     issuers: Callable[[], IssuerTokens],
-) -> Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord | None] | None]]:
-    """For the API: a token as presented and its source -> whose it is, proven by the store at each call."""
+) -> Callable[[Secret, str, bytes | None], Awaitable[tuple[Identity, TokenRecord | None] | None]]:
+    """For the API: a token as presented, its source and the certificate beside it (DER, verified by TLS) ->
+    whose it is, proven by the store at each call."""
 
-    async def prove(secret: Secret, source: str) -> tuple[Identity, TokenRecord | None] | None:
+    async def prove(
+        secret: Secret, source: str, certificate: bytes | None = None
+    ) -> tuple[Identity, TokenRecord | None] | None:
         record = await store.token_by_hash(tokens.hash_of(secret))
         accounts = together(await store.identities())
         trusted = issuers()
@@ -54,12 +59,12 @@ def prover(
             await asyncio.wrap_future(control.ask_issuer(missing))
             trusted = issuers()
         authenticator = Authenticator(
-            {} if record is None else {record.hash: record.replicated()},
+            await with_origins(store, record),
             {name: account.replicated() for name, account in accounts.items()},
             trusted,
         )
         now = clock()
-        identity = authenticator.bearer(secret, source, now)
+        identity = authenticator.bearer(secret, source, now, certificate)
         if identity is not None and identity.proof is not None:
             return identity, None
         if identity is None or record is None:
@@ -116,6 +121,7 @@ async def open_office(
             unite=together,
             issue=tokens.issue,
             prove=prover(store, together, clock, control, issuers),
+            holding=partial(holding, store),
             show=show,
             audit=audit,
             admin_groups=admin_groups,

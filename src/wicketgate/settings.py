@@ -80,6 +80,12 @@ def _group(value: str) -> str:
     return value
 
 
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", value):
+        raise ValueError("must be https://HOST or https://HOST:PORT, and nothing behind it")
+    return value
+
+
 AnyPath = Annotated[Path, BeforeValidator(_path)]
 Address = Annotated[tuple[str, int], BeforeValidator(address)]
 Listening = Annotated[Listener, BeforeValidator(_listener)]
@@ -124,10 +130,12 @@ class TlsSettings(_Strict):
 
 
 class ApiSettings(_Strict):
-    """socket: the local API's; in the state folder where not set. https: where it is served to others."""
+    """socket: the local API's; in the state folder where not set. https: where it is served to others.
+    url: where they reach it, as they write it."""
 
     socket: AnyPath = Path("api.sock")
     https: Address | None = None
+    url: Annotated[str, AfterValidator(_origin)] | None = None
 
 
 class LimitSettings(_Strict):

@@ -63,6 +63,7 @@ def worker_ports(specs: Mapping[str, ProtocolSpec]) -> WorkerPorts:
         token=os.urandom,
         log=log,
         issuers=_issuers_of,
+        takes=_takes,
     )
 
 
@@ -90,6 +91,12 @@ def _issuers_of(gate: GatePort) -> Mapping[str, str]:
     return {name: issuer.discovery for name, issuer in issuers.items()}
 
 
+def _takes(gate: GatePort, certificate: bytes) -> bool:
+    assert isinstance(gate, Gate)
+    assert isinstance(gate.authenticator, Authenticator)
+    return gate.authenticator.shows_workload(certificate)
+
+
 def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
     """The gate of one worker, kept up to date by what the control process replicates."""
     rules = rules_of(specs)
@@ -101,9 +108,8 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
 
     def people(held: PolicyInForce) -> Authenticator:
         replica = needs.replica
-        issuers = IssuerTokens(
-            held.engine.policy.issuers, replica.section("issuers"), held.engine.policy.saml
-        )
+        policy = held.engine.policy
+        issuers = IssuerTokens(policy.issuers, replica.section("issuers"), policy.saml, policy.mesh)
         return Authenticator(replica.section("tokens"), replica.section("identities"), issuers)
 
     key = needs.token(32)

@@ -22,7 +22,7 @@ from wicketgate.custody.keys import FileKeys
 from wicketgate.custody.own import OwnVault
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.model.errors import JournalFailed
-from wicketgate.model.identity import IdentityKind
+from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
@@ -63,6 +63,7 @@ class PlayedControl:
     draining: bool = False
     clock: int = NOW
     permits: frozenset[str] = frozenset()
+    exchanges: Callable[[Identity], bool] = lambda agent: False
     attempts: Attempts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,7 +88,9 @@ class PlayedControl:
         )
 
     def policy(self) -> LoadedPolicy:
-        return LoadedPolicy("", "wicket.yaml", "d" * 64, {"sales": RESOURCE}, permits=self.permits)
+        return LoadedPolicy(
+            "", "wicket.yaml", "d" * 64, {"sales": RESOURCE}, permits=self.permits, exchanges=self.exchanges
+        )
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
         self.ended.append((session, reason))
@@ -146,6 +149,7 @@ class Stage:
     logged: list[str] = field(default_factory=list)
     saml: dict[str, SamlIssuer] = field(default_factory=dict)
     clock: Callable[[], int] = time.time_ns
+    issuers: IssuerTokens = field(default_factory=lambda: IssuerTokens({}, {}))
 
     def __post_init__(self) -> None:
         self.filed = [
@@ -164,7 +168,7 @@ class Stage:
             self.recordings.audit,
             self.vault,
             clock=self.clock,
-            issuers=lambda: IssuerTokens({}, {}, self.saml),
+            issuers=lambda: IssuerTokens({}, {}, self.saml) if self.saml else self.issuers,
         )
 
     def vault(self, store: Store) -> OwnVault:
@@ -237,5 +241,7 @@ class Remote:
 
     def issue(self, identity: str, **more: Any) -> str:
         body = {"identity": identity, **more}
-        text: str = ask(self.settings.socket, "POST", "/api/v1/tokens", body).json["token"]
+        answer = ask(self.settings.socket, "POST", "/api/v1/tokens", body)
+        assert answer.status == 201, (answer.body, self.stage.logged)
+        text: str = answer.json["token"]
         return text

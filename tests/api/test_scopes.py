@@ -48,7 +48,12 @@ TABLE: list[tuple[str, str, Any, int, int]] = [
     ("DELETE", f"/api/v1/sessions/{OUTSIDE}", None, 403, 403),
     ("DELETE", f"/api/v1/sessions/{OTHERS}", None, 403, 204),
 ]
-OPEN = {"/api/v1/health", "/api/v1/ready"}
+OPEN = {
+    "/api/v1/health",
+    "/api/v1/ready",
+    "/api/v1/oauth/token",
+    "/.well-known/oauth-authorization-server",
+}
 
 
 @pytest.mark.parametrize("identity", ["bot", "root-bot"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wicketgate.control.ca import Authority, AuthorityUnusable
-from wicketgate.worker.listen import server_context
+from wicketgate.worker.tls import server_context
 
 NOW = datetime.datetime.now(datetime.UTC)
 

@@ -206,9 +206,10 @@ def test_an_issuer_that_is_trusted_no_more(trusting: House, provider: Provider) 
         os.kill(trusting.gateway.pid, signal.SIGHUP)
         assert last_words(wire)[0] in {"57P01", "28000"}
     assert "sign-in refused" in refusal(trusting, "reporter", token)
+    before = trusting.gateway.log().count("issuer main: 2 keys")
     trusting.write_rules(configured(provider))
     os.kill(trusting.gateway.pid, signal.SIGHUP)
-    eventually(lambda: trusting.gateway.log().count("issuer main: 2 keys") >= 3, "the keys again")
+    eventually(lambda: trusting.gateway.log().count("issuer main: 2 keys") > before, "the keys again")
     with Wire.open(signing_in(trusting, "reporter", token)) as wire:
         assert answer(wire, "SELECT 1") == "1"
 

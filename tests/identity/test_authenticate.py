@@ -183,7 +183,7 @@ def test_what_is_no_network(network: str) -> None:
         tokens.issue("bot", NOW, os.urandom, networks=frozenset({network}))
 
 
-@pytest.mark.parametrize("missing", ["rules", "networks", "task", "resources"])
+@pytest.mark.parametrize("missing", ["rules", "networks", "task", "resources", "exchange"])
 def test_a_record_without_its_scope_proves_nothing(missing: str) -> None:
     stage = Stage()
     del stage.tokens[stage.record.hash][missing]

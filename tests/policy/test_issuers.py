@@ -128,3 +128,32 @@ def test_addresses(text: str) -> None:
 def test_addresses_that_are_not_asked(text: str) -> None:
     with pytest.raises(ValueError, match=r"it "):
         check_url(text)
+
+
+def test_who_may_exchange_tokens() -> None:
+    """Nobody, where nothing is said; workers and the control process read the same."""
+    for text, expected in (
+        ("identity: {exchange: {agents: {groups: [crew]}}}", frozenset({"crew"})),
+        ("identity: {exchange: {agents: [bot]}}", frozenset()),
+    ):
+        policy = load(text, "w.yaml", {})
+        assert policy.exchanging is not None
+        assert policy.exchanging.groups == expected
+        assert load_shipped(policy.shipped, {}).exchanging == policy.exchanging
+    assert load(f"identity: {{issuers: {{main: {{{LEAST}}}}}}}", "w.yaml", {}).exchanging is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{}", "needs 'agents'"),
+        ("{agents: {}}", "can never match"),
+        ("{agents: []}", "empty list"),
+        ("{agents: [any]}", "can never match"),
+        ("{agents: {groups: ['a b']}}", "can never match"),
+        ("{agents: {groups: [a]}, for: [ana]}", "has no key 'for'"),
+    ],
+)
+def test_an_exchange_that_does_not_load(text: str, told: str) -> None:
+    with pytest.raises(PolicyError, match=rf"w.yaml:1:\d+: .*{told}"):
+        load(f"identity: {{exchange: {text}}}", "w.yaml", {})

@@ -133,7 +133,9 @@ def _check_task(
     Raises Refused."""
     human = known.get(task.behalf)
     if human is None or human.kind is not IdentityKind.HUMAN:
-        raise Refused(f"{task.behalf} is no local account of a human")
+        raise Refused(
+            f"{task.behalf} is no local account of a human (an issuer's people: exchange their tokens)"
+        )
     if human.disabled is not None:
         raise Refused(f"{task.behalf} is disabled")
     if agent.kind is IdentityKind.HUMAN:

@@ -19,6 +19,7 @@ class Action(Enum):
     LIST_RESOURCES = "resources.list"
     ISSUE_TOKEN = "tokens.issue"  # noqa: S105 - an action's name
     LIST_TOKENS = "tokens.list"
+    EXCHANGE_TOKEN = "tokens.exchange"  # noqa: S105 - an action's name
     REVOKE_TOKEN = "tokens.revoke"  # noqa: S105 - an action's name
     LIST_SESSIONS = "sessions.list"
     SHOW_SESSION = "sessions.show"
@@ -34,8 +35,9 @@ class Action(Enum):
     SIGN_IN = "sign-in"
 
 
-ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN})
-"""What every proven identity may do; and to sign in, who is not proven yet."""
+ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN, Action.EXCHANGE_TOKEN})
+"""What every proven identity may do; and to sign in, who is not proven yet. An exchange needs a human's proof
+besides, and the policy's leave: its verb asks for both."""
 
 OWN = frozenset(
     {
@@ -56,8 +58,9 @@ LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS})
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. how: `local` (the same user, on our socket), `token`, `oidc` (a trusted issuer's token), or
-    `saml` (a token of ours, given for a sign-in at an identity provider).
+    """Who asks. how: `local` (the same user, on our socket), `token`, `exchange` (one made of two), `saml`
+    (one given for a sign-in at an identity provider), `oidc` (a trusted issuer's token), or `spiffe` (a
+    workload's certificate).
 
     administrator: local, or in the admin group by a token that neither resources, rules nor a task scope.
     scope: resources that the token is good for; empty: all. It binds here as it does on the wire.

@@ -83,6 +83,8 @@ class LoadedPolicy(Protocol):
     def warnings(self) -> tuple[str, ...]: ...
     @property
     def permits(self) -> frozenset[str]: ...
+    @property
+    def exchanges(self) -> Callable[[Identity], bool]: ...
 
 
 class Control(Protocol):
@@ -185,10 +187,10 @@ class Office:
     """Everything that verbs are given.
 
     unite: stored accounts -> all by name. issue: identity.tokens.issue. clock: wall ns. random: n -> bytes.
-    prove: a token as presented and its source -> the identity that it proves now, and its record (None
-    where a trusted issuer made it); or None.
+    prove: a token as presented, its source and a certificate beside it (DER) -> the identity that they prove
+    now, and the token's record (None where a trusted issuer made it, or there is none); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
-    saml: None: none.
+    saml: None: none. holding: an identity and wall ns -> how many exchanged tokens of it hold.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     """
 
@@ -198,7 +200,8 @@ class Office:
     recordings: Recordings
     unite: Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
     issue: Callable[..., tuple[Secret, TokenRecord]]
-    prove: Callable[[Secret, str], Awaitable[tuple[Identity, TokenRecord | None] | None]]
+    prove: Callable[[Secret, str, bytes | None], Awaitable[tuple[Identity, TokenRecord | None] | None]]
+    holding: Callable[[str, int], Awaitable[int]]
     show: Callable[[str, bytes], Any]
     audit: Callable[[], Awaitable[Mapping[str, Any]]]
     admin_groups: frozenset[str]

@@ -1,4 +1,4 @@
-"""Who sends a request: the same user over our socket, or a token over HTTPS. Anything else is nobody.
+"""Who sends a request: the same user over our socket, a token or a certificate over HTTPS, or nobody.
 A header must never make anybody local, and a token in an address is never read."""
 
 import asyncio
@@ -13,12 +13,18 @@ from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
 from wicketgate.api.problems import Receive, Scope, Send, SignInNeeded, TooManyAttempts, of_error
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.identity import Identity
 from wicketgate.model.secret import Secret
+from wicketgate.model.token import TokenRecord
 
 LOCAL: Final = "wicketgate.local"
 """Key in the ASGI scope that our socket's server sets (and only it can): the peer's user id."""
 NEEDED: Final = "A valid token is needed: Authorization: Bearer TOKEN"
 
+
+CERTIFICATE: Final = "wicketgate.certificate"
+"""Key in the connection's state that the HTTPS server sets: the client's certificate (DER)
+that TLS has verified."""
 
 ACTOR: Final = "wicketgate.actor"
 """Key in the ASGI scope under which SignedIn leaves whom it has proven."""
@@ -65,20 +71,38 @@ async def _prove(request: Request) -> Actor:
     uid = request.scope.get(LOCAL)
     if uid is not None:
         return Actor("local", "local", administrator=True)
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    shown = text.strip() if scheme.lower() == "bearer" else ""
-    if not shown:
+    shown, certificate = bearer(request), request.scope.get("state", {}).get(CERTIFICATE)
+    if not shown and certificate is None:
         raise SignInNeeded(NEEDED)
     source = request.client.host if request.client is not None else ""
-    # nobody is claimed: attempts are told apart by what is shown, so that one good here stays so
-    claimed = f"token {hashlib.sha256(shown.encode('utf-8', 'replace')).hexdigest()}"
-    await attempt(office, "begin", source, claimed)
-    proven = await office.prove(Secret(shown.encode("utf-8", "replace")), source)
-    if proven is None:
-        await attempt(office, "failed", source, claimed)
+    found = await proven(office, shown, source, certificate)
+    if found is None:
         raise SignInNeeded(NEEDED)
-    identity, token = proven
-    await attempt(office, "good", source, claimed)
+    return actor_of_proven(office, *found)
+
+
+def bearer(request: Request) -> str:
+    """The token that a request shows in its header, or nothing."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
+
+
+async def proven(
+    office: Office, shown: str, source: str, certificate: bytes | None = None
+) -> tuple[Identity, TokenRecord | None] | None:
+    """Whom a token proves, and what is kept of it (None: a trusted issuer's); None: nobody. Counts the
+    attempt. Raises TooManyAttempts."""
+    told = shown.encode("utf-8", "replace")
+    # nobody is claimed: attempts are told apart by what is shown, so that one good here stays so
+    claimed = f"token {hashlib.sha256(told + (certificate or b'')).hexdigest()}"
+    await attempt(office, "begin", source, claimed)
+    found = await office.prove(Secret(told), source, certificate)
+    await attempt(office, "failed" if found is None else "good", source, claimed)
+    return found
+
+
+def actor_of_proven(office: Office, identity: Identity, token: TokenRecord | None) -> Actor:
+    """Who asks, by what was proven."""
     scope: frozenset[str] = frozenset() if token is None else token.resources
     return Actor(
         identity.name,

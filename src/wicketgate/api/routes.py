@@ -9,9 +9,10 @@ from fastapi.security import HTTPBearer
 from wicketgate import __version__
 from wicketgate.admin import access, sessions
 from wicketgate.admin import secrets as verbs
+from wicketgate.admin.access import NotFound
 from wicketgate.admin.authorize import Action, Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api import metrics, problems, saml, secrets, shapes
+from wicketgate.api import metrics, oauth, problems, saml, secrets, shapes
 from wicketgate.api.people import SignedIn, actor_of
 
 _bearer = HTTPBearer(
@@ -37,8 +38,8 @@ def _office(request: Request) -> Office:
 
 Desk = Annotated[Office, Depends(_office)]
 
-OPEN = frozenset({"/api/v1/health", "/api/v1/ready"})
-"""Paths that need nobody proven; none of them takes a body."""
+OPEN = frozenset({"/api/v1/health", "/api/v1/ready", oauth.PATH, oauth.METADATA})
+"""Paths that need nobody proven before they are asked: oauth's takes its proofs in the form."""
 open_routes = APIRouter(tags=["health"])
 routes = APIRouter(dependencies=[Depends(_bearer)], responses=_PROBLEMS)
 
@@ -200,8 +201,8 @@ async def prometheus(office: Desk, by: By) -> Response:
     return Response(content, headers={"content-type": metrics.CONTENT_TYPE})
 
 
-def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
-    """The application. office None: only to print its description (OpenAPI)."""
+def make(office: Office | None, log: Callable[[str], None], url: str | None = None) -> FastAPI:
+    """The application. office None: only to print its description (OpenAPI). url: where others reach it."""
     app = FastAPI(
         title="Wicketgate",
         version=__version__,
@@ -218,6 +219,7 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     app.include_router(open_routes, prefix="/api/v1")
     app.include_router(routes, prefix="/api/v1")
     app.include_router(saml.routes, prefix="/api/v1")
+    app.include_router(oauth.router, prefix="/api/v1")
     app.add_api_route(
         "/metrics",
         prometheus,
@@ -227,6 +229,12 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
         dependencies=[Depends(_bearer)],
         responses={200: {"content": {"text/plain": {}}}, **_PROBLEMS},
     )
+
+    @app.get(oauth.METADATA, include_in_schema=False)
+    async def authorization_server() -> dict[str, Any]:
+        if url is None:
+            raise NotFound("the address of this API is not set (gateway: api: url)")
+        return oauth.metadata(url)
 
     @app.get("/api/v1/openapi.json", include_in_schema=False)
     async def description(by: By) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from wicketgate.admin.ports import Office
-from wicketgate.api.people import LOCAL
+from wicketgate.api.people import CERTIFICATE, LOCAL
 from wicketgate.api.problems import Receive, Scope, Send
 from wicketgate.api.routes import make
 from wicketgate.model.errors import GatewayError
@@ -35,7 +35,8 @@ class ApiSettings:
     """socket: path of the local socket; its folder is ours alone. https: (host, port), or None for none.
 
     certificate, key: PEM files for HTTPS; needed where https is set. request_seconds: in which a request must
-    have arrived whole, counted from the connection's start or the answer before.
+    have arrived whole, counted from the connection's start or the answer before. url: where others reach it.
+    client_ca: PEM; clients may then show a certificate of it.
     """
 
     socket: Path
@@ -43,6 +44,8 @@ class ApiSettings:
     certificate: Path | None = None
     key: Path | None = None
     request_seconds: float = 10.0
+    url: str | None = None
+    client_ca: Path | None = None
 
 
 def peer_uid(connection: Any) -> int | None:
@@ -88,6 +91,16 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
 
+class _SecureProtocol(_Protocol):
+    """Over TLS: requests know the certificate that their connection's client has shown."""
+
+    def connection_made(self, transport: Any) -> None:
+        certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        if certificate:
+            self.app_state = {**self.app_state, CERTIFICATE: bytes(certificate)}
+        super().connection_made(transport)
+
+
 class _LocalProtocol(_Protocol):
     """On our socket: whoever is not the same user is cut off before a byte is read."""
 
@@ -130,6 +143,11 @@ def _server(app: Any, protocol: type[H11Protocol], settings: ApiSettings, secure
     config.load()
     if config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.client_ca is not None:
+            config.ssl.load_verify_locations(cafile=settings.client_ca)
+            config.ssl.verify_mode = ssl.CERT_OPTIONAL
+            config.ssl.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+            config.ssl.num_tickets = 0
     return uvicorn.Server(config)
 
 
@@ -220,11 +238,11 @@ class ApiHandle:
 
     async def _serve(self, office: Callable[[], AbstractAsyncContextManager[Office]]) -> None:
         async with office() as opened:
-            app = make(opened, self._log)
+            app = make(opened, self._log, self._settings.url)
             https = self._sockets[:-1]
             self._servers = [_server(_Local(app), _LocalProtocol, self._settings, secure=False)]
             if https:
-                self._servers.append(_server(app, _Protocol, self._settings, secure=True))
+                self._servers.append(_server(app, _SecureProtocol, self._settings, secure=True))
             pairs = zip(self._servers, (self._sockets[-1], *https), strict=True)
             async with asyncio.TaskGroup() as group:
                 self._tasks = [

@@ -57,6 +57,31 @@ class TaskShown(BaseModel):
         return None if task is None else cls.model_validate(task.replicated())
 
 
+class PartyShown(BaseModel):
+    """Who stands behind an exchanged token. issuer: its name in the policy; null: an account here."""
+
+    credential: str
+    issuer: str | None
+
+
+class ExchangeShown(BaseModel):
+    """What an exchanged token was made of, and holds no longer than."""
+
+    human: PartyShown
+    agent: PartyShown
+
+    @classmethod
+    def of(cls, record: TokenRecord | None) -> "ExchangeShown | None":
+        exchange = None if record is None else record.exchange
+        if exchange is None:
+            return None
+        human, agent = (
+            PartyShown(credential=each.credential, issuer=None if each.proof is None else each.proof.issuer)
+            for each in (exchange.human, exchange.agent)
+        )
+        return cls(human=human, agent=agent)
+
+
 class TokenWanted(Strict):
     """A new token. create: make the identity if there is none. lifetime: seconds; null: it does not end.
     resources, rules, networks (CIDR): what it is scoped to; empty: not by these. Rules are those that may
@@ -85,6 +110,7 @@ class TokenShown(BaseModel):
     rules: list[str]
     networks: list[str]
     task: TaskShown | None
+    exchange: ExchangeShown | None
     note: str
     last_used: int | None
     revoked: int | None
@@ -101,6 +127,7 @@ class TokenShown(BaseModel):
             rules=sorted(record.rules),
             networks=sorted(record.networks),
             task=TaskShown.of(record),
+            exchange=ExchangeShown.of(record),
             note=record.note,
             last_used=record.last_used,
             revoked=record.revoked,
@@ -127,6 +154,7 @@ class SelfShown(BaseModel):
     rules: list[str] = Field(default_factory=list)
     networks: list[str] = Field(default_factory=list)
     task: TaskShown | None = None
+    exchange: ExchangeShown | None = None
 
     @classmethod
     def of(cls, actor: Actor) -> "SelfShown":
@@ -141,6 +169,7 @@ class SelfShown(BaseModel):
             rules=[] if token is None else sorted(token.rules),
             networks=[] if token is None else sorted(token.networks),
             task=TaskShown.of(token),
+            exchange=ExchangeShown.of(token),
         )
 
 

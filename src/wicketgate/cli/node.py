@@ -34,7 +34,9 @@ def whoami(
     if found["groups"]:
         say(f"groups: {clean(', '.join(found['groups']))}")
     if task := found["task"]:
-        say(f"task {clean(task['name'])} for {clean(task['behalf'])}: {clean(task['purpose'])}")
+        by = found["exchange"]["human"]["issuer"] if found.get("exchange") else None
+        behalf = clean(task["behalf"]) + (f" (proven by {clean(by)})" if by else "")
+        say(f"task {clean(task['name'])} for {behalf}: {clean(task['purpose'])}")
     for key in ("resources", "rules", "networks"):
         if found[key]:
             say(f"{key}: {clean(', '.join(found[key]))}")

@@ -12,6 +12,7 @@ from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
+from wicketgate.model.identity import Identity
 from wicketgate.model.issuer import Issuer
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Resource
@@ -27,6 +28,7 @@ class LoadedPolicy:
     text, file: what workers load again. resources: by name. digest: recorded with each decision.
     replicate: further entries (section, key, value) that workers need with this policy.
     issuers: whose tokens are taken, by name. permits: names of the rules that permit or reveal.
+    exchanges: whether an agent may exchange tokens.
     """
 
     text: str
@@ -37,6 +39,7 @@ class LoadedPolicy:
     replicate: tuple[tuple[str, str, Any], ...] = ()
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     permits: frozenset[str] = frozenset()
+    exchanges: Callable[[Identity], bool] = lambda agent: False
 
 
 class PolicyPort(Protocol):

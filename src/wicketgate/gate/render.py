@@ -48,6 +48,7 @@ def who(identity: Identity) -> dict[str, object]:
         "groups": sorted(identity.groups),
         "credential": identity.credential_id,
         "behalf": identity.behalf,
+        "behalf_issuer": _issuer_of(identity.human),
         "agent": identity.agent,
         "crew": identity.crew,
         "task": identity.task,
@@ -56,6 +57,11 @@ def who(identity: Identity) -> dict[str, object]:
         "claimed": {_said(key, ""): _said(value, "") for key, value in identity.claimed.items()},
     }
     return {key: value for key, value in fields.items() if value is not None and value != [] and value != {}}
+
+
+def _issuer_of(human: Identity | None) -> str | None:
+    """Who proved him; nothing for an account of this gateway."""
+    return None if human is None or human.issuer == "local" else human.issuer
 
 
 def opened(identity: Identity, account: str, resource: str, database: str, policy: str, source: str) -> bytes:

@@ -9,14 +9,20 @@ from typing import Any
 
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.jwt import NotProven, resembles
+from wicketgate.identity.parties import Parties
 from wicketgate.identity.tokens import hash_of, parse
-from wicketgate.model.identity import Claim, Identity, IdentityKind
+from wicketgate.model.exchange import Exchange, exchange_of
+from wicketgate.model.identity import Claim, Identity, IdentityKind, Proof
 from wicketgate.model.network import within
 from wicketgate.model.saml import signed_in_by
 from wicketgate.model.secret import Secret
 from wicketgate.model.task import DRIFT, Task, task_of
+from wicketgate.model.workload import CERTIFICATE
 
 _UNUSED = Secret(b"")
+_BEHIND = "the human behind the task is gone or disabled"
+_NO_LONGER = "what proved the human at the exchange no longer holds"
+_NO_AGENT = "what proved the agent at the exchange no longer holds"
 _NOBODY: Mapping[str, Any] = {
     "id": "0" * 16,
     "identity": "",
@@ -28,6 +34,7 @@ _NOBODY: Mapping[str, Any] = {
     "networks": [],
     "task": None,
     "proven": None,
+    "exchange": None,
 }
 _NO_IDENTITY: Mapping[str, Any] = {
     "kind": "service",
@@ -54,7 +61,7 @@ class Authenticator:
     identities: name -> ServiceAccount.replicated(). issuers: made anew when they or their keys change.
     """
 
-    __slots__ = ("_hashes", "_identities", "_issuers", "_tokens")
+    __slots__ = ("_hashes", "_identities", "_issuers", "_parties", "_tokens")
 
     def __init__(
         self,
@@ -66,13 +73,14 @@ class Authenticator:
         self._identities = identities
         self._issuers = IssuerTokens({}, {}) if issuers is None else issuers
         self._hashes: dict[str, str] = {}
+        self._parties = Parties(identities, self._token, self._issuers)
 
     def authenticate(self, claim: Claim, now: int) -> Identity | None:
         """The identity that the claim proves at `now` (wall clock ns), or None. Never says why not.
 
         Every step is taken whatever the ones before it found. A record that can't be read proves nothing.
         """
-        if resembles(claim.secret.reveal()):
+        if resembles(claim.secret.reveal()) or claim.certificate is not None:
             try:
                 return self._by_issuer(claim, now)
             except NotProven:
@@ -83,7 +91,7 @@ class Authenticator:
         """By a token of ours: the identity, or None and why."""
         formed = parse(claim.secret)
         token = self._tokens.get(hash_of(claim.secret))
-        account = self._account(claim.identity, token)
+        account = self._account(claim.identity, token, now)
         found = formed & (token is not None) & (account is not None)
         identity, why = self._prove(
             claim,
@@ -98,15 +106,23 @@ class Authenticator:
         return identity, why
 
     def _by_issuer(self, claim: Claim, now: int) -> Identity:
-        """By a trusted issuer's token. Raises NotProven."""
-        found = self._issuers.prove(claim.secret, self._identities, claim.claimed, now)
+        """By a trusted issuer's token, by a certificate, or by both if both are shown. Raises NotProven."""
+        workload = None
+        if claim.certificate is not None:
+            workload = self._issuers.workloads.prove(claim.certificate, self._identities, claim.claimed, now)
+        found = workload
+        if found is None or claim.secret.reveal():
+            found = self._issuers.prove(claim.secret, self._identities, claim.claimed, now)
+        if workload is not None and found.name != workload.name:
+            raise NotProven("the token proves another name than the certificate")
         if not _same(claim.identity, found.name):
-            raise NotProven("the token proves another name than the one claimed")
+            shown = "token" if workload is None else "certificate"
+            raise NotProven(f"the {shown} proves another name than the one claimed")
         return found
 
     def reason(self, claim: Claim, now: int) -> str:
         """For the journal: why a claim that proves nobody does not, as far as that is known."""
-        if resembles(claim.secret.reveal()):
+        if resembles(claim.secret.reveal()) or claim.certificate is not None:
             try:
                 self._by_issuer(claim, now)
             except NotProven as error:
@@ -118,9 +134,24 @@ class Authenticator:
         """The trusted issuer that must be asked for its keys before this can be judged, or None."""
         return self._issuers.missing(secret)
 
-    def bearer(self, secret: Secret, source: str, now: int) -> Identity | None:
-        """The identity that a token proves by itself, where nobody claims a name (the API). The resources
+    def bearer(
+        self, secret: Secret, source: str, now: int, certificate: bytes | None = None
+    ) -> Identity | None:
+        """The identity that a token proves by itself, where nobody claims a name (the API); a workload's
+        certificate does where there is no token, and where there is one must prove the same. The resources
         that the token is scoped to are not asked for here: the caller must."""
+        workload = None
+        if certificate is not None and self.shows_workload(certificate):
+            try:
+                workload = self._issuers.workloads.prove(certificate, self._identities, {}, now)
+            except NotProven:
+                return None
+            if not secret.reveal():
+                return workload
+        found = self._of_bearer(secret, source, now)
+        return found if workload is None or found is None or found.name == workload.name else None
+
+    def _of_bearer(self, secret: Secret, source: str, now: int) -> Identity | None:
         if resembles(secret.reveal()):
             try:
                 return self._issuers.prove(secret, self._identities, {}, now)
@@ -137,37 +168,29 @@ class Authenticator:
         changed. source: None where only the worker knows it; networks are not asked for then."""
         if identity.proof is not None:
             try:
+                if identity.how == CERTIFICATE:
+                    return self._still_shown(identity, identity.proof, now)
                 return self._issuers.still_proves(identity, self._identities, now)
             except NotProven:
                 return None
         token = None if identity.credential_id is None else self._token(identity.credential_id)
-        account = self._account(identity.name, token)
+        account = self._account(identity.name, token, now)
         if account is None or token is None:
             return None
         claim = Claim(identity.name, resource, _UNUSED, "", claimed=identity.claimed)
         return self._prove(claim, token, account, True, now, source)[0]
 
-    def _account(self, name: str, token: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        """Whose the name is: an account of ours, or somebody whom an identity provider proved when the token
-        was given: as that one said, as long as that one is trusted, and never by a name that is ours."""
-        account = self._identities.get(name)
-        if token is None or token.get("proven") is None:
-            return account
-        try:
-            proven = signed_in_by(token["proven"])
-            lifetime = token["expires"] - token["created"]
-            trusted = self._issuers.still_trusts(name, proven, lifetime)
-        except (KeyError, TypeError):
-            return None
-        if account is not None or not trusted:
-            return None
-        return {
-            "kind": IdentityKind.HUMAN.value,
-            "groups": proven.groups,
-            "subject": proven.subject,
-            "issuer": proven.entity_id,
-            "disabled": None,
-        }
+    def _still_shown(self, identity: Identity, proof: Proof, now: int) -> Identity:
+        """By the certificate that opened the session, and what is accepted now. Raises NotProven."""
+        workloads = self._issuers.workloads
+        again = workloads.prove(proof.claims, self._identities, identity.claimed, now)
+        if again.name != identity.name:
+            raise NotProven("the certificate now proves another name")
+        return again
+
+    def shows_workload(self, certificate: bytes) -> bool:
+        """Whether a client's certificate is one to sign in with."""
+        return self._issuers.workloads.shows(certificate)
 
     def _token(self, credential: str) -> Mapping[str, Any] | None:
         """The record with this id. The index is derived: checked on use, made anew when it misses."""
@@ -192,7 +215,8 @@ class Authenticator:
         try:
             expires, resources, networks = token["expires"], token["resources"], token["networks"]
             task = None if token["task"] is None else task_of(token["task"])
-            human = None if task is None else self._human(task)
+            exchange = None if token["exchange"] is None else exchange_of(token["exchange"])
+            human = None if task is None else self._parties.human(task.behalf, exchange, now)
             checks = (
                 (found, ""),
                 (_same(claim.identity, token["identity"]), ""),
@@ -204,14 +228,15 @@ class Authenticator:
                     "the token is not for this source network",
                 ),
                 (account["disabled"] is None, "the account is disabled"),
-                (task is None or human is not None, "the human behind the task is gone or disabled"),
+                (task is None or human is not None, _BEHIND if exchange is None else _NO_LONGER),
+                (self._acts(claim.identity, exchange, now), _NO_AGENT),
             )
             identity = Identity(
                 name=claim.identity,
                 subject=account["subject"],
                 issuer=account["issuer"],
                 kind=IdentityKind(account["kind"]),
-                how="token" if token.get("proven") is None else "saml",
+                how=_how(token),
                 groups=frozenset(account["groups"]),
                 credential_id=token["id"],
                 valid_until=expires,
@@ -225,19 +250,52 @@ class Authenticator:
         failed = [why for holds, why in checks if not holds]
         return (None, failed[0]) if failed else (identity, "")
 
-    def _human(self, task: Task) -> Identity | None:
-        """Whom the task is done for, as he is now: a local account of a human that may sign in, or None."""
-        account = self._identities.get(task.behalf)
-        if account is None or account["kind"] != IdentityKind.HUMAN.value or account["disabled"] is not None:
+    def _account(self, name: str, token: Mapping[str, Any] | None, now: int) -> Mapping[str, Any] | None:
+        """Who a token's identity is: its account here; what an issuer said of it when it was exchanged; or
+        whom an identity provider proved when it was given."""
+        try:
+            if token is not None and token["proven"] is not None:
+                return self._signed_in(name, token)
+            exchange = None if token is None or not token["exchange"] else exchange_of(token["exchange"])
+            if exchange is None or exchange.agent.proof is None:
+                return self._identities.get(name)
+            found = self._parties.party(name, exchange.agent, now)
+        except (KeyError, TypeError, ValueError, AttributeError):
             return None
-        return Identity(
-            name=task.behalf,
-            subject=account["subject"],
-            issuer=account["issuer"],
-            kind=IdentityKind.HUMAN,
-            how="token",
-            groups=frozenset(account["groups"]),
-        )
+        if found is None:
+            return None
+        return {
+            "kind": found.kind.value,
+            "groups": sorted(found.groups),
+            "subject": found.subject,
+            "issuer": found.issuer,
+            "disabled": None,
+        }
+
+    def _signed_in(self, name: str, token: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """As the provider said, as long as that one is trusted, and never by a name that is ours."""
+        proven = signed_in_by(token["proven"])
+        lifetime = token["expires"] - token["created"]
+        if name in self._identities or not self._issuers.still_trusts(name, proven, lifetime):
+            return None
+        return {
+            "kind": IdentityKind.HUMAN.value,
+            "groups": proven.groups,
+            "subject": proven.subject,
+            "issuer": proven.entity_id,
+            "disabled": None,
+        }
+
+    def _acts(self, name: str, exchange: Exchange | None, now: int) -> bool:
+        """Whether the agent's own token, that was exchanged, still holds."""
+        return exchange is None or self._parties.party(name, exchange.agent, now) is not None
+
+
+def _how(token: Mapping[str, Any]) -> str:
+    """How a token of ours came to be."""
+    if token["exchange"] is not None:
+        return "exchange"
+    return "token" if token["proven"] is None else "saml"
 
 
 def _beyond(task: Task | None) -> str:

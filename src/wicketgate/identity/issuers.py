@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from wicketgate.identity.jwt import NotProven, Token, members, resembles, take_apart
 from wicketgate.identity.keys import Key, load
+from wicketgate.identity.spiffe import Workloads
 from wicketgate.model.identity import Identity, Proof
 from wicketgate.model.issuer import Acceptance, Issuer
 from wicketgate.model.saml import SamlIssuer, SignedInBy
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import check_group, check_name, is_any
+from wicketgate.model.workload import Mesh
 
 SECOND: Final = 1_000_000_000
 MOST_GROUPS: Final = 1000
@@ -37,17 +39,19 @@ _NOBODYS: Final = load(
 class IssuerTokens:
     """Proves by tokens of trusted issuers. Made anew when issuers or keys change.
 
+    mesh: whose certificates prove somebody; None: nobody's.
     issuers: name -> Issuer. keys: name -> {"source", "until" (wall ns), "keys": members of its key set}.
     saml: name -> SAML identity provider: tokens of ours are given for what these prove.
     """
 
-    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys", "saml")
+    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys", "_prefixes", "saml", "workloads")
 
     def __init__(
         self,
         issuers: Mapping[str, Issuer],
         keys: Mapping[str, Mapping[str, Any]],
         saml: Mapping[str, SamlIssuer] | None = None,
+        mesh: Mesh | None = None,
     ) -> None:
         self._issuers = dict(issuers)
         self.saml = dict(saml or {})
@@ -59,6 +63,12 @@ class IssuerTokens:
             for each in issuer.accept
             if each.identity is not None
         }
+        everyone: list[Issuer | SamlIssuer] = [*self._issuers.values(), *self.saml.values()]
+        self._prefixes = {issuer.prefix: issuer.name for issuer in everyone}
+        self.workloads = Workloads(mesh, self._given)
+        if mesh is not None:
+            self._fixed |= dict.fromkeys(mesh.fixed, "spiffe")
+            self._prefixes |= dict.fromkeys(mesh.prefixes, "spiffe")
         for name, issuer in self._issuers.items():
             entry = keys.get(name)
             if entry is not None and entry.get("source") == issuer.source:
@@ -208,10 +218,16 @@ class IssuerTokens:
         """Whether an issuer with this prefix may give the name. Raises NotProven where it is another's."""
         if name in self._fixed:
             raise NotProven("the name is given to others")
+        for other, owner in self._prefixes.items():
+            if len(other) > len(prefix) and name.startswith(other):
+                raise NotProven(f"the name is for {owner} to give")
+
+    def _given(self, name: str, prefix: str) -> bool:
+        """Whether a workload's name, which begins with this prefix, is an issuer's to give."""
         everyone: list[Issuer | SamlIssuer] = [*self._issuers.values(), *self.saml.values()]
-        for other in everyone:
-            if len(other.prefix) > len(prefix) and name.startswith(other.prefix):
-                raise NotProven(f"the name is for {other.name} to give")
+        return any(
+            each.identity == name for issuer in self._issuers.values() for each in issuer.accept
+        ) or any(len(each.prefix) > len(prefix) and name.startswith(each.prefix) for each in everyone)
 
     def still_trusts(self, name: str, proven: SignedInBy, lifetime: int) -> bool:
         """Whether what an identity provider proved once would still be taken from it: that it is trusted, may

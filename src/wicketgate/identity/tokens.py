@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from wicketgate.model.exchange import Exchange, exchange_of
 from wicketgate.model.saml import SignedInBy, signed_in_by
 from wicketgate.model.secret import Secret
 from wicketgate.model.task import Task, task_of
@@ -75,6 +76,7 @@ def issue(
     networks: frozenset[str] = frozenset(),
     task: Task | None = None,
     proven: SignedInBy | None = None,
+    exchange: Exchange | None = None,
 ) -> tuple[Secret, TokenRecord]:
     """A new token for an identity: its text, to be shown once, and the record to keep.
 
@@ -98,6 +100,7 @@ def issue(
         networks=networks,
         task=task,
         proven=proven,
+        exchange=exchange,
     )
     return secret, record
 
@@ -108,6 +111,7 @@ def from_replicated(hash_text: str, fields: Mapping[str, Any]) -> TokenRecord:
     Raises KeyError, TypeError, ValueError."""
     expires, revoked, task = fields["expires"], fields["revoked"], fields["task"]
     proven = fields["proven"]
+    exchange = fields["exchange"]
     return TokenRecord(
         hash=hash_text,
         id=str(fields["id"]),
@@ -120,4 +124,5 @@ def from_replicated(hash_text: str, fields: Mapping[str, Any]) -> TokenRecord:
         networks=frozenset(str(network) for network in fields["networks"]),
         task=None if task is None else task_of(task),
         proven=None if proven is None else signed_in_by(proven),
+        exchange=None if exchange is None else exchange_of(exchange),
     )

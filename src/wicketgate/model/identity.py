@@ -33,10 +33,11 @@ class Identity:
 
     name: the local name (`crew-bot`); unique among identities.
     subject, issuer: who proved it and under which subject there (`local` for service accounts).
-    how: the means of proof (`token`, `oidc`, `saml`, later `mtls`).
+    how: the means of proof (`token`, `oidc`, `exchange`: a token made of two others,
+    `spiffe`: a client's certificate).
     credential_id: the id (never the value) of the token that was used, so that revoking it ends sessions.
     valid_until: wall clock, ns since the epoch, after which the proof ends; None if it does not end.
-    proof: for `oidc`, what the session is proven again by.
+    proof: for `oidc` and `spiffe` (whose claims are the certificate), what the session is proven again by.
     behalf, agent, crew, task, purpose: of the task that it acts in, as declared when its token was made.
     human: who stands behind it, as he is now; what may be done is what both may. declared: the whole task.
     rules: only these rules of the policy may permit and reveal; empty: all.
@@ -69,7 +70,8 @@ class Claim:
 
     account: the account it names (`name~account`), or None.
     resource, database: from the protocol's own address field; database None means the resource's first.
-    secret: the credential as presented.
+    secret: the credential as presented; empty: none was asked for.
+    certificate: what TLS has verified of the client (DER), where that signs it in.
     source: the client's network address, without a port.
     """
 
@@ -80,3 +82,4 @@ class Claim:
     account: str | None = None
     database: str | None = None
     claimed: Mapping[str, str] = field(default_factory=dict)
+    certificate: bytes | None = field(default=None, repr=False)

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from wicketgate.model.exchange import Exchange
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.network import check_network
 from wicketgate.model.saml import SignedInBy
@@ -49,6 +50,7 @@ class TokenRecord:
     task: what it is for; None: its identity acts for itself.
     proven: the sign-in at an identity provider that it was given for, with that person's groups; None: it is
     an account's of ours.
+    exchange: whose tokens it was made of, and holds no longer than; None: an administrator made it.
     last_used: None until first used; exact to the minute. revoked: when it was, None while it holds.
     """
 
@@ -65,6 +67,7 @@ class TokenRecord:
     networks: frozenset[str] = frozenset()
     task: Task | None = None
     proven: SignedInBy | None = None
+    exchange: Exchange | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.hash):
@@ -81,6 +84,8 @@ class TokenRecord:
             raise ValueError("a task's token names its resources, and ends")
         if self.proven is not None and (self.task is not None or self.expires is None):
             raise ValueError("a token for a sign-in ends, and is for no task")
+        if self.exchange is not None and self.task is None:
+            raise ValueError("what was exchanged is for a task")
 
     def holds(self, now: int) -> bool:
         """Whether it is neither revoked nor expired at `now` (ns)."""
@@ -104,6 +109,7 @@ class TokenRecord:
             "networks": sorted(self.networks),
             "task": None if self.task is None else self.task.replicated(),
             "proven": None if self.proven is None else self.proven.replicated(),
+            "exchange": None if self.exchange is None else self.exchange.replicated(),
         }
 
 

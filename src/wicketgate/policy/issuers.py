@@ -1,19 +1,24 @@
-"""`identity:` of a policy: issuers whose tokens are taken, read and checked.
+"""`identity:` of a policy: issuers whose tokens are taken, and who may exchange tokens; read and checked.
 It must never trust more than what is written out: no wildcard for an issuer or an audience."""
 
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.issuer import ALGORITHMS, DEFAULT_ALGORITHMS, Acceptance, Issuer, check_url
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import check_group, check_name, is_any
+from wicketgate.model.workload import Mesh
 from wicketgate.policy.document import Node
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import path_of
+from wicketgate.policy.rule import Identities
 from wicketgate.policy.saml import read_saml
+from wicketgate.policy.selectors import read_identities_of
+from wicketgate.policy.workloads import read_mesh
 
 ISSUER_KEYS: Final = frozenset(
     """url audiences parties algorithms kind name groups prefix group_prefix accept skew longest jwks
@@ -38,12 +43,30 @@ STARS: Final = 4
 """Stars in one pattern at most: each makes matching longer."""
 
 
-def read_identity(reading: Reading, node: Node) -> tuple[dict[str, Issuer], dict[str, SamlIssuer]]:
-    """name -> issuer, and the same for SAML. Those with something wrong are left out, and it is collected."""
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """What `identity:` says. issuers: by name. saml: the same of SAML. exchanging: the agents that may
+    exchange a human's token and their own for one that acts for him; None: nobody. mesh: workloads that sign
+    in by certificate."""
+
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    saml: Mapping[str, SamlIssuer] = field(default_factory=dict)
+    exchanging: Identities | None = None
+    mesh: Mesh | None = None
+
+
+def read_identity(reading: Reading, node: Node) -> Proving:
+    """What is there; of what is wrong nothing is kept, and it is collected."""
     found: dict[str, Issuer] = {}
     saml: dict[str, SamlIssuer] = {}
+    exchanging: Identities | None = None
+    mesh: Mesh | None = None
     with suppress(Invalid):
-        keys = reading.keys(node, "identity", ("issuers", "saml"))
+        keys = reading.keys(node, "identity", ("issuers", "saml", "exchange", "spiffe"))
+        if "exchange" in keys:
+            with suppress(Invalid):
+                said = reading.keys(keys["exchange"], "exchange", ("agents",), ("agents",))
+                exchanging = read_identities_of(reading, said["agents"], "agents")
         entries = reading.keys(keys["issuers"], "issuers") if "issuers" in keys else {}
         for name, entry in entries.items():
             with suppress(Invalid):
@@ -62,7 +85,14 @@ def read_identity(reading: Reading, node: Node) -> tuple[dict[str, Issuer], dict
         if "saml" in keys:
             saml = read_saml(reading, keys["saml"], _prefix, _time)
             _apart(reading, keys["saml"], found, saml)
-    return found, saml
+        if "spiffe" in keys:
+            with suppress(Invalid):
+                mesh = read_mesh(reading, keys["spiffe"], [*found.values(), *saml.values()])
+                if not reading.client_ca:
+                    reading.problems.add(
+                        keys["spiffe"], "spiffe needs `gateway: tls: client_ca`: who signs for them"
+                    )
+    return Proving(found, saml, exchanging, mesh)
 
 
 def _apart(

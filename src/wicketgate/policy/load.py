@@ -16,12 +16,13 @@ from wicketgate.model.issuer import Issuer
 from wicketgate.model.resource import Resource
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
+from wicketgate.model.workload import Mesh
 from wicketgate.policy.detectors import read_detectors
 from wicketgate.policy.document import Node, Place, Problems, Source, parse, read_sources, restore
-from wicketgate.policy.issuers import read_identity
+from wicketgate.policy.issuers import Proving, read_identity
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import ProtocolRules, read_identities, read_resources
-from wicketgate.policy.rule import Rule
+from wicketgate.policy.rule import Identities, Rule
 from wicketgate.policy.rules import read_rules
 from wicketgate.policy.selectors import Ground
 
@@ -59,6 +60,8 @@ class Policy:
     shipped: what `load_shipped` makes the same policy from, without YAML.
     detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name. saml:
     SAML identity providers, by name.
+    detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name.
+    exchanging: the agents that may exchange tokens; None: nobody. mesh: who signs in by certificate.
     """
 
     digest: str
@@ -72,6 +75,8 @@ class Policy:
     detectors: Mapping[str, Custom] = field(default_factory=dict)
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     saml: Mapping[str, SamlIssuer] = field(default_factory=dict)
+    exchanging: Identities | None = None
+    mesh: Mesh | None = None
 
     @property
     def permits(self) -> frozenset[str]:
@@ -161,13 +166,13 @@ def _build(
         problems,
         _vaults(root) if sources else None,
         aws=not sources or root.get("gateway", "aws") is not None,
+        client_ca=not sources or root.get("gateway", "tls", "client_ca") is not None,
     )
     ground = Ground({}, protocols)
     rules: list[Rule] = []
     identities: dict[str, ServiceAccount] = {}
     detectors: dict[str, Custom] = {}
-    issuers: dict[str, Issuer] = {}
-    saml: dict[str, SamlIssuer] = {}
+    proving = Proving()
     with suppress(Invalid):
         sections = reading.keys(root, "the file", SECTIONS)
         for key in ("identities", "service_accounts"):
@@ -176,7 +181,7 @@ def _build(
                 reading.problems.add(sections[key], f"the identity {name!r} is given twice")
             identities |= declared
         if "identity" in sections:
-            issuers, saml = read_identity(reading, sections["identity"])
+            proving = read_identity(reading, sections["identity"])
         if "enforce" in sections:
             with suppress(Invalid):
                 enforce = reading.choice(sections["enforce"], "enforce", ("enforce", "observe"))
@@ -189,7 +194,9 @@ def _build(
         if "rules" in sections:
             rules = read_rules(reading, sections["rules"], ground)
             # a name that an issuer proves is declared nowhere
-            _warn_unknown(ground, rules, {} if issuers or saml else identities)
+            _warn_unknown(
+                ground, rules, {} if proving.issuers or proving.saml or proving.mesh else identities
+            )
     problems.raise_any()
     return Policy(
         _digest(root),
@@ -201,8 +208,10 @@ def _build(
         sources,
         orjson.dumps([[tree.place.file, _policy_part(tree)] for tree in trees]).decode(),
         detectors,
-        issuers,
-        saml,
+        proving.issuers,
+        proving.saml,
+        proving.exchanging,
+        proving.mesh,
     )
 
 

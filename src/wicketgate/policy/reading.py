@@ -30,12 +30,19 @@ class Reading:
     """Reads values; what is wrong goes to `problems`, and Invalid is raised for the one value.
 
     vaults: names of the servers that accounts' passwords may lie on; None: any.
-    aws: whether they may lie there."""
+    aws: whether they may lie there. client_ca: whether clients may show certificates."""
 
-    def __init__(self, problems: Problems, vaults: frozenset[str] | None = None, aws: bool = True) -> None:
+    def __init__(
+        self,
+        problems: Problems,
+        vaults: frozenset[str] | None = None,
+        aws: bool = True,
+        client_ca: bool = True,
+    ) -> None:
         self.problems = problems
         self.vaults = vaults
         self.aws = aws
+        self.client_ca = client_ca
 
     def fail(self, where: Node | Place, message: str) -> Invalid:
         """Collects it, and gives what to raise."""

@@ -46,13 +46,14 @@ class Preamble:
 @dataclass(frozen=True, slots=True)
 class Greeting:
     """secure: inside TLS. plain_allowed: the operator allows plain text and the client is on loopback.
-    source: the client's address without port. certificate: the verified client certificate's subject.
+    source: the client's address without port. certificate: what it signs in with (DER, verified
+    by TLS); None: it must show a token.
     issuers: those that are trusted, by name -> where each publishes its configuration (OIDC discovery)."""
 
     secure: bool
     plain_allowed: bool
     source: str
-    certificate: str | None = None
+    certificate: bytes | None = None
     issuers: Mapping[str, str] = field(default_factory=dict)
 
 

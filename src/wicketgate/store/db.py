@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from wicketgate.model.errors import StoreFailed
+from wicketgate.model.exchange import exchange_of
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.saml import signed_in_by
 from wicketgate.model.task import task_of
@@ -202,6 +203,7 @@ class Store:
                     networks=sorted(record.networks),
                     task=sa.null() if record.task is None else record.task.replicated(),
                     proven=sa.null() if record.proven is None else record.proven.replicated(),
+                    exchange=sa.null() if record.exchange is None else record.exchange.replicated(),
                 )
             )
 
@@ -381,6 +383,7 @@ def _token(row: Any) -> TokenRecord:
         networks=frozenset(row.networks),
         task=None if row.task is None else task_of(row.task),
         proven=None if row.proven is None else signed_in_by(row.proven),
+        exchange=None if row.exchange is None else exchange_of(row.exchange),
     )
 
 

@@ -63,6 +63,7 @@ TOKENS = Table(
     Column("networks", JSON, nullable=False, server_default="[]"),
     Column("task", JSON),
     Column("proven", JSON),
+    Column("exchange", JSON),
 )
 
 # spent counts what was leased and has not come back: a slice that is lost stays spent

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, cast
 
-from cryptography import x509
-
 from wicketgate.protocols.base import (
     CancelAsked,
     Greeter,
@@ -22,6 +20,7 @@ from wicketgate.protocols.base import (
 )
 from wicketgate.worker.session import LINGER
 from wicketgate.worker.tasks import Tasks
+from wicketgate.worker.tls import shown
 
 ACCEPTS = 16
 """Clients accepted in one turn at most, so that open sessions are not delayed."""
@@ -156,7 +155,7 @@ class Listener:
 
     context: the server's TLS context at this time. welcome: takes over a guest (a coroutine of its own task).
     plain: plain text is let in from loopback. open: whether sign-ins are taken now. issuers: those that are
-    trusted now (Greeting.issuers).
+    trusted now (Greeting.issuers). takes: whether a client's certificate (DER) is one to sign in with.
     """
 
     def __init__(
@@ -170,8 +169,10 @@ class Listener:
         tasks: Tasks,
         log: Callable[[str], None],
         issuers: Callable[[], Mapping[str, str]] = dict,
+        takes: Callable[[bytes], bool] = lambda certificate: False,
     ) -> None:
         self._spec = spec
+        self._takes = takes
         self._issuers = issuers
         self._plain = plain
         self._context = context
@@ -267,7 +268,7 @@ class Listener:
                     secure=secure,
                     plain_allowed=plain_allowed,
                     source=source,
-                    certificate=_subject(transport) if secure else None,
+                    certificate=self._certificate(transport) if secure else None,
                     issuers=self._issuers(),
                 )
             )
@@ -284,6 +285,11 @@ class Listener:
         if isinstance(outcome, GreetingFailed) or door.greeter is None:
             raise Refused
         return Guest(self._spec, transport, door.greeter, outcome, source)
+
+    def _certificate(self, transport: asyncio.Transport) -> bytes | None:
+        """What the client signs in with, if its certificate is one for that."""
+        certificate = shown(transport)
+        return certificate if certificate is not None and self._takes(certificate) else None
 
     async def _preamble(self, client: socket.socket) -> str | None:
         """Talk until TLS or plain text begins. The ALPN required, `""` for TLS without, None for plain."""
@@ -364,33 +370,8 @@ def _part(client: socket.socket, transport: list[asyncio.Transport]) -> None:
     asyncio.get_running_loop().call_later(LINGER, transport[0].abort)
 
 
-def _subject(transport: asyncio.Transport) -> str | None:
-    """The verified client certificate's subject (RFC 4514), or None."""
-    raw = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    return x509.load_der_x509_certificate(raw).subject.rfc4514_string() if raw else None
-
-
 def plain_address(address: str) -> str:
     """An address without scope, and as IPv4 where it is one mapped into IPv6."""
     found = ip_address(address.split("%", 1)[0])
     mapped = getattr(found, "ipv4_mapped", None)
     return str(mapped or found)
-
-
-def server_context(
-    certificate: str, key: str, client_ca: str | None, alpn: tuple[str, ...]
-) -> ssl.SSLContext:
-    """TLS 1.2 or newer towards clients; with `client_ca`, client certificates are taken and verified.
-
-    Raises OSError or ssl.SSLError where the files can't be used.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.load_cert_chain(certificate, key)
-    if client_ca is not None:
-        context.load_verify_locations(cafile=client_ca)
-        context.verify_mode = ssl.CERT_OPTIONAL
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    return context

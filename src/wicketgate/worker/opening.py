@@ -11,6 +11,7 @@ from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission, Refused
+from wicketgate.model.workload import CERTIFICATE
 from wicketgate.protocols.base import Call, Desk, Setting, SignedIn
 from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.dial import Dialer, Dialled
@@ -173,8 +174,12 @@ class Opener:
             "account": admission.account.name,
             "version": admission.account.version,
         }
-        # an issuer's token is kept nowhere: what it proves is judged there again, by the token itself
-        proof = presented if admission.identity.proof is not None else None
+        # an issuer's token is kept nowhere: what it proves is judged there again, by the token itself; and
+        # what a certificate says, though that the client has its key is known here alone
+        proven = admission.identity.proof
+        proof = presented if proven is not None else None
+        if proven is not None and admission.identity.how == CERTIFICATE:
+            proof = Secret(proven.claims)
         answer = await self._asks.ask("secret", body, proof)
         if answer.denial is not None or answer.secret is None:
             kind, message, cause = answer.denial or ["unavailable", "The target can't be reached.", ""]

@@ -116,6 +116,7 @@ class WorkerPorts:
         worker does, so that `readmit` sees the new state.
     resource: the resource of this name in the policy that holds now, or None (asked after commits).
     issuers: those that are trusted now, by name -> where each publishes its configuration.
+    takes: whether a client's certificate (DER, verified by TLS) is one to sign in with.
     """
 
     protocols: Mapping[str, ProtocolSpec]
@@ -127,3 +128,4 @@ class WorkerPorts:
     token: Callable[[int], bytes]
     log: Callable[[str], None]
     issuers: Callable[[GatePort], Mapping[str, str]] = lambda gate: {}
+    takes: Callable[[GatePort, bytes], bool] = lambda gate, certificate: False

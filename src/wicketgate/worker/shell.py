@@ -20,7 +20,7 @@ from wicketgate.worker.cancels import Cancels
 from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.dial import Dialer
 from wicketgate.worker.limits import WorkerLimits
-from wicketgate.worker.listen import Guest, HandshakeLimits, Listener, Porch, server_context
+from wicketgate.worker.listen import Guest, HandshakeLimits, Listener, Porch
 from wicketgate.worker.opening import LOST, SHUTDOWN, UNAVAILABLE, UNRECORDED, Opener, OpeningLimits
 from wicketgate.worker.ports import GateNeeds, WorkerPorts
 from wicketgate.worker.session import LINGER, Session
@@ -28,6 +28,7 @@ from wicketgate.worker.sessions import Sessions
 from wicketgate.worker.surroundings import Around
 from wicketgate.worker.tally import Tally
 from wicketgate.worker.tasks import Tasks
+from wicketgate.worker.tls import server_context
 from wicketgate.worker.turn import Turn
 
 FAREWELL = 1.0
@@ -136,6 +137,7 @@ class Shell:
                 tasks,
                 self._ports.log,
                 lambda: self._ports.issuers(self._gate),
+                lambda certificate: self._ports.takes(self._gate, certificate),
             )
             listener.add(socket.socket(fileno=number))
             listener.open(True)

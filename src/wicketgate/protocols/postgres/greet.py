@@ -1,4 +1,5 @@
-"""A client signs in (stage 2): startup packet, then a token, as a password in clear or by SASL OAUTHBEARER.
+"""A client signs in (stage 2): startup packet, then a token, as a password in clear or by SASL
+OAUTHBEARER; or nothing, where its certificate signs it in.
 It must never ask for either outside TLS unless the greeting says that plain text is allowed.
 Source: PostgreSQL manual, "Start-up" and "Message Formats".
 """
@@ -139,6 +140,8 @@ class Greeter:
             names = b"".join(name.encode() + b"\0" for name in options)
             self._out.append(frame(b"v", struct.pack(">II", newest, len(options)) + names))
         self._inbox.limit = PASSWORD_LIMIT
+        if self._configuration is None and self._greeting.certificate is not None:
+            return self._sign_in(Secret(b""))
         if self._configuration is None:
             self._out.append(ASK_PASSWORD)
             self._turn = self._await_password
@@ -235,6 +238,7 @@ class Greeter:
             database=names.database,
             secret=secret,
             source=self._greeting.source,
+            certificate=self._greeting.certificate,
             claimed={} if application is None else {"application_name": application},
         )
         self.outcome = SignedIn(claim, self._startup, 32 if self._minor >= 2 else 4)
