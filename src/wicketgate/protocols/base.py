@@ -11,11 +11,13 @@ A connection passes four stages. The worker does the I/O in each, the protocol s
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Protocol
 
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial
 from wicketgate.model.detector import Detection
+from wicketgate.model.digest import Digest
 from wicketgate.model.identity import Claim
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource, TlsMode
@@ -231,7 +233,8 @@ class Host(Protocol):
 class Setting:
     """key: (number, proof) to hand to the client so that it can ask to cancel. kept: bytes of an answer that
     the journal keeps. buffer: bytes that may be held for the client or the target before reading pauses.
-    pseudonyms: the keys of tokens; None: there are none, and what would be a token is redacted."""
+    pseudonyms: the keys of tokens; None: there are none, and what would be a token is redacted.
+    digest: begins one, for an answer of which the journal does not keep all."""
 
     admission: Admission
     desk: Desk
@@ -242,6 +245,7 @@ class Setting:
     kept: int = 65536
     buffer: int = 1 << 20
     pseudonyms: Keyring | None = None
+    digest: Callable[[], Digest] = sha256
 
 
 class Conversation(Protocol):

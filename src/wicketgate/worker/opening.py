@@ -15,6 +15,7 @@ from wicketgate.model.workload import CERTIFICATE
 from wicketgate.protocols.base import Call, Desk, Setting, SignedIn
 from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.dial import Dialer, Dialled
+from wicketgate.worker.digests import Digests
 from wicketgate.worker.listen import Guest
 from wicketgate.worker.ports import AskPort, GatePort
 from wicketgate.worker.session import LINGER, Session, Surroundings
@@ -72,6 +73,7 @@ class Opener:
         self._record = record
         self._log = log
         self._pseudonyms = pseudonyms
+        self._digests = Digests()
 
     async def open(self, guest: Guest) -> None:
         """Make a session of a guest that signed in, or refuse it in its protocol."""
@@ -215,6 +217,7 @@ class Opener:
                     kept=self._limits.kept,
                     buffer=self._limits.buffer,
                     pseudonyms=self._pseudonyms,
+                    digest=self._digests.begin,
                 )
             )
         except Exception:

@@ -213,7 +213,7 @@ class Answers:
                 return
             state.down.append(data[at:end])
             if step.execution is not None:
-                step.execution.record(data[at:end], state.setting.kept)
+                step.execution.record(data[at:end], state.setting)
             return
         if step.kind != QUERY or kind != 84:
             raise FrameError("unexpected row description")
@@ -222,7 +222,7 @@ class Answers:
         execution = self.running(step)
         self.plan(execution.shape, data[at + 5 : end])
         state.down.append(data[at:end])
-        execution.record(data[at:end], state.setting.kept)
+        execution.record(data[at:end], state.setting)
 
     def plan(self, shape: Shape, body: bytes) -> None:
         """How the rows so described are masked."""
@@ -265,7 +265,7 @@ class Answers:
                 state.names.confirm(entry)
         whole = data[at:end]
         state.down.append(whole)
-        execution.record(whole, state.setting.kept)
+        execution.record(whole, state.setting)
         state.settle(execution, None, data[at + 5 : end - 1].decode("latin-1") if kind == 67 else None)
         if step.kind == QUERY:
             step.index += 1
@@ -288,7 +288,7 @@ class Answers:
         if kind == 72 and copying is not None and not copying.plan.agrees(data[at + 5 : end]):
             raise FrameError("COPY of other columns than were masked")
         state.down.append(data[at:end])
-        execution.record(data[at:end], state.setting.kept)
+        execution.record(data[at:end], state.setting)
         if kind == 72:
             execution.sending = True
             return
@@ -308,7 +308,7 @@ class Answers:
             copying = execution.copying
             rest = b"" if copying is None else copying.finish(execution.masked)
             self.state.down.append(rest + data[at:end])
-            execution.record(rest + data[at:end], self.state.setting.kept)
+            execution.record(rest + data[at:end], self.state.setting)
 
     # -- what the server says beside answers --------------------------------------------------------------
     def parameter(self, data: bytes, at: int, end: int) -> None:

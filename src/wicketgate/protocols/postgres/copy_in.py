@@ -27,7 +27,7 @@ def copy_frame(units: "Units", data: bytes, at: int, end: int, kind: int) -> int
             carried = copying.carried = Carried()
         if carried.take(data, at, end) or (suspicious(data[at:end]) and kept_by_copy(data, at, end)):
             return refuse_copy(state, copying, data, at, end)
-        copying.record(copied(data, at, end, copying.shape.analysis), state.setting.kept)
+        copying.record(copied(data, at, end, copying.shape.analysis), state.setting)
         state.up.append(data[at:end])
         return end
     if kind == 99 or kind == 102:
@@ -50,7 +50,7 @@ def copy_frame(units: "Units", data: bytes, at: int, end: int, kind: int) -> int
 def refuse_copy(state: State, copying: Execution, data: bytes, at: int, end: int) -> int:
     """COPY data holds what masks left: the server is made to fail, and the client told why."""
     step = state.head()
-    copying.record(copied(data, at, end, copying.shape.analysis), state.setting.kept)
+    copying.record(copied(data, at, end, copying.shape.analysis), state.setting)
     state.desk.refused(copying.statement, WRITTEN)
     copying.overflow = WRITTEN
     state.up.append(COPY_FAIL)

@@ -53,7 +53,7 @@ class Failures:
         if step.kind == SYNC:  # what was to be checked at the end: the unit fails as a whole
             return
         if step.kind == EXECUTE and step.execution is not None:
-            step.execution.record(shown, state.setting.kept)
+            step.execution.record(shown, state.setting)
             state.settle(step.execution, code)
         self.skip()
         if state.barrier is not None and state.barrier not in state.steps:
@@ -67,7 +67,7 @@ class Failures:
         state.down.append(shown)
         code = sqlstate(error_code(data, at + 5, end))
         if step is not None and step.kind == EXECUTE and step.execution is not None:
-            step.execution.record(shown, state.setting.kept)
+            step.execution.record(shown, state.setting)
         self.answers.units.finish("upstream", code)
 
     def query_failed(self, step: Step, shown: bytes, code: str) -> None:
@@ -79,7 +79,7 @@ class Failures:
         rest = executions[step.index :]
         step.index = len(executions)
         if rest:
-            rest[0].record(shown, state.setting.kept)
+            rest[0].record(shown, state.setting)
             state.settle(rest[0], code)
         for execution in rest[1:]:
             state.settle(execution, "skipped")
@@ -130,7 +130,7 @@ class Failures:
         code = sqlstate(error_code(shown, 5, len(shown)))
         if step.kind == QUERY:
             state.down.append(shown)
-            execution.record(shown, state.setting.kept)
+            execution.record(shown, state.setting)
             state.settle(execution, code)
             if step.executions is not None:
                 for each in step.executions[step.index + 1 :]:
@@ -138,7 +138,7 @@ class Failures:
                 step.index = len(step.executions)
             step.overflowed = True
             return
-        execution.record(shown, state.setting.kept)
+        execution.record(shown, state.setting)
         state.settle(execution, code)
         state.steps.popleft()
         if state.steps:  # the Sync, which passed because it commits nothing

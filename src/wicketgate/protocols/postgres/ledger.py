@@ -1,7 +1,6 @@
 """What was forwarded and not yet answered: steps, executions and the session's state they share (compiled).
 Every upstream message is matched to the ledger's head; nothing here is "current"."""
 
-import hashlib
 from collections import deque
 from functools import lru_cache
 from typing import Final
@@ -10,6 +9,7 @@ from wicketgate.masking.detect import Detectors
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial
 from wicketgate.model.detector import Detection
+from wicketgate.model.digest import Digest
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.base import Setting
 from wicketgate.protocols.postgres.copying import Copying, CopyPlan
@@ -75,34 +75,35 @@ class Execution:
         self.rows = 0
         self.size = 0
         self.kept: list[bytes] = []
-        self.digest: object = None
+        self.digest: Digest | None = None
         self.masked: dict[str, int] = {}
         self.carried: Carried | None = None
         """Of COPY data from the client: the cell that goes on in the next message."""
 
-    def record(self, chunk: bytes, limit: int) -> None:
-        """Keep what goes to the client, or comes from it as COPY data: whole up to `limit` bytes, its digest
+    def record(self, chunk: bytes, setting: Setting) -> None:
+        """Keep what goes to the client, or comes from it as COPY data: whole up to so many bytes, its digest
         beyond."""
         if self.settled:
             return
         before = self.size
         self.size = before + len(chunk)
         if self.digest is None:
+            limit = setting.kept
             if self.size <= limit:
                 self.kept.append(chunk)
                 return
-            digest = hashlib.sha256()
+            digest = setting.digest()
             for piece in self.kept:
                 digest.update(piece)
             self.digest = digest
             self.kept.append(chunk[: limit - before])
-        self.digest.update(chunk)  # type: ignore[attr-defined]  # hashlib's type has no name under mypyc
+        self.digest.update(chunk)
 
     def outcome(self, code: str | None, tag: str | None) -> Outcome:
         """How it ended; what was kept of it is given away."""
         ended = Outcome(self.rows, self.size, self.masked, code, tag, b"".join(self.kept), self.size, None)
         if self.digest is not None:
-            ended.sha256 = self.digest.hexdigest()  # type: ignore[attr-defined]
+            ended.sha256 = self.digest.hexdigest()
         self.kept = []
         return ended
 

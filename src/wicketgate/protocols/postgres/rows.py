@@ -67,7 +67,7 @@ class Rows:
                 self.through_execution = execution
                 chunk = data[at:]
                 state.down.append(chunk)
-                execution.record(chunk, state.setting.kept)
+                execution.record(chunk, state.setting)
                 return len(data)
             if end - at > LARGEST_HELD:
                 self.answers.doomed = TOO_LARGE
@@ -82,7 +82,7 @@ class Rows:
         else:
             chunk = data[at:stop] if plan is None else plan.mask(data, at, stop, execution.masked)
         state.down.append(chunk)
-        execution.record(chunk, state.setting.kept)
+        execution.record(chunk, state.setting)
         return stop
 
     def drop(self, data: bytes, at: int, end: int) -> int:
@@ -102,7 +102,7 @@ class Rows:
         if execution is not None:
             chunk = data[:take]
             self.state.down.append(chunk)
-            execution.record(chunk, self.state.setting.kept)
+            execution.record(chunk, self.state.setting)
         return take
 
     # -- limits -------------------------------------------------------------------------------------------
