@@ -88,19 +88,39 @@ _ENDINGS: Final = frozenset(
         for each in (*_PHRASES, *_WHOLE_PHRASES, *_KEYS, *_WHOLE_KEYS, b"key", b"passe", b"code", b"word")
     ]
 )
-_PLACEHOLDERS: Final = re.compile(
-    rb"(?i:null|nil|none|undefined|true|false|yes|no|string|str|text|varchar|bytes|int|integer|bool"
-    rb"|boolean|number|optional|required"
-    rb"|secret|password|passwd|token|changeme|example|placeholder|redacted|masked|hidden|unset|empty|todo"
-    rb"|tbd|n/a|input|default|not"
-    rb"|self|this|os|process|env|getenv|request|req|config|settings|args|params|ctx|user|data|the|is|was"
-    rb"|are|must|should|has|been|for|your"
-    rb"|reset|expired|invalid|incorrect|wrong|missing|failed|sent|changed|updated|and|or|to|in|of|a|an|at"
-    rb"|on|with|we|it|you|i|please"
-    rb"|refresh|bearer|basic|digest|valid|strong|weak|encrypted|hashed|enabled|disabled|ok|new|old|type"
-    rb"|field|column|key|value)"
-    rb"|\*+|x+|X+|\.+|-+|_+|\?+|#+|[%$:@][a-z_0-9({\[].*|<.*|\{.*|\[.*|\$.*|[A-Z][A-Z0-9]*_[A-Z0-9_]*|&.*|0|1"
+_PLACEHOLDERS: Final = frozenset(
+    (
+        b"null nil none undefined true false yes no string str text varchar bytes int integer bool boolean "
+        b"number optional required secret password passwd token changeme example placeholder redacted "
+        b"masked hidden unset empty todo tbd n/a input default not self this os process env getenv request "
+        b"req config settings args params ctx user data the is was are must should has been for your reset "
+        b"expired invalid incorrect wrong missing failed sent changed updated and or to in of a an at on "
+        b"with we it you i please refresh bearer basic digest valid strong weak encrypted hashed enabled "
+        b"disabled ok new old type field column key value 0 1"
+    ).split()
 )
+"""Words, in lower case, that stand where a secret would."""
+
+_PLACEHOLDER_LONGEST: Final = max([len(each) for each in _PLACEHOLDERS])
+_VARIABLE: Final = re.compile(rb"[%$:@][a-z_0-9({\[].*|<.*|\{.*|\[.*|\$.*|&.*")
+_CONSTANT: Final = re.compile(rb"[A-Z][A-Z0-9]*_[A-Z0-9_]*")
+
+
+def placeholder(value: bytes) -> bool:
+    """Whether a text stands where a secret would: a word, a row of stars, a variable's or constant's name."""
+    size = len(value)
+    if size == 0:
+        return False
+    if size <= _PLACEHOLDER_LONGEST and value.lower() in _PLACEHOLDERS:
+        return True
+    first = value[0]
+    if first in b"*xX.-_?#" and value.count(value[:1]) == size:
+        return True
+    if first in b"%$:@<{[&":
+        return _VARIABLE.fullmatch(value) is not None
+    return 65 <= first <= 90 and b"_" in value and _CONSTANT.fullmatch(value) is not None
+
+
 _STOP: Final = re.compile(rb"[\s\"'`,;<>)\]}|\\]|&(?:amp;|(?=[A-Za-z0-9_.%-]{1,64}=))")
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{1,30}$")
 _BEARER: Final = re.compile(
@@ -168,7 +188,7 @@ def _url(cell: bytes, colon: i64, found: list[Found]) -> None:
     if sign < 0:
         return
     if mid >= 0 and mid < sign:
-        if sign - mid > 1 and _PLACEHOLDERS.fullmatch(cell[mid + 1 : sign]) is None:
+        if sign - mid > 1 and not placeholder(cell[mid + 1 : sign]):
             found.append(("secret", mid + 1, sign))
     elif sign - start >= 20 and random_looking(cell[start:sign], 3.0):
         found.append(("secret", start, sign))
@@ -253,7 +273,7 @@ def _take(cell: bytes, start: i64, end: i64, quoted: bool, phrase: bool, found: 
     while end < len(cell) and 128 <= cell[end] < 192:  # the middle of a character
         end += 1
     value = cell[start:end]
-    if _PLACEHOLDERS.fullmatch(value) is not None or value[:9] == b"[redacted":
+    if placeholder(value) or value[:9] == b"[redacted":
         return
     if not quoted and (b"(" in value or value[:1] in b"=>"):
         return  # code goes on here
