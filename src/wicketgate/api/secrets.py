@@ -6,11 +6,13 @@ from wicketgate.admin import secrets
 from wicketgate.admin.access import Refused
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
+from wicketgate.api.given import By, Desk, routes
 from wicketgate.api.shapes import Strict
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.secret import Secret
 
 LONGEST = 16_384
+vault = routes("secrets")
 
 
 class SecretWanted(Strict):
@@ -64,3 +66,23 @@ async def listed(office: Office, actor: Actor) -> list[SecretShown]:
 async def rotated(office: Office, actor: Actor) -> Rotated:
     count, made = await secrets.rotate_secrets(office, actor)
     return Rotated(secrets=count, new_key=made)
+
+
+@vault.get("/secrets", summary="Names of secrets; there is no way to their values")
+async def list_secrets(office: Desk, by: By) -> list[SecretShown]:
+    return await listed(office, by)
+
+
+@vault.put("/secrets/{name}", summary="Set a secret: make it, or give it a new value")
+async def set_secret(office: Desk, by: By, name: str, wanted: SecretWanted) -> SecretShown:
+    return await put(office, by, name, wanted)
+
+
+@vault.delete("/secrets/{name}", summary="Remove a secret", status_code=204)
+async def remove_secret(office: Desk, by: By, name: str) -> None:
+    await secrets.remove_secret(office, by, name)
+
+
+@vault.post("/secrets/rotate", summary="Close every secret anew, under new keys")
+async def rotate_secrets(office: Desk, by: By) -> Rotated:
+    return await rotated(office, by)
