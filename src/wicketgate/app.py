@@ -284,6 +284,8 @@ def _serve(config: Path) -> int:
             Audit(config),
             partial(vault_of, settings.keepers),
             issuers=policy.issuers,
+            seats=settings.roles.seats,
+            rate=settings.api.rate.rate,
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
+from wicketgate.admin.ports import Control, Office, Rate, Recordings, SecretVault
+from wicketgate.admin.roles import Seat
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -25,7 +26,9 @@ from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
+from wicketgate.store.accounts import Accounts
 from wicketgate.store.db import Store, store_url
+from wicketgate.store.once import Answers
 
 if TYPE_CHECKING:
     from wicketgate.custody.settings import Keepers
@@ -91,12 +94,14 @@ async def open_office(
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
     issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
+    seats: tuple[Seat, ...] = (),
+    rate: Rate | None = None,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
     filed: asked at each use, from that loop's thread: the accounts that the policy in force declares.
     vault: the vault of our own, with its rows in this store.
-    issuers: the same, for what tokens of trusted issuers are judged by.
+    issuers: the same, for what tokens of trusted issuers are judged by. seats, rate: see Office.
     """
     store = await Store.open(store_url(database_url, state))
 
@@ -118,6 +123,10 @@ async def open_office(
             admin_groups=admin_groups,
             clock=clock,
             random=random,
+            accounts=Accounts(store),
+            once=Answers(store),
+            seats=seats,
+            rate=rate or Rate(),
         )
     finally:
         await secrets.close()

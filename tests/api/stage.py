@@ -10,11 +10,12 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wicketgate.admin.ports import JournalLine, Office, RecordedSession
+from wicketgate.admin.ports import JournalLine, Office, Rate, RecordedSession
+from wicketgate.admin.roles import Role, Seat
 from wicketgate.api.server import ApiHandle, ApiSettings
 from wicketgate.control.attempts import Attempts
 from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
@@ -29,6 +30,16 @@ from wicketgate.store.db import Store
 from wicketgate.store.secrets import SecretRows
 
 NOW = 1_800_000_000_000_000_000
+SEATS = (
+    Seat(Role.ADMIN, frozenset({"chiefs"})),
+    Seat(Role.AUDITOR, frozenset({"auditors"})),
+    Seat(Role.AUDITOR, frozenset({"prod-auditors"}), labels={"env": "prod"}),
+    Seat(Role.REVIEWER, frozenset({"reviewers"}), names=frozenset({"sales"})),
+    Seat(Role.VIEWER, frozenset({"viewers"})),
+    Seat(Role.VIEWER, frozenset({"prod-viewers"}), labels={"env": "prod"}),
+)
+SEATED = ("chief", "auditor", "prod-auditor", "reviewer", "viewer", "prod-viewer")
+"""Humans of the file, each in the group that is his name and an s."""
 ROW = SessionRow("a" * 32, "bot", "sales", "sales", "reader", "10.0.0.9", 1, NOW)
 RESOURCE = Resource(
     "sales",
@@ -38,8 +49,10 @@ RESOURCE = Resource(
     ("sales",),
     TlsMode.VERIFY_FULL,
     {"reader": Account("reader", "ro", CredentialReference("env", "SALES_RO_PASSWORD"), "1")},
+    labels={"env": "prod"},
     sensitive={"sales": {"public.customers.email": "email"}},
 )
+OTHER = replace(RESOURCE, name="bravo", labels={"env": "test"})
 
 
 def done(value: Any = None) -> "concurrent.futures.Future[Any]":
@@ -61,6 +74,7 @@ class PlayedControl:
     draining: bool = False
     clock: int = NOW
     permits: frozenset[str] = frozenset()
+    resources: dict[str, Resource] = field(default_factory=lambda: {"sales": RESOURCE})
     attempts: Attempts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,7 +99,7 @@ class PlayedControl:
         )
 
     def policy(self) -> LoadedPolicy:
-        return LoadedPolicy("", "wicket.yaml", "d" * 64, {"sales": RESOURCE}, permits=self.permits)
+        return LoadedPolicy("", "wicket.yaml", "d" * 64, dict(self.resources), permits=self.permits)
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
         self.ended.append((session, reason))
@@ -121,9 +135,13 @@ class PlayedControl:
 @dataclass
 class PlayedRecordings:
     known: dict[str, list[JournalLine]] = field(default_factory=dict)
+    whose: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def sessions(self) -> Sequence[RecordedSession]:
-        return [RecordedSession(each, "bot", "sales", NOW - 5, None, None, 1) for each in self.known]
+        return [
+            RecordedSession(each, *self.whose.get(each, ("bot", "sales")), NOW - 5, None, None, 1)
+            for each in self.known
+        ]
 
     def lines(self, session: str) -> Sequence[JournalLine]:
         return self.known.get(session, [])
@@ -142,11 +160,13 @@ class Stage:
     recordings: PlayedRecordings = field(default_factory=PlayedRecordings)
     filed: list[ServiceAccount] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
+    rate: Rate = field(default_factory=Rate)
 
     def __post_init__(self) -> None:
         self.filed = [
             ServiceAccount("bot", IdentityKind.AGENT, frozenset({"crew"}), "file"),
             ServiceAccount("root-bot", IdentityKind.SERVICE, frozenset({"admins"}), "file"),
+            *(ServiceAccount(name, IdentityKind.HUMAN, frozenset({f"{name}s"}), "file") for name in SEATED),
         ]
 
     def office(self) -> AbstractAsyncContextManager[Office]:
@@ -159,6 +179,8 @@ class Stage:
             frozenset({"admins"}),
             self.recordings.audit,
             self.vault,
+            seats=SEATS,
+            rate=self.rate,
         )
 
     def vault(self, store: Store) -> OwnVault:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from wicketgate.admin.roles import Seat
+from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.identity import Identity
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
@@ -22,6 +24,62 @@ class TokenStore(Protocol):
     async def token(self, token_id: str) -> TokenRecord | None: ...
     async def revoke_token(self, token_id: str, now: int) -> TokenRecord | None: ...
     async def ready(self) -> None: ...
+
+
+Key = tuple[int, str]
+"""Where a list goes on: a moment (wall clock ns) and an id."""
+
+
+class AccountStore(Protocol):
+    """The store, as far as accounts are changed and tokens paged (store/accounts.Accounts). StoreFailed."""
+
+    async def add(self, account: ServiceAccount, now: int) -> bool:
+        """False: there is one of that name."""
+        ...
+
+    async def change(self, old: ServiceAccount | None, new: ServiceAccount, now: int) -> bool:
+        """False, and nothing is done: it is not `old` any more."""
+        ...
+
+    async def remove(self, old: ServiceAccount, now: int) -> list[TokenRecord] | None:
+        """Its tokens that were revoked by it; None, and nothing is done: it is not `old` any more."""
+        ...
+
+    async def end_tokens(self, identity: str, now: int) -> list[TokenRecord]:
+        """Revoke all tokens of an identity; those that were not yet."""
+        ...
+
+    async def tokens(
+        self,
+        *,
+        identity: str | None,
+        only: str | None,
+        state: str | None,
+        now: int,
+        after: Key | None,
+        most: int | None,
+    ) -> list[TokenRecord]:
+        """Oldest first. only: the one with this id. See admin/access.list_tokens."""
+        ...
+
+
+class Once(Protocol):
+    """Answers kept by idempotency key (store/once.Answers). Raises StoreFailed. actor: digest of who asks."""
+
+    async def begin(self, actor: str, key: str, request: str, now: int) -> KeptAnswer | None:
+        """None: it is ours to do now, and `end` or `forget` must follow. Else what is kept."""
+        ...
+
+    async def end(self, actor: str, key: str, kept: KeptAnswer) -> None: ...
+    async def forget(self, actor: str, key: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests a minute: of one actor, and from one source; as many may come at once."""
+
+    actor: int = 1200
+    source: int = 3000
 
 
 class OpenSession(Protocol):
@@ -143,7 +201,13 @@ class Recordings(Protocol):
 class SecretVault(Protocol):
     """The vault of our own (custody/own.OwnVault). There is no way here to read a secret."""
 
-    async def put(self, name: str, value: Secret, author: str) -> KeptSecret: ...
+    async def put(
+        self,
+        name: str,
+        value: Secret,
+        author: str,
+        check: Callable[[KeptSecret | None], None] = ...,
+    ) -> KeptSecret: ...
     async def rotate(self) -> tuple[int, bool]: ...
     async def listed(self) -> list[tuple[KeptSecret, str]]: ...
     async def remove(self, name: str) -> bool: ...
@@ -159,6 +223,7 @@ class Office:
     where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
+    seats: who has another role. rate: of requests.
     """
 
     store: TokenStore
@@ -173,3 +238,7 @@ class Office:
     admin_groups: frozenset[str]
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    accounts: AccountStore
+    once: Once
+    seats: tuple[Seat, ...] = ()
+    rate: Rate = Rate()

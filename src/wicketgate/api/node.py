@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter, Response, status
 
 from wicketgate.admin import access
-from wicketgate.admin.authorize import Action
+from wicketgate.admin import node as verbs
 from wicketgate.api import metrics, shapes
 from wicketgate.api.given import By, Desk, routes
 
@@ -40,18 +40,19 @@ async def whoami(office: Desk, by: By) -> shapes.SelfShown:
 
 @node.get("/status", summary="How the node stands")
 async def standing(office: Desk, by: By) -> shapes.StandingShown:
-    found = await access.see_standing(office, by)
+    facts = await verbs.see_facts(office, by)
+    found = facts.standing
     return shapes.StandingShown(
         ready=bool(found.live) and not found.draining and not found.store_away,
         workers=found.live,
         workers_wanted=found.wanted,
         pids=dict(found.pids),
         policy=found.policy,
-        policy_error=found.policy_error,
+        policy_error=facts.policy_error,
         store_away=found.store_away,
         draining=found.draining,
-        catalogs=dict(found.catalogs),
-        sessions=len(office.control.sessions()),
+        catalogs=dict(facts.catalogs),
+        sessions=facts.sessions,
     )
 
 
@@ -67,6 +68,5 @@ async def reload_policy(office: Desk, by: By) -> dict[str, str]:
     responses={200: {"content": {"text/plain": {}}}},
 )
 async def prometheus(office: Desk, by: By) -> Response:
-    found = await access.see_standing(office, by, Action.SEE_METRICS)
-    content = metrics.render(found, len(office.control.sessions()))
+    content = metrics.render(*await verbs.see_metrics(office, by))
     return Response(content, headers={"content-type": metrics.CONTENT_TYPE})

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
+from wicketgate.admin.roles import Role, duties
 from wicketgate.api.problems import Receive, Scope, Send, SignInNeeded, TooManyAttempts, of_error
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.secret import Secret
@@ -73,17 +74,19 @@ async def _prove(request: Request) -> Actor:
     identity, token = proven
     await _attempt(office, "good", source, claimed)
     scope: frozenset[str] = frozenset() if token is None else token.resources
+    # a token that is scoped to resources, rules or a task was made for these: it has no role
+    whole = not scope and (token is None or not token.narrow)
+    policy = office.control.policy()
+    held = duties(office.seats, identity.groups, {} if policy is None else policy.resources) if whole else {}
     return Actor(
         identity.name,
         identity.how,
         identity.groups,
-        # a token that is scoped to resources, rules or a task was made for these: it does not administrate
-        administrator=bool(identity.groups & office.admin_groups)
-        and not scope
-        and (token is None or not token.narrow),
+        administrator=whole and (bool(identity.groups & office.admin_groups) or Role.ADMIN in held),
         credential_id=identity.credential_id,
         scope=scope,
         token=token,
+        duties={role: reach for role, reach in held.items() if role is not Role.ADMIN},
     )
 
 

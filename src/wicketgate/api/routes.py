@@ -7,9 +7,12 @@ from typing import Any
 from fastapi import FastAPI
 
 from wicketgate import __version__
-from wicketgate.admin.ports import Office
-from wicketgate.api import node, problems, resources, secrets, sessions, tokens
+from wicketgate.admin.ports import Office, Rate
+from wicketgate.api import identities, node, problems, rates, resources, secrets, sessions, tokens
+from wicketgate.api.description import described
+from wicketgate.api.etags import Tagged
 from wicketgate.api.given import By
+from wicketgate.api.once import Idempotent
 from wicketgate.api.people import SignedIn
 
 
@@ -32,6 +35,7 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     app.include_router(node.own, prefix="/api/v1")
     app.include_router(node.node, prefix="/api/v1")
     app.include_router(resources.resources, prefix="/api/v1")
+    app.include_router(identities.accounts, prefix="/api/v1")
     app.include_router(tokens.tokens, prefix="/api/v1")
     app.include_router(secrets.vault, prefix="/api/v1")
     app.include_router(sessions.recorded, prefix="/api/v1")
@@ -39,8 +43,14 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
 
     @app.get("/api/v1/openapi.json", include_in_schema=False)
     async def description(by: By) -> dict[str, Any]:
-        return app.openapi()
+        return described(app)
 
+    rate = Rate() if office is None else office.rate
+    # the last one is the outermost
+    app.add_middleware(Tagged)
+    app.add_middleware(Idempotent, office=lambda: app.state.office)
+    app.add_middleware(rates.Limited, name="actor", buckets=rates.Buckets(rate.actor))
     app.add_middleware(SignedIn, free=node.OPEN)
+    app.add_middleware(rates.Limited, name="source", buckets=rates.Buckets(rate.source))
     app.add_middleware(problems.Bounded, log=log)
     return app

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from wicketgate.cli import discover, keys, login, node, secrets, sessions, setup, tokens
+from wicketgate.cli import discover, identities, keys, login, node, secrets, sessions, setup, tokens
 from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.cli.output import clean, note, say
 
@@ -52,6 +52,7 @@ app.command()(setup.check)
 app.command()(setup.ca)
 app.command()(discover.discover)
 app.add_typer(tokens.app, name="token")
+app.add_typer(identities.app, name="identity")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")

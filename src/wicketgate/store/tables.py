@@ -117,3 +117,17 @@ SECRETS = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("wrapped", Text, nullable=False),
 )
+
+# actor, key and request are digests; body is null where the answer must not be kept
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("actor", String(64), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("status", Integer),
+    Column("body", LargeBinary),
+    Column("location", String(300)),
+)
+Index("ix_answers_created", ANSWERS.c.created)
