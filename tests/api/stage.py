@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
+
 from wicketgate.admin.ports import JournalLine, Office, Rate, RecordedSession
 from wicketgate.admin.roles import Role, Seat
 from wicketgate.api.server import ApiHandle, ApiSettings
@@ -188,6 +190,19 @@ class Stage:
         return OwnVault(SecretRows(store), keys, time.time_ns, os.urandom)
 
 
+def routes_of(app: FastAPI) -> set[tuple[str, str]]:
+    """(method, path) of every route, in routers that are included too (FastAPI does not flatten these)."""
+    found: set[tuple[str, str]] = set()
+    left: list[Any] = list(app.routes)
+    while left:
+        each = left.pop()
+        if hasattr(each, "effective_candidates"):
+            left += each.effective_candidates()
+        else:
+            found |= {(method, each.path) for method in each.methods}
+    return found
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -199,7 +214,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=10)
         self._path = path
@@ -222,7 +237,7 @@ def ask(
     """One request over our socket, or over HTTPS."""
     connection: http.client.HTTPConnection
     if isinstance(where, Path):
-        connection = _UnixConnection(where)
+        connection = UnixConnection(where)
     else:
         context = ssl.create_default_context(cafile=ca)
         connection = http.client.HTTPSConnection(*where, timeout=10, context=context)
