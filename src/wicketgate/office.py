@@ -27,7 +27,7 @@ from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.accounts import Accounts
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.db import MINUTE, Store, store_url
 from wicketgate.store.once import Answers
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def prover(
             return identity, None
         if identity is None or record is None:
             return None
-        await store.used_token(record.id, now)
+        if record.last_used is None or now - record.last_used >= MINUTE:
+            await store.used_token(record.id, now)
         return identity, record
 
     return prove

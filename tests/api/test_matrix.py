@@ -22,7 +22,7 @@ from wicketgate.model.identity import IdentityKind
 from wicketgate.model.token import ServiceAccount
 
 PICTURE = Path(__file__).with_name("matrix.yaml")
-COLUMNS = ("nobody", "bot", "scoped", "task", *SEATED, "root-bot")
+COLUMNS = ("nobody", "bot", "scoped", "task", *SEATED)
 OWN, NEAR, FAR, ABSENT = ROW.session, "b" * 32, "c" * 32, "0" * 32
 ROWS = [
     ROW,
@@ -33,7 +33,7 @@ TEXT = """\
 # Role (column) by route and thing (row) -> status; tests/api/test_matrix.py says what they are.
 # nobody: no token. bot: an identity without a role. scoped: its token for `sales` alone. task: its token for
 # a task. prod-…: limited to resources with env=prod (`sales`; `bravo` is not). reviewer: limited to `sales`
-# by name. chief: an admin by `roles`. root-bot: one by `admin_groups`.
+# by name. chief: an admin.
 """
 
 
@@ -220,7 +220,7 @@ def _check_seen(column: str, case: Case, answer: Any) -> None:
         assert {each["session"] for each in answer} == ({NEAR, FAR} if everything else {NEAR})
     elif case.path.endswith("/status"):
         assert (answer["sessions"], list(answer["catalogs"])) == (3 if everything else 2, ["sales/sales"])
-    elif case.path.endswith("/tokens") and column not in ("auditor", "chief", "root-bot"):
+    elif case.path.endswith("/tokens") and column not in ("auditor", "chief"):
         assert {each["identity"] for each in answer} == {"bot" if column in ("scoped", "task") else column}
 
 

@@ -59,7 +59,11 @@ async def _prove(request: Request) -> Actor:
     uid = request.scope.get(LOCAL)
     if uid is not None:
         return Actor("local", "local", administrator=True)
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    credentials = request.headers.getlist("authorization")
+    if len(credentials) != 1:
+        # of several, another reader of the request may have believed another one
+        raise SignInNeeded(NEEDED)
+    scheme, _, text = credentials[0].partition(" ")
     shown = text.strip() if scheme.lower() == "bearer" else ""
     if not shown:
         raise SignInNeeded(NEEDED)

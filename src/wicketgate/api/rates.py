@@ -76,8 +76,8 @@ def _actor(scope: Scope) -> str | None:
 
 
 class Limited:
-    """Bounds requests by what `key` makes of them; None: not bounded. Our own socket is not: whoever may
-    use it may stop the gateway."""
+    """Bounds requests by their actor or source, as `name` says. An answer tells of the innermost bound that
+    it came to. Our own socket is not bounded: whoever may use it may stop the gateway."""
 
     def __init__(
         self,
@@ -103,7 +103,9 @@ class Limited:
 
         async def telling(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *told]
+                headers = list(message.get("headers", ()))
+                if not any(name == b"ratelimit" for name, _ in headers):
+                    message["headers"] = [*headers, *told]
             await send(message)
 
         if taken.wait:
