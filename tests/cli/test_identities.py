@@ -29,7 +29,7 @@ def test_an_account_lives(wicket: Run, gateway: Stage) -> None:
     assert (gone.code, gone.err) == (1, "wicket: no identity is named new\n")
     file = wicket("identity", "remove", "bot")
     assert (file.code, "configuration file" in file.err) == (1, True)
-    assert [each["do"] for each in gateway.control.records][0] == "identities.make"
+    assert gateway.control.records[0]["do"] == "identities.make"
 
 
 @pytest.mark.parametrize(
