@@ -358,7 +358,10 @@ def test_a_viewer_s_status_tells_of_what_it_reaches(roles: Remote, monkeypatch: 
     assert (limited["catalogs"], limited["sessions"]) == ({"sales/sales": None}, 1)
     assert limited["policy_error"] == "the newest policy can't be loaded"
     whole = roles.ask("GET", "/api/v1/status", token=roles.issue("viewer")).json
-    assert (len(whole["catalogs"]), whole["sessions"], whole["policy_error"]) == (2, 2, "wicket.yaml:3:1: no")
+    assert (whole["catalogs"]["bravo/d"], whole["sessions"]) == ("its catalog can't be read", 2)
+    assert whole["policy_error"] == limited["policy_error"]
+    chief = roles.ask("GET", "/api/v1/status", token=roles.issue("chief")).json
+    assert (chief["catalogs"]["bravo/d"], chief["policy_error"]) == ("gone", "wicket.yaml:3:1: no")
 
 
 def test_our_socket_needs_no_role(roles: Remote) -> None:

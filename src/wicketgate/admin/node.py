@@ -14,7 +14,8 @@ from wicketgate.model.resource import Resource
 class Facts:
     """How the node stands, as far as the actor may know: catalogs and sessions are those that it reaches.
 
-    policy_error: for whoever sees everything; else only that there is one: its text quotes the file."""
+    Why a policy or a catalog can't be read is for administrators: the words may quote a file, or a target's
+    own. Others are told that it is so."""
 
     standing: Standing
     catalogs: Mapping[str, str | None]
@@ -28,12 +29,12 @@ async def see_facts(office: Office, actor: Actor) -> Facts:
     authorize(actor, action, Thing("node"))
     standing = office.control.standing()
     error = standing.policy_error
-    if error is not None and not actor.reaches(action, None):
+    if error is not None and not actor.administrator:
         error = "the newest policy can't be loaded"
     return Facts(
         standing,
         {
-            catalog: why
+            catalog: why if why is None or actor.administrator else "its catalog can't be read"
             for catalog, why in standing.catalogs.items()
             if actor.reaches(action, catalog.partition("/")[0])
         },
