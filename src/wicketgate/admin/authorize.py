@@ -40,11 +40,13 @@ class Action(Enum):
     LIST_SECRETS = "secrets.list"
     SHOW_SECRET = "secrets.show"  # noqa: S105 - an action's name
     ROTATE_SECRETS = "secrets.rotate"
+    LIST_SEGMENT_KEYS = "journal.keys"
     REMOVE_SECRET = "secrets.remove"  # noqa: S105 - an action's name
+    SIGN_IN = "sign-in"
 
 
-ANYONE = frozenset({Action.SEE_SELF})
-"""What every proven identity may do."""
+ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN})
+"""What every proven identity may do; and to sign in, who is not proven yet."""
 
 OWN = frozenset(
     {
@@ -84,6 +86,7 @@ BY_ROLE: Final[Mapping[Role, frozenset[Action]]] = {
         Action.REPLAY_SESSION,
         Action.EXPORT_SESSION,
         Action.VERIFY_JOURNAL,
+        Action.LIST_SEGMENT_KEYS,
         Action.LIST_TOKENS,
         Action.SHOW_TOKEN,
         Action.LIST_IDENTITIES,
@@ -99,7 +102,8 @@ to no resource, needs a role over everything."""
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. how: `local` (the same user, on our socket), `token`, or `oidc` (a trusted issuer's token).
+    """Who asks. how: `local` (the same user, on our socket), `token`, `oidc` (a trusted issuer's token), or
+    `saml` (a token of ours, given for a sign-in at an identity provider).
 
     administrator: local, or in the admin group by a token that neither resources, rules nor a task scope.
     duties: the other roles that its groups have, each with the resources that it reaches; none by such.

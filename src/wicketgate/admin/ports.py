@@ -10,7 +10,9 @@ from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.identity import Identity
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
+from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.secret import Secret
+from wicketgate.model.sign_in import Asserted, SignIn
 from wicketgate.model.token import ServiceAccount, TokenRecord
 
 
@@ -209,9 +211,37 @@ class SecretVault(Protocol):
         check: Callable[[KeptSecret | None], None] = ...,
     ) -> KeptSecret: ...
     async def rotate(self) -> tuple[int, bool]: ...
+    async def rewrap(self) -> int: ...
+    async def segments(self) -> Mapping[str, int]: ...
     async def listed(self) -> list[tuple[KeptSecret, str]]: ...
     async def remove(self, name: str) -> bool: ...
     async def close(self) -> None: ...
+
+
+class SignIns(Protocol):
+    """Sign-ins under way (store/saml.SignInRows). Raises StoreFailed."""
+
+    async def begin(self, sign_in: SignIn) -> bool: ...
+    async def send(
+        self, ticket: str, issuer: str, now: int, *, request: str, relay: str, browser: str
+    ) -> bool: ...
+    async def sent(self, relay: str, issuer: str, now: int) -> SignIn | None: ...
+    async def take(self, issuer: str, assertion: str, expires: int) -> bool: ...
+    async def prove(self, ticket: str, code: str, proven: Mapping[str, Any], expires: int) -> bool: ...
+    async def redeem(
+        self, ticket: str, issuer: str, code: str, challenge: str, now: int
+    ) -> SignIn | None: ...
+
+
+class SamlPort(Protocol):
+    """SAML (federation.Federation). What proves nobody raises SignInRefused."""
+
+    @property
+    def rows(self) -> SignIns: ...
+    def issuer(self, name: str) -> SamlIssuer | None: ...
+    async def metadata(self, issuer: SamlIssuer) -> bytes: ...
+    async def address(self, issuer: SamlIssuer, request: str, relay: str, now: int) -> str: ...
+    async def prove(self, issuer: SamlIssuer, text: bytes, request: str | None, now: int) -> Asserted: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +252,7 @@ class Office:
     prove: a token as presented and its source -> the identity that it proves now, and its record (None
     where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
+    saml: None: none.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
     """
@@ -242,3 +273,4 @@ class Office:
     once: Once
     seats: tuple[Seat, ...] = ()
     rate: Rate = Rate()
+    saml: SamlPort | None = None

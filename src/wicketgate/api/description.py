@@ -1,5 +1,5 @@
 """The API's description (OpenAPI 3.1), put right where the framework's own says what is not so.
-It must never describe an error as anything but a problem."""
+It must never describe an error as anything but a problem, or a page for browsers."""
 
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ _SENT: Final = {
     "If-Match": "Tags: the write is done only where one of them is the thing's.",
     "Idempotency-Key": "Done once for a day, however often it is sent with this key (1 to 255 characters).",
 }
+_PAGES: Final = ("/api/v1/saml/{name}/login", "/api/v1/saml/{name}/acs")
+"""Where a browser is told in its own way that it is refused."""
 _CONDITIONAL: Final = ("/api/v1/secrets/{name}", "/api/v1/identities/{name}")
 
 
@@ -50,7 +52,8 @@ def _put_right(path: str, method: str, operation: dict[str, Any]) -> None:
     if secured:
         operation["security"] = [{"HTTPBearer": []}]
     for status, answer in responses.items():
-        if int(status) >= 400 and not (path.endswith("/ready") and status == "503"):
+        page = status == "403" and path in _PAGES
+        if int(status) >= 400 and not page and not (path.endswith("/ready") and status == "503"):
             answer["content"] = {MEDIA_TYPE: _PROBLEM}
         if status in ("429", "503") and secured:
             _header(answer, "Retry-After")

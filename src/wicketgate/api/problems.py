@@ -16,7 +16,8 @@ from starlette.routing import Match
 from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import NotAllowed
 from wicketgate.admin.records import record_refused
-from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError, StoreFailed
+from wicketgate.model.errors import GatewayError, JournalFailed, KeyMissing, PolicyError, StoreFailed
+from wicketgate.model.sign_in import SignInRefused
 
 MEDIA_TYPE: Final = "application/problem+json"
 BODY_MOST: Final = 64 * 1024
@@ -92,10 +93,12 @@ _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (Changed, 412, "changed", "Not as it was"),
     (NotJson, 415, "not-json", "No JSON"),
     (NotAllowed, 403, "not-allowed", "Not allowed"),
+    (SignInRefused, 403, "sign-in-refused", "Sign-in refused"),
     (NotFound, 404, "not-found", "Not found"),
     (Refused, 409, "refused", "Can't be done"),
     (PolicyError, 422, "policy", "The policy can't be loaded"),
     (StoreFailed, 503, "store", "The store does not answer"),
+    (KeyMissing, 503, "key", "The key is not at hand"),
     (JournalFailed, 503, "journal", "The journal can't be written"),
 )
 
@@ -181,13 +184,19 @@ def _place(path: str) -> str:
 
 
 class Bounded:
-    """The outermost layer: bounds path and body, and answers for what nobody caught, without a traceback."""
+    """The outermost layer: bounds path and body, and answers for what nobody caught, without a traceback.
+
+    larger: paths that may have a larger body, and how large."""
 
     def __init__(
-        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], log: Callable[[str], None]
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        log: Callable[[str], None],
+        larger: tuple[re.Pattern[str], int],
     ) -> None:
         self._app = app
         self._log = log
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -197,12 +206,14 @@ class Bounded:
             return
         read = 0
         started = False
+        paths, largest = self._larger
+        most = largest if paths.fullmatch(scope["path"]) else BODY_MOST
 
         async def bounded() -> MutableMapping[str, Any]:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > BODY_MOST:
+            if read > most:
                 raise HTTPException(413, "The request's body is too large.")
             return message
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from wicketgate import __version__
 from wicketgate.admin.ports import Office, Rate
-from wicketgate.api import identities, node, problems, rates, resources, secrets, sessions, tokens
+from wicketgate.api import identities, node, problems, rates, resources, saml, secrets, sessions, tokens
 from wicketgate.api.description import described
 from wicketgate.api.etags import Tagged
 from wicketgate.api.given import By
@@ -39,6 +39,7 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     app.include_router(tokens.tokens, prefix="/api/v1")
     app.include_router(secrets.vault, prefix="/api/v1")
     app.include_router(sessions.recorded, prefix="/api/v1")
+    app.include_router(saml.routes, prefix="/api/v1")
     app.include_router(node.measures)
 
     @app.get("/api/v1/openapi.json", include_in_schema=False)
@@ -50,7 +51,7 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     app.add_middleware(Tagged)
     app.add_middleware(Idempotent, office=lambda: app.state.office)
     app.add_middleware(rates.Limited, name="actor", buckets=rates.Buckets(rate.actor))
-    app.add_middleware(SignedIn, free=node.OPEN)
+    app.add_middleware(SignedIn, free=node.OPEN, open_to=saml.OPEN)
     app.add_middleware(rates.Limited, name="source", buckets=rates.Buckets(rate.source))
-    app.add_middleware(problems.Bounded, log=log)
+    app.add_middleware(problems.Bounded, log=log, larger=(saml.FORM, saml.FORM_MOST))
     return app

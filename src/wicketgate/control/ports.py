@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
@@ -157,6 +158,7 @@ class ControlPorts:
     key_sets: None: no issuer's keys are ever read.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     sources: credentials' sources outside of the process, by the name that references give them.
+    segment_keys: what journals are encrypted with; None: they are written in clear.
     """
 
     policy: PolicyPort
@@ -172,6 +174,7 @@ class ControlPorts:
     log: Callable[[str], None]
     sources: Mapping[str, Source] = field(default_factory=dict)
     key_sets: KeySets | None = None
+    segment_keys: SegmentKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
