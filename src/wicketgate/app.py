@@ -1,7 +1,6 @@
 """The composition root: the only module (with office.py, its half for administration) that imports everyone.
 It decides nothing and holds no logic of its own: it makes the parts and hands each to who needs it."""
 
-import asyncio
 import datetime
 import os
 import sys
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wicketgate.admin.policies import Draft
 from wicketgate.api.server import ApiSettings
 from wicketgate.api.server import serve as serve_api
 from wicketgate.audit import Audit
@@ -33,12 +33,12 @@ from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
-from wicketgate.model.errors import GatewayError, PolicyError
+from wicketgate.model.errors import GatewayError, PolicyError, StoreFailed
 from wicketgate.model.identity import Claim
 from wicketgate.model.secret import Secret
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
+from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_file, recorder, revisions
 from wicketgate.policy.engine import Context, Engine
-from wicketgate.policy.load import Policy, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
@@ -52,38 +52,57 @@ MOST_USED = 4096
 
 # -- the control process -----------------------------------------------------------------------------------
 class FilePolicy:
-    """The policy from its file: loaded whole off the loop, and asked before a secret leaves."""
+    """The policy from its file, or from another origin: loaded whole off the loop, and asked before a secret
+    leaves."""
 
-    def __init__(self, config: Path, specs: Mapping[str, ProtocolSpec], store: "StoreOfLoop") -> None:
-        self._config = config
-        self._rules = rules_of(specs)
+    def __init__(
+        self,
+        config: Path,
+        specs: Mapping[str, ProtocolSpec],
+        store: "StoreOfLoop",
+        origin: "StoreOrigin | None" = None,
+    ) -> None:
+        self._kept = origin
+        self._origin: Origin = FileOrigin(config, rules_of(specs)) if origin is None else origin
         self._store = store
-        self._loaded: dict[str, Policy] = {}
+        self._loaded: tuple[LoadedPolicy, Found, Engine] | None = None
         self._engine: Engine | None = None
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._used: dict[str, int] = {}
 
-    def read(self) -> Policy:
-        """The policy that the file holds now. Raises PolicyError."""
-        return load_sources(read_sources(self._config), self._rules)
-
     async def load(self) -> LoadedPolicy:
-        policy = await asyncio.to_thread(self.read)
-        self._loaded = {policy.digest: policy}
-        return LoadedPolicy(
+        return self._made(await self._origin.load())
+
+    async def newest(self) -> int | None:
+        return await self._origin.newest()
+
+    async def keep(self, draft: Draft, record: Callable[[bytes], None]) -> LoadedPolicy:
+        """Keep a draft in the store (control.ports.MakePolicy). Raises GatewayError."""
+        if self._kept is None:
+            raise GatewayError("the policy comes from its file")
+        return self._made(await self._kept.keep(draft, record))
+
+    def _made(self, found: Found) -> LoadedPolicy:
+        policy = found.policy
+        made = LoadedPolicy(
             policy.shipped,
-            str(self._config),
+            found.place,
             policy.digest,
             policy.resources,
             policy.warnings,
             issuers=policy.issuers,
             permits=policy.permits,
+            revision=None if found.revision is None else found.revision.number,
         )
+        self._loaded = made, found, Engine(policy)
+        return made
 
     def adopt(self, policy: LoadedPolicy) -> None:
-        loaded = self._loaded[policy.digest]
-        self._engine = Engine(loaded)
-        self._store.filed = tuple(loaded.identities.values())
+        assert self._loaded is not None
+        loaded, found, self._engine = self._loaded
+        assert loaded is policy
+        self._origin.adopted(found)
+        self._store.filed = tuple(found.policy.identities.values())
 
     def issuers(self) -> IssuerTokens:
         """What tokens of trusted issuers are judged by, as of now. For any thread."""
@@ -214,6 +233,10 @@ def serve(config: Path) -> int:
     """Run the gateway until a signal ends it. The exit code; errors of the start are told in one line."""
     try:
         return _serve(config)
+    except StoreFailed as error:
+        # the policy may lie there as well: without the store nothing is served
+        log(f"the gateway can't start: {error.public}{f' ({error.detail})' if error.detail else ''}")
+        return 1
     except (PolicyError, GatewayError) as error:
         log(error.public)
         return 1
@@ -233,19 +256,25 @@ def _serve(config: Path) -> int:
     signing = SigningKey.load(kept(state / "checkpoint.key", lambda: SigningKey.generate().private_pem()))
     (state / "checkpoint.pub").write_bytes(signing.public_pem())
     store = StoreOfLoop(settings)
-    policy = FilePolicy(config, specs, store)
-    store.filed = tuple(policy.read().identities.values())
     tls, renew = _tls(settings)
+    written = Writer(
+        journal, node, os.urandom(16).hex(), time.time_ns, boot, os.urandom, settings.journal.synced
+    )
+    key = state / "local.key"
+    origin = None
+    if settings.policy.source == "store":
+        origin = StoreOrigin(config, rules_of(specs), store.get, recorder(written), key, log)
+    else:
+        store.filed = tuple(read_file(config, rules_of(specs)).identities.values())
+    policy = FilePolicy(config, specs, store, origin)
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),
-        journal=Writer(
-            journal, node, os.urandom(16).hex(), time.time_ns, boot, os.urandom, settings.journal.synced
-        ),
+        journal=written,
         signing=signing,
         protocols=specs,
         pseudonyms=pseudonym_keys(state),
-        decrypt=LocalKey.load_or_make(state / "local.key").decrypt,
+        decrypt=LocalKey.load_or_make(key).decrypt,
         clock=time.time_ns,
         boot=boot,
         token=os.urandom,
@@ -284,6 +313,7 @@ def _serve(config: Path) -> int:
             Audit(config),
             partial(vault_of, settings.keepers),
             issuers=policy.issuers,
+            policies=revisions(settings.policy.source, config, port, None if origin is None else policy.keep),
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

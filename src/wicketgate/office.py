@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
+from wicketgate.admin.ports import Control, Office, PolicyDesk, Recordings, SecretVault
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -91,13 +91,17 @@ async def open_office(
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
     issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
+    policies: Callable[[Store], PolicyDesk] | None = None,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
     filed: asked at each use, from that loop's thread: the accounts that the policy in force declares.
     vault: the vault of our own, with its rows in this store.
     issuers: the same, for what tokens of trusted issuers are judged by.
+    policies: where the policy comes from; None: from a file that is not shown here.
     """
+    from wicketgate.policies import Revisions
+
     store = await Store.open(store_url(database_url, state))
 
     def together(stored: Iterable[ServiceAccount]) -> Mapping[str, ServiceAccount]:
@@ -116,6 +120,7 @@ async def open_office(
             show=show,
             audit=audit,
             admin_groups=admin_groups,
+            policies=Revisions("file", Path(), store, None) if policies is None else policies(store),
             clock=clock,
             random=random,
         )
@@ -127,7 +132,8 @@ async def open_office(
 # -- the places of one gateway ---------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where one gateway's things lie, by its configuration. ports: protocol -> the port it listens on."""
+    """Where one gateway's things lie, by its configuration. ports: protocol -> the port it listens on.
+    source: where its policy comes from, `file` or `store`."""
 
     config: Path
     state: Path
@@ -137,6 +143,7 @@ class Site:
     own_certificate: bool
     ports: Mapping[str, int]
     keepers: "Keepers"
+    source: str = "file"
 
     def prepare(self) -> None:
         """Make the state folder, and the journal's in it, for us alone."""
@@ -192,6 +199,7 @@ def _site(config: Path, settings: "Settings") -> Site:
         own_certificate=settings.tls.certificate is not None,
         ports={protocol: each.port for protocol, each in listeners.items()},
         keepers=settings.keepers,
+        source=settings.policy.source,
     )
 
 
@@ -280,10 +288,11 @@ def verify(
 
 def protocols_of(config: Path) -> dict[str, str]:
     """Resource -> its protocol's name, by the policy; nothing where it can't be read: show() then guesses."""
-    from wicketgate.checkup import load_policy
+    from wicketgate.policies import held_policy
 
     try:
-        return {name: each.protocol for name, each in load_policy(config).resources.items()}
+        policy = asyncio.run(held_policy(config))
+        return {name: each.protocol for name, each in policy.resources.items()}
     except (GatewayError, OSError):
         return {}
 

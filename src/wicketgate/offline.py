@@ -88,6 +88,9 @@ class _NoGateway:
     def reload_policy(self) -> "Future[Any]":
         return _done(self._policy)
 
+    def apply_policy(self, make: Any) -> "Future[Any]":
+        raise GatewayError("no gateway is running that could take a policy")
+
     def put(self, section: str, key: str, value: Mapping[str, Any] | None) -> "Future[None]":
         return _done(None)
 
@@ -146,14 +149,11 @@ async def on_store(config: Path, verb: str, argument: Any) -> Any:
     None), `revoke` (an id); on secrets: `secret-set` (name and value), `secret-list` (None), `secret-rotate`
     (None), `secret-remove` (a name). Answers as the API does. Only for whoever may read the store's file."""
     from wicketgate.api import shapes
-    from wicketgate.checkup import load_policy
+    from wicketgate.policies import held_policy
 
     found = site(config)
-    policy = load_policy(config)
-    if verb in ("list", "secret-list"):
-        found.prepare()
-    else:
-        _prepare(found)
+    found.prepare() if verb in ("list", "secret-list") else _prepare(found)
+    policy = await held_policy(config)
     journal = OwnJournal(found)
     try:
         async with open_office(

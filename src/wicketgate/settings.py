@@ -141,9 +141,9 @@ class LimitSettings(_Strict):
 
 
 class PolicySettings(_Strict):
-    """source: where the policy comes from. Only `file` is there yet."""
+    """source: where the policy comes from. `store`: the file's is read once, where the store is empty."""
 
-    source: Literal["file"] = "file"
+    source: Literal["file", "store"] = "file"
 
 
 class Settings(_Strict):

@@ -94,6 +94,9 @@ class PlayedControl:
     def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]":
         return done(self.policy())
 
+    def apply_policy(self, make: Any) -> "concurrent.futures.Future[Any]":
+        raise AssertionError("the policy of this stage comes from a file")
+
     def put(
         self, section: str, key: str, value: Mapping[str, Any] | None
     ) -> "concurrent.futures.Future[None]":

@@ -16,6 +16,10 @@ class Action(Enum):
     SEE_STANDING = "standing.see"
     SEE_METRICS = "metrics.see"
     RELOAD_POLICY = "policy.reload"
+    SEE_POLICY = "policy.see"
+    VALIDATE_POLICY = "policy.validate"
+    APPLY_POLICY = "policy.apply"
+    ROLL_BACK_POLICY = "policy.rollback"
     LIST_RESOURCES = "resources.list"
     ISSUE_TOKEN = "tokens.issue"  # noqa: S105 - an action's name
     LIST_TOKENS = "tokens.list"

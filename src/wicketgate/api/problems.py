@@ -10,12 +10,19 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from wicketgate.admin.access import NotFound, Refused
-from wicketgate.admin.authorize import NotAllowed
+from wicketgate.admin.authorize import Actor, NotAllowed
+from wicketgate.admin.policies import Moved, Unconditional, Unloadable
 from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError, StoreFailed
 
 MEDIA_TYPE: Final = "application/problem+json"
 BODY_MOST: Final = 64 * 1024
 """Bytes of a request's body at most: a security limit."""
+POLICY_MOST: Final = 9 << 20
+"""The same, where an administrator sends a policy: as JSON its text may be twice as long."""
+POLICIES: Final = frozenset({"/api/v1/policy", "/api/v1/policy/validate", "/api/v1/policy/diff"})
+"""Paths that a policy is sent to."""
+ACTOR: Final = "wicketgate.actor"
+"""Key in the ASGI scope under which people.SignedIn leaves whom it has proven."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -49,6 +56,9 @@ _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (TooManyAttempts, 429, "attempts", "Too many attempts"),
     (NotAllowed, 403, "not-allowed", "Not allowed"),
     (NotFound, 404, "not-found", "Not found"),
+    (Unconditional, 428, "unconditional", "It must say what it was made against"),
+    (Moved, 412, "moved", "The policy has moved on"),
+    (Unloadable, 422, "policy", "The policy can't be loaded"),
     (Refused, 409, "refused", "Can't be done"),
     (PolicyError, 422, "policy", "The policy can't be loaded"),
     (StoreFailed, 503, "store", "The store does not answer"),
@@ -70,7 +80,8 @@ def of_error(error: GatewayError) -> JSONResponse:
     """A GatewayError's public message; an unlisted one is our fault."""
     for kind, status, name, title in _KINDS:
         if isinstance(error, kind):
-            answer = problem(status, name, title, error.public)
+            errors = error.errors if isinstance(error, Unloadable) else None
+            answer = problem(status, name, title, error.public, errors)
             if isinstance(error, TooManyAttempts):
                 answer.headers["retry-after"] = str(error.wait)
             return answer
@@ -102,6 +113,13 @@ def install(app: FastAPI) -> None:
         )
 
 
+def _most(scope: Scope) -> int:
+    """How long the body may be. Asked when the body is read: by then it is known who sends it."""
+    actor = scope.get(ACTOR)
+    by_administrator = isinstance(actor, Actor) and actor.administrator
+    return POLICY_MOST if by_administrator and scope["path"] in POLICIES else BODY_MOST
+
+
 class Bounded:
     """The outermost layer: bounds the body, and answers for what nobody caught, without a traceback."""
 
@@ -121,7 +139,7 @@ class Bounded:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > BODY_MOST:
+            if read > _most(scope):
                 raise HTTPException(413, "The request's body is too large.")
             return message
 

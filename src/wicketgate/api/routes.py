@@ -11,7 +11,7 @@ from wicketgate.admin import access, sessions
 from wicketgate.admin import secrets as verbs
 from wicketgate.admin.authorize import Action, Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api import metrics, problems, secrets, shapes
+from wicketgate.api import metrics, policies, problems, secrets, shapes
 from wicketgate.api.people import SignedIn, actor_of
 
 _bearer = HTTPBearer(
@@ -74,6 +74,7 @@ async def standing(office: Desk, by: By) -> shapes.StandingShown:
         pids=dict(found.pids),
         policy=found.policy,
         policy_error=found.policy_error,
+        policy_revision=found.policy_revision,
         store_away=found.store_away,
         draining=found.draining,
         catalogs=dict(found.catalogs),
@@ -86,7 +87,7 @@ async def resources(office: Desk, by: By) -> list[shapes.ResourceShown]:
     return [shapes.ResourceShown.of(each) for each in await access.list_resources(office, by)]
 
 
-@routes.post("/policy/reload", tags=["node"], summary="Read the policy file anew, whole or not at all")
+@routes.post("/policy/reload", tags=["node"], summary="Read the policy anew, whole or not at all")
 async def reload_policy(office: Desk, by: By) -> dict[str, str]:
     return {"policy": await access.reload_policy(office, by)}
 
@@ -210,6 +211,9 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     problems.install(app)
     app.include_router(open_routes, prefix="/api/v1")
     app.include_router(routes, prefix="/api/v1")
+    app.include_router(
+        policies.routes, prefix="/api/v1", dependencies=[Depends(_bearer)], responses=_PROBLEMS
+    )
     app.add_api_route(
         "/metrics",
         prometheus,
