@@ -8,7 +8,6 @@ import os
 import select
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from e2e.house import RULES, House
 from e2e.watch import eventually
 from servers import binaries, system
 from servers.postgres import ADMINISTRATOR, Postgres
+from wicketgate.cli.client import Client, Where
 
 STORE = "  policy: {source: store}\n"
 DENY = '  - {name: closed, resources: any, when: statement.has("read"), deny: Closed for the night.}\n'
@@ -88,10 +88,20 @@ def wicket(house: House, *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def facts(house: House, *arguments: str) -> Any:
-    code, out, err = wicket(house, *arguments, "--json")
-    assert code == 0, err
-    return json.loads(out)
+def api(house: House) -> Client:
+    """Asked in this process: a command takes a second, and each verb of the CLI has tests of its own."""
+    return Client(Where(socket=house.state / "api.sock"))
+
+
+def shown(house: House) -> Any:
+    return api(house).ask("GET", "/policy")
+
+
+def apply(house: House, text: str) -> int:
+    """The number of the new revision."""
+    newest = shown(house)["newest"]
+    wanted = {"text": text, "message": "test"}
+    return int(api(house).against(f'"{newest}"').ask("PUT", "/policy", wanted)["made"]["revision"])
 
 
 def told(house: House, what: str) -> list[dict[str, Any]]:
@@ -106,7 +116,7 @@ def told(house: House, what: str) -> list[dict[str, Any]]:
 
 
 def test_a_live_session_is_denied_and_permitted_again(house: House) -> None:
-    first = facts(house, "show")
+    first = shown(house)
     assert (first["source"], first["revision"], first["made"]["how"]) == ("store", 1, "import")
     assert "gateway" not in first["text"]
     assert "rules:" in first["text"]
@@ -115,8 +125,7 @@ def test_a_live_session_is_denied_and_permitted_again(house: House) -> None:
         assert session.ask("SELECT count(*) FROM vault").strip().isdigit()
         file = house.folder / "denying.yaml"
         file.write_text(first["text"] + DENY)
-        assert wicket(house, "validate", str(file))[0] == 0
-        changes = facts(house, "diff", str(file))["changes"]
+        changes = api(house).ask("POST", "/policy/diff", {"text": file.read_text()})["changes"]
         assert changes == [{"section": "rules", "name": "closed", "change": "added", "keys": []}]
         code, out, err = wicket(house, "apply", str(file), "-m", "the night")
         assert (code, out.split(" (")[0]) == (0, "revision 2 holds"), err
@@ -128,14 +137,14 @@ def test_a_live_session_is_denied_and_permitted_again(house: House) -> None:
         assert session.ask("SELECT count(*) FROM vault").strip().isdigit()
     finally:
         session.close()
-    listed = facts(house, "history")["revisions"]
+    listed = api(house).ask("GET", "/policy/revisions")["revisions"]
     assert [(each["revision"], each["restores"], each["intact"]) for each in listed] == [
         (3, 1, True),
         (2, None, True),
         (1, None, True),
     ]
-    assert facts(house, "show", "3")["text"] == first["text"]
-    assert facts(house, "diff", "1", "3") == {"diff": "", "changes": []}
+    assert api(house).ask("GET", "/policy/revisions/3")["text"] == first["text"]
+    assert api(house).ask("GET", "/policy/diff", old=1, new=3) == {"diff": "", "changes": []}
     lines = [*told(house, "policy.apply"), *told(house, "policy.rollback")]
     assert [(each["revision"], each["by"]) for each in lines] == [
         (1, "the file's import"),
@@ -148,11 +157,11 @@ def test_a_live_session_is_denied_and_permitted_again(house: House) -> None:
 
 def test_a_killed_gateway_comes_back_with_the_newest(house: House) -> None:
     """The file is not read any more; what differs there is told."""
-    newest = facts(house, "show")
+    newest = shown(house)
     house.write_rules(RULES + DENY)
     house.gateway.kill()
     house.gateway.start()
-    again = facts(house, "show")
+    again = shown(house)
     assert (again["revision"], again["digest"]) == (newest["revision"], newest["digest"])
     assert f"is not read: revision {newest['revision']} of the store holds" in house.gateway.log()
     session = Psql(house)
@@ -164,9 +173,9 @@ def test_a_killed_gateway_comes_back_with_the_newest(house: House) -> None:
     assert "note: the policy comes from the store" in offline
 
 
-def test_what_is_applied_on_one_node_holds_on_the_other(server: Postgres, tmp_path: Path) -> None:
+def test_what_is_applied_on_one_node_holds_on_the_other(server: Postgres) -> None:
     """One revision that the other can't load leaves it with the one before, and it says so."""
-    name = server.database("state")
+    name = server.database()
     url = server.dsn(ADMINISTRATOR, name, sslmode="require")
     folders = [system.folder("wicketgate-node") for _ in range(2)]
     vaults = '  vaults: {corp: {address: "http://127.0.0.1:9", token: {file: t}}}\n'
@@ -175,34 +184,29 @@ def test_what_is_applied_on_one_node_holds_on_the_other(server: Postgres, tmp_pa
     try:
         one.gateway.start()
         two.gateway.start()
-        first = facts(one, "show")
-        assert facts(two, "show")["made"] == first["made"]
-        file = tmp_path / "next.yaml"
-        file.write_text(first["text"] + DENY)
+        first = shown(one)
+        assert shown(two)["made"] == first["made"]
         session = Psql(two)
         try:
             assert session.ask("SELECT 1").strip() == "1"
-            assert facts(one, "apply", str(file), "-m", "night")["made"]["revision"] == 2
-            eventually(lambda: facts(two, "show")["revision"] == 2, "the other node's policy", 10)
+            assert apply(one, first["text"] + DENY) == 2
+            eventually(lambda: shown(two)["revision"] == 2, "the other node's policy", 10)
             assert "Closed for the night." in session.ask("SELECT count(*) FROM vault")
         finally:
             session.close()
         # a vault that only one node has
-        file.write_text(
-            first["text"].replace("{env: COMMON_PASSWORD}", '{vault: "corp:a/b#c"}', 1).replace(DENY, "")
-        )
-        assert facts(one, "apply", str(file), "-m", "vault")["made"]["revision"] == 3
-        seen = eventually(
-            lambda: (found := facts(two, "show"))["error"] is not None and found, "the error", 10
-        )
+        vaulted = first["text"].replace("{env: COMMON_PASSWORD}", '{vault: "corp:a/b#c"}', 1)
+        assert apply(one, vaulted) == 3
+        seen = eventually(lambda: (found := shown(two))["error"] is not None and found, "the error", 10)
         assert (seen["revision"], seen["newest"]) == (2, 3)
         assert "corp" in seen["error"]
-        status = two.gateway.facts("status", "-c", str(two.gateway.configuration))
+        status = api(two).ask("GET", "/status")
         assert status["ready"]
         assert status["policy_revision"] == 2
-        assert facts(one, "rollback", "2")["made"]["revision"] == 4
-        eventually(lambda: facts(two, "show")["revision"] == 4, "what it can load", 10)
-        assert facts(two, "show")["error"] is None
+        back = {"revision": 2, "message": "back"}
+        assert api(one).against('"3"').ask("POST", "/policy/rollback", back)["changed"]
+        eventually(lambda: shown(two)["revision"] == 4, "what it can load", 10)
+        assert shown(two)["error"] is None
     finally:
         one.gateway.stop()
         two.gateway.stop()

@@ -12,7 +12,7 @@ from wicketgate.policy.document import Place, Problems, Source, parse
 TEXT_MOST: Final = 4 << 20
 """Bytes of a policy's text (UTF-8) that is kept in the store: a security limit."""
 
-NOTHING: Final = "# The file held no policy: nothing is permitted.\nrules: []\n"
+NOTHING: Final = "# The file held no policy: nothing is permitted.\nresources: {}\n"
 
 _CREDENTIALS: Final = (
     (re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----"), "a private key"),
@@ -46,8 +46,14 @@ def apart(source: Source, placed: bool = False) -> str:
         end -= 1
     hole = [""] * (end - place.line + 1) if placed else []
     cut = "\n".join([*lines[: place.line - 1], *hole, *lines[end:]])
+    if cut and not following and not cut.endswith("\n"):
+        cut += "\n"
     wanted = {key: node.content() for key, (_, node) in root.value.items() if key != "gateway"}
-    if parse(Source(source.file, cut)).content() != wanted:
+    try:
+        left = parse(Source(source.file, cut)).content()
+    except PolicyError:
+        raise wrong from None
+    if left != wanted:
         raise wrong
     return cut
 
