@@ -1,4 +1,4 @@
-"""The policy's origin on real stores: imported once, kept in order, whoever writes and whenever it is killed."""
+"""The policy's origin on real stores: imported once, kept in order, whoever writes, whenever it is killed."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.shelf import MORE, POLICY, SETTINGS
@@ -35,6 +35,7 @@ class Kept:
         self.records: list[bytes] = []
         self.logged: list[str] = []
         self.failing = False
+        self._lock = asyncio.Lock()
 
         async def given() -> Store:
             return store
@@ -56,8 +57,9 @@ class Kept:
         return found.revision.number
 
     async def keep(self, text: str, base: int, **more: Any) -> int:
-        found = await self.origin.keep(Draft(text, base, "ana", "token", "why", **more), self.record)
-        self.origin.adopted(found)
+        async with self._lock:
+            found = await self.origin.keep(Draft(text, base, "ana", "token", "why", **more), self.record)
+            self.origin.adopted(found)
         assert found.revision is not None
         return found.revision.number
 
@@ -196,6 +198,7 @@ texts = st.lists(
 )
 
 
+@settings(max_examples=8)  # each has a store of its own
 @given(texts, st.integers(1, 5))
 def test_going_back_gives_the_same_text(tmp_path_factory: Any, written: list[str], to: int) -> None:
     async def run(folder: Path) -> None:
@@ -263,6 +266,24 @@ async def test_killed_in_between(tmp_path: Path, when: str, left: int) -> None:
         assert text == (MORE if left == 2 else POLICY)
         assert await kept.keep(POLICY + "# more\n", max(left, 1)) == max(left, 1) + 1
         assert found.policy.resources
+
+
+async def test_a_history_that_was_made_anew_is_not_followed(tmp_path: Path) -> None:
+    """Whoever writes to the database may seal anew what he changes: who runs still knows what held."""
+    async with node(tmp_path) as kept, node(tmp_path) as other:
+        await kept.adopt()
+        await kept.keep(MORE, 1)
+        async with kept.rows._store.transaction() as connection:
+            await connection.exec_driver_sql("DELETE FROM policy_revisions WHERE number = 2")
+        await other.adopt()
+        await other.keep(POLICY + "# another\n", 1)
+        with pytest.raises(PolicyError, match="is not the one that holds"):
+            await kept.adopt()
+        await other.keep(MORE + "# another\n", 2)
+        with pytest.raises(PolicyError, match="is not the one that holds"):
+            await kept.adopt()
+        with pytest.raises(PolicyError, match="is not the one that holds"):
+            await kept.keep(POLICY, 3)
 
 
 async def test_verbs_without_a_gateway_read_what_holds(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from wicketgate.policy.load import (
     merge,
     read_sources,
 )
-from wicketgate.policy.texts import apart, check_kept, joined, without_credentials
+from wicketgate.policy.texts import NOTHING, apart, check_kept, joined, without_credentials
 from wicketgate.store.db import Store
 from wicketgate.store.revisions import RevisionRows
 
@@ -152,7 +152,7 @@ def _opens(key: Path | None, ciphertext: str) -> bool:
 class StoreOrigin:
     """The store's newest revision; at the very first start the file's policy, which is kept as the first.
 
-    store: opened on the loop that uses this. record: writes an `admin` line (BODY members), on the disk when
+    One load or keep at a time (control.adoption has a lock). store: opened on the loop that uses this. record: writes an `admin` line (BODY members), on the disk when
     it returns. key: of inline credentials. log: one line for the operator.
     """
 
@@ -205,8 +205,14 @@ class StoreOrigin:
                 f"revision {newest.number} is not as it was written: somebody changed it in the store; it is "
                 "not loaded"
             )
-        if held is not None and held.number == newest.number and held.seal != newest.seal:
-            raise PolicyError(f"revision {newest.number} is another one than held before: it is not loaded")
+        if held is None:
+            return
+        same = newest if held.number == newest.number else await rows.revision(held.number, text=False)
+        if same is None or same.seal != held.seal:
+            raise PolicyError(
+                f"revision {held.number} in the store is not the one that holds: revision {newest.number} is not "
+                "loaded"
+            )
 
     def _read(self, revision: Revision) -> Policy:
         source = source_of(self._config, f"revision {revision.number}", revision.text or "")
@@ -244,12 +250,12 @@ class StoreOrigin:
         """Warn where the file has a policy that is not what holds: its author may think that it does."""
         try:
             text = joined(read_sources(self._config))
-            if text == newest.text or "\n" not in text.strip():
+            if text in (NOTHING, newest.text):
                 return
             policy = load_sources(
                 (source_of(self._config, self._config.name, text),), self._rules, settings_of(self._config)
             )
-            if policy.digest == newest.digest or not (policy.resources or policy.rules or policy.identities):
+            if policy.digest == newest.digest:
                 return
             what = f"digest {policy.digest[:12]}"
         except PolicyError:
