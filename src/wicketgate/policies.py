@@ -152,8 +152,8 @@ def _opens(key: Path | None, ciphertext: str) -> bool:
 class StoreOrigin:
     """The store's newest revision; at the very first start the file's policy, which is kept as the first.
 
-    One load or keep at a time (control.adoption has a lock). store: opened on the loop that uses this. record: writes an `admin` line (BODY members), on the disk when
-    it returns. key: of inline credentials. log: one line for the operator.
+    One load or keep at a time (control.adoption has a lock). store: opened on the loop that uses this.
+    record: writes an `admin` line (BODY members), on the disk when it returns. key: of inline credentials.
     """
 
     def __init__(
@@ -210,8 +210,8 @@ class StoreOrigin:
         same = newest if held.number == newest.number else await rows.revision(held.number, text=False)
         if same is None or same.seal != held.seal:
             raise PolicyError(
-                f"revision {held.number} in the store is not the one that holds: revision {newest.number} is not "
-                "loaded"
+                f"revision {held.number} in the store is not the one that holds: revision {newest.number} "
+                "is not loaded"
             )
 
     def _read(self, revision: Revision) -> Policy:
