@@ -36,6 +36,13 @@ async def test_it_runs(config: Path) -> None:
     assert [each.name for each in config.parent.iterdir()] == ["wicket.yaml"]
 
 
+def test_what_would_hold_workers_up_is_refused(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assay, "LOADING", 0.0)
+    found = assay.check(config, POLICY)
+    assert not found["ok"]
+    assert "no worker may stand still" in found["errors"][0]["message"]
+
+
 async def test_it_is_bounded(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assay, "SECONDS", 0.05)
     looking = Assay(config)

@@ -18,7 +18,7 @@ from servers.postgres import ADMINISTRATOR, Postgres
 from wicketgate.admin.access import Refused
 from wicketgate.admin.policies import Draft, Moved
 from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError
-from wicketgate.model.revision import Revision, revise
+from wicketgate.model.revision import Revision, digest_of, revise
 from wicketgate.policies import StoreOrigin, held_policy
 from wicketgate.protocols.registry import protocols
 from wicketgate.store.db import Store, store_url
@@ -41,9 +41,7 @@ class Kept:
             return store
 
         self.rows = RevisionRows(store)
-        self.origin = StoreOrigin(
-            folder / "wicket.yaml", RULES, given, self.record, folder / "local.key", self.logged.append
-        )
+        self.origin = StoreOrigin(folder / "wicket.yaml", RULES, given, self.record, self.logged.append)
 
     def record(self, body: bytes) -> None:
         if self.failing:
@@ -125,8 +123,10 @@ async def test_what_may_not_be_kept_stops_the_first_start(tmp_path: Path, file: 
 
 
 async def test_relative_paths_are_of_the_configurations_folder(tmp_path: Path) -> None:
-    text = POLICY.replace("{env: WICKET_TEST_PASSWORD}", "{file: keys/sales}")
-    async with node(tmp_path, text) as kept:
+    text = "gateway: {policy: {source: store, files: [keys]}, state: .}\n" + POLICY
+    async with node(tmp_path) as kept:
+        text = text.replace("{env: WICKET_TEST_PASSWORD}", "{file: keys/sales}")
+        (tmp_path / "wicket.yaml").write_text(text)
         found = await kept.origin.load()
         account = found.policy.resources["sales"].accounts["reader"]
         assert account.credential.locator == str(tmp_path / "keys" / "sales")
@@ -284,6 +284,37 @@ async def test_a_history_that_was_made_anew_is_not_followed(tmp_path: Path) -> N
             await kept.adopt()
         with pytest.raises(PolicyError, match="is not the one that holds"):
             await kept.keep(POLICY, 3)
+
+
+UPDATE = "UPDATE policy_revisions SET"
+TAMPERED = {
+    "its text": f"{UPDATE} text = text || '  - {{name: all, resources: any}}' WHERE number = 2",
+    "its digest too": f"{UPDATE} text = 'x: 1', text_digest = '{digest_of('x: 1')}' WHERE number = 2",
+    "its author": f"{UPDATE} author = 'somebody else' WHERE number = 2",
+    "its seal": f"{UPDATE} seal = '{'1' * 64}' WHERE number = 2",
+    "the one before": f"{UPDATE} seal = '{'1' * 64}' WHERE number = 1",
+    "gone": "DELETE FROM policy_revisions WHERE number = 2",
+    "all gone": "DELETE FROM policy_revisions",
+    "another one": "DELETE FROM policy_revisions WHERE number = 1",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+async def test_what_was_changed_in_the_store_is_not_loaded(tmp_path: Path, what: str) -> None:
+    async with node(tmp_path) as kept:
+        await kept.adopt()
+        await kept.keep(MORE, 1)
+        async with kept.rows._store.transaction() as connection:
+            await connection.exec_driver_sql(TAMPERED[what])
+        with pytest.raises(PolicyError):
+            await kept.adopt()
+        for newest in (1, 2, 3):
+            with pytest.raises(GatewayError):
+                await kept.keep(POLICY + "# x\n", newest)
+    async with node(tmp_path) as started:
+        if "gone" not in what:
+            with pytest.raises(PolicyError, match="is not as it was written"):
+                await started.adopt()
 
 
 async def test_verbs_without_a_gateway_read_what_holds(tmp_path: Path) -> None:

@@ -260,10 +260,9 @@ def _serve(config: Path) -> int:
     written = Writer(
         journal, node, os.urandom(16).hex(), time.time_ns, boot, os.urandom, settings.journal.synced
     )
-    key = state / "local.key"
     origin = None
     if settings.policy.source == "store":
-        origin = StoreOrigin(config, rules_of(specs), store.get, recorder(written), key, log)
+        origin = StoreOrigin(config, rules_of(specs), store.get, recorder(written), log)
     else:
         store.filed = tuple(read_file(config, rules_of(specs)).identities.values())
     policy = FilePolicy(config, specs, store, origin)
@@ -274,7 +273,7 @@ def _serve(config: Path) -> int:
         signing=signing,
         protocols=specs,
         pseudonyms=pseudonym_keys(state),
-        decrypt=LocalKey.load_or_make(key).decrypt,
+        decrypt=LocalKey.load_or_make(state / "local.key").decrypt,
         clock=time.time_ns,
         boot=boot,
         token=os.urandom,

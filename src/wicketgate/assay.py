@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +29,8 @@ AT_ONCE: Final = 2
 WAITING: Final = 8
 """Requests that may wait for their turn."""
 FINDINGS: Final = 200
+LOADING: Final = 3.0
+"""Seconds of processor time that loading may take: every worker stands still as long."""
 CANDIDATE: Final = "policy"
 """What messages call a text that was sent."""
 _PLACE: Final = re.compile(r"(?:(?P<line>\d+):(?P<column>\d+): )?(?P<message>.*)", re.DOTALL)
@@ -100,13 +103,18 @@ def check(config: Path, text: str, name: str = CANDIDATE) -> dict[str, Any]:
     """What Assay.check tells, here and now. Raises PolicyError where the configuration itself is wrong."""
     from wicketgate.policies import examine, source_of
     from wicketgate.protocols.registry import protocols
-    from wicketgate.settings import load_settings
     from wicketgate.workshop import rules_of
 
     source = source_of(config, name, text)
-    key = load_settings(config).state / "local.key"
+    rules = rules_of(protocols())
+    began = time.thread_time()
     try:
-        policy = examine(source, config, rules_of(protocols()), key)
+        policy = examine(source, config, rules)
+        if (took := time.thread_time() - began) > LOADING:
+            raise PolicyError(
+                f"{source.file}: it takes {took:.1f} s to load, and no worker may stand still for more than "
+                f"{LOADING:.0f} s: let fewer rules say it"
+            )
     except PolicyError as error:
         return {
             "ok": False,

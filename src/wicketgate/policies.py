@@ -14,12 +14,11 @@ from wicketgate.admin.access import Refused
 from wicketgate.admin.policies import Draft, Moved
 from wicketgate.admin.ports import Control
 from wicketgate.assay import Assay
-from wicketgate.control.credentials import LocalKey
 from wicketgate.journal.writer import Writer
-from wicketgate.model.credential import CredentialMissing
+from wicketgate.lending import check_lent
 from wicketgate.model.errors import PolicyError, StoreFailed
 from wicketgate.model.revision import MESSAGE_MOST, Revision, revise
-from wicketgate.policy.document import Node, Problems, Source, parse
+from wicketgate.policy.document import Source, parse
 from wicketgate.policy.load import (
     Keepers,
     Policy,
@@ -30,6 +29,7 @@ from wicketgate.policy.load import (
     read_sources,
 )
 from wicketgate.policy.texts import NOTHING, apart, check_kept, joined, without_credentials
+from wicketgate.settings import load_settings
 from wicketgate.store.db import Store
 from wicketgate.store.revisions import RevisionRows
 
@@ -114,47 +114,19 @@ def settings_of(config: Path) -> Keepers:
     return keepers_of(merge([parse(source) for source in read_sources(config)]))
 
 
-def examine(
-    source: Source, config: Path, rules: Mapping[str, ProtocolRules], key: Path | None = None
-) -> Policy:
-    """The policy of a text that is to be kept in the store. key: of inline credentials: each must open.
-
-    Raises PolicyError."""
+def examine(source: Source, config: Path, rules: Mapping[str, ProtocolRules]) -> Policy:
+    """The policy of a text that is to be kept in the store. Raises PolicyError."""
     check_kept(source)
     policy = load_sources((source,), rules, settings_of(config))
-    inline = [
-        (resource.name, account)
-        for resource in policy.resources.values()
-        for account in resource.accounts.values()
-        if account.credential.source == "inline"
-    ]
-    if inline:
-        problems = Problems()
-        root = parse(source)
-        for name, account in inline:
-            if not _opens(key, account.credential.locator):
-                where = root.get("resources", name, "accounts", account.name, "password", "inline")
-                problems.add(where or Node(root.place, None), "the gateway's key opens no such ciphertext")
-        problems.raise_any()
+    check_lent(source, policy, load_settings(config), inline=True)
     return policy
-
-
-def _opens(key: Path | None, ciphertext: str) -> bool:
-    if key is None or not key.exists():
-        return False
-    try:
-        LocalKey.load_or_make(key).decrypt(ciphertext)
-    except CredentialMissing:
-        return False
-    return True
 
 
 class StoreOrigin:
     """The store's newest revision; at the very first start the file's policy, which is kept as the first.
 
     One load or keep at a time (control.adoption has a lock). store: opened on the loop that uses this.
-    record: writes an `admin` line (BODY members), on the disk when it returns. key: of inline credentials.
-    """
+    record: writes an `admin` line (BODY members), on the disk when it returns."""
 
     def __init__(
         self,
@@ -162,7 +134,6 @@ class StoreOrigin:
         rules: Mapping[str, ProtocolRules],
         store: Callable[[], Awaitable[Store]],
         record: Callable[[bytes], None],
-        key: Path,
         log: Callable[[str], None],
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -170,7 +141,6 @@ class StoreOrigin:
         self._rules = rules
         self._store = store
         self._record = record
-        self._key = key
         self._log = log
         self._clock = clock
         self._holds: Found | None = None
@@ -217,6 +187,7 @@ class StoreOrigin:
     def _read(self, revision: Revision) -> Policy:
         source = source_of(self._config, f"revision {revision.number}", revision.text or "")
         policy = load_sources((source,), self._rules, settings_of(self._config))
+        check_lent(source, policy, load_settings(self._config), inline=False)
         if policy.digest != revision.digest:
             self._log(
                 f"revision {revision.number} says something else to this version of the gateway than to the "
@@ -228,7 +199,7 @@ class StoreOrigin:
         """The file's policy, once: as revision 1. Another node's may be there first. Raises PolicyError."""
         text = await asyncio.to_thread(lambda: joined(read_sources(self._config)))
         source = source_of(self._config, self._config.name, text)
-        policy = await asyncio.to_thread(examine, source, self._config, self._rules, self._key)
+        policy = await asyncio.to_thread(examine, source, self._config, self._rules)
         made = revise(
             None,
             text,
@@ -277,7 +248,7 @@ class StoreOrigin:
             raise Moved(newest.number)
         number = newest.number + 1
         source = source_of(self._config, f"revision {number}", draft.text)
-        policy = await asyncio.to_thread(examine, source, self._config, self._rules, self._key)
+        policy = await asyncio.to_thread(examine, source, self._config, self._rules)
         held = self._holds
         if draft.guard is not None:
             draft.guard(None if held is None else held.policy, policy)
@@ -364,7 +335,6 @@ async def held_policy(config: Path) -> Policy:
     or the store's newest revision; where the store has none yet, the file's. Raises GatewayError."""
     from wicketgate.checkup import load_policy
     from wicketgate.protocols.registry import protocols
-    from wicketgate.settings import load_settings
     from wicketgate.store.db import store_url
     from wicketgate.workshop import rules_of
 

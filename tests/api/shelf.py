@@ -72,6 +72,7 @@ class KeptControl(PlayedControl):
     error: str | None = None
     files: FilePolicy
     broken = False
+    turn: asyncio.Lock
 
     def policy(self) -> LoadedPolicy:
         assert self.held is not None
@@ -88,12 +89,13 @@ class KeptControl(PlayedControl):
 
     def apply_policy(self, make: Any) -> "concurrent.futures.Future[Any]":
         async def apply() -> LoadedPolicy:
-            made: LoadedPolicy = await make(self._record)
-            if self.broken:
-                raise GatewayError("it could not be made to hold")
-            self.files.adopt(made)
-            self.held = made
-            return made
+            async with self.turn:
+                made: LoadedPolicy = await make(self._record)
+                if self.broken:
+                    raise GatewayError("it could not be made to hold")
+                self.files.adopt(made)
+                self.held = made
+                return made
 
         return asyncio.run_coroutine_threadsafe(apply(), asyncio.get_running_loop())
 
@@ -137,10 +139,10 @@ class Shelf(Stage):
                 rules_of(protocols()),
                 late.get,
                 self.kept._record,
-                self.folder / "local.key",
                 self.logged.append,
                 time.time_ns,
             )
+        self.kept.turn = asyncio.Lock()
         files = self.kept.files = FilePolicy(self.config, protocols(), late, origin)
         self.kept.held = await files.load()
         files.adopt(self.kept.held)

@@ -15,7 +15,6 @@ from api.shelf import LOCKED, MORE, POLICY, Shelf
 from api.stage import Answer, Remote, ask
 from wicketgate.api.server import ApiSettings, serve
 from wicketgate.control.credentials import LocalKey
-from wicketgate.model.revision import digest_of
 from wicketgate.model.secret import Secret
 
 AT = "/api/v1/policy"
@@ -276,42 +275,29 @@ def test_what_can_not_be_recorded_is_not_kept(local: Ask, shelf: Shelf) -> None:
     assert local("PUT", "", wanted(MORE), 1).status == 200
 
 
-UPDATE = "UPDATE policy_revisions SET"
-TAMPERED = {
-    "its text": f"{UPDATE} text = text || '  - {{name: all, resources: any}}' WHERE number = 2",
-    "its digest too": f"{UPDATE} text = 'x: 1', text_digest = '{digest_of('x: 1')}' WHERE number = 2",
-    "its author": f"{UPDATE} author = 'somebody else' WHERE number = 2",
-    "its seal": f"{UPDATE} seal = '{'1' * 64}' WHERE number = 2",
-    "the one before": f"{UPDATE} seal = '{'1' * 64}' WHERE number = 1",
-    "gone": "DELETE FROM policy_revisions WHERE number = 2",
-    "all gone": "DELETE FROM policy_revisions",
-    "another one": "DELETE FROM policy_revisions WHERE number = 1",
-}
-
-
-@pytest.mark.parametrize("what", TAMPERED)
-def test_what_was_changed_in_the_store_is_not_loaded(local: Ask, shelf: Shelf, what: str) -> None:
+def test_what_was_changed_in_the_store_is_not_loaded(local: Ask, shelf: Shelf) -> None:
+    """tests/test_policies.py has all the ways; here is what people see."""
     assert local("PUT", "", wanted(MORE), 1).status == 200
     held = shelf.kept.held
     with sqlite3.connect(shelf.folder / "wicketgate.sqlite") as connection:
-        connection.execute(TAMPERED[what])
+        connection.execute("UPDATE policy_revisions SET author = 'somebody else' WHERE number = 2")
     connection.close()
     assert local("POST", "/reload").status == 422
     assert shelf.kept.held is held
     shown = local("GET").json
-    assert shown["digest"] == held.digest  # type: ignore[union-attr]
-    assert shown["error"]
-    for newest in (1, 2, 3):
-        assert local("PUT", "", wanted(POLICY + "# x\n"), newest).status in (409, 412, 422)
-    if "gone" not in what:
-        assert local("GET", "/revisions/2").status == 409
-        assert local("POST", "/rollback", {"revision": 2, "message": "x"}, 2).status == 409
+    assert (shown["revision"], shown["text"], shown["made"]["intact"]) == (2, None, False)
+    assert "is not as it was written" in shown["error"]
+    assert local("PUT", "", wanted(POLICY + "# x\n"), 2).status == 422
+    assert local("GET", "/revisions/2").status == 409
+    assert local("POST", "/rollback", {"revision": 2, "message": "x"}, 2).status == 409
+    assert [each["intact"] for each in local("GET", "/revisions").json["revisions"]] == [False, True]
 
 
 def test_an_adoption_that_fails_says_so(local: Ask, shelf: Shelf) -> None:
     """It is kept; what held goes on, and a later one can be made upon it."""
     shelf.kept.broken = True
-    assert local("PUT", "", wanted(MORE), 1).status == 500
+    told = local("PUT", "", wanted(MORE), 1)
+    assert (told.status, told.json["detail"]) == (500, "it could not be made to hold")
     shown = local("GET").json
     assert (shown["revision"], shown["newest"]) == (1, 2)
     shelf.kept.broken = False

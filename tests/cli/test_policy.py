@@ -90,6 +90,8 @@ def test_without_a_gateway(tmp_path: Path, wicket: Run) -> None:
     config.write_text(SETTINGS.replace("SOURCE", "store") + POLICY)
     looked = wicket("policy", "validate", config)
     assert (looked.code, "no gateway is running" in looked.err) == (0, True)
+    told = wicket("check", "--offline")
+    assert (told.code, "note: the policy comes from the store" in told.out) == (0, True)
     for verb in (("apply", config, "-m", "x"), ("show",), ("history",), ("rollback", "1")):
         assert wicket("policy", *verb).code == 3
 

@@ -130,9 +130,6 @@ def test_a_live_session_is_denied_and_permitted_again(house: House) -> None:
         code, out, err = wicket(house, "apply", str(file), "-m", "the night")
         assert (code, out.split(" (")[0]) == (0, "revision 2 holds"), err
         assert "Closed for the night." in session.ask("SELECT count(*) FROM vault")
-        code, _, err = wicket(house, "rollback", "1", "-m", "morning", "--base", "1")
-        assert code == 6
-        assert "revision 2 is the newest" in err
         assert wicket(house, "rollback", "1", "-m", "morning")[0] == 0
         assert session.ask("SELECT count(*) FROM vault").strip().isdigit()
     finally:
@@ -152,7 +149,6 @@ def test_a_live_session_is_denied_and_permitted_again(house: House) -> None:
         (3, "local"),
     ]
     assert lines[1]["old"] == lines[0]["new"] == lines[2]["new"]
-    assert house.verify()["ok"]
 
 
 def test_a_killed_gateway_comes_back_with_the_newest(house: House) -> None:
@@ -169,8 +165,6 @@ def test_a_killed_gateway_comes_back_with_the_newest(house: House) -> None:
         assert session.ask("SELECT count(*) FROM vault").strip().isdigit()
     finally:
         session.close()
-    offline = house.gateway.wicket("check", "--offline", "-c", str(house.gateway.configuration))
-    assert "note: the policy comes from the store" in offline
 
 
 def test_what_is_applied_on_one_node_holds_on_the_other(server: Postgres) -> None:

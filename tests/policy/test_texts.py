@@ -83,6 +83,8 @@ CLEAN = [
     "password: {env: X}  # from the environment",
     "url: https://id.internal:8443/realms/a@b",
     "# the wkt_ prefix",
+    "pattern: '[a-z]+://[^:/]+:[^@]+@'",
+    "pattern: '-----BEGIN [A-Z ]*PRIVATE KEY-----|wkt_[0-9A-Za-z]{36}'",
     "when: statement.reads('public.password') # looks",
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from wicketgate.admin.access import NotFound, Refused, admin_line
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
 from wicketgate.admin.ports import Office
+from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError, StoreFailed
 from wicketgate.model.revision import MESSAGE_MOST, Revision
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.policy.document import Source
@@ -27,6 +28,10 @@ class Moved(Refused):
             f"the policy has moved on: revision {newest} is the newest; make the change against that"
         )
         self.newest = newest
+
+
+class NotHolding(GatewayError):
+    """It is kept, and does not hold here."""
 
 
 class Unconditional(Refused):
@@ -209,7 +214,12 @@ async def _apply(
     draft = Draft(
         text, newest.number, actor.name, actor.how, message, restores, guard, actor.credential_id, force
     )
-    await office.policies.apply(draft)
+    try:
+        await office.policies.apply(draft)
+    except (Refused, PolicyError, StoreFailed, JournalFailed):
+        raise
+    except GatewayError as error:
+        raise NotHolding(error.public, error.detail) from error
     made = await office.policies.revision(newest.number + 1, text=False)
     if made is None:
         raise Refused("the revision that was made is gone from the store")

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import Actor, NotAllowed
-from wicketgate.admin.policies import Moved, Unconditional, Unloadable
+from wicketgate.admin.policies import Moved, NotHolding, Unconditional, Unloadable
 from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError, StoreFailed
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -59,6 +59,7 @@ _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (Unconditional, 428, "unconditional", "It must say what it was made against"),
     (Moved, 412, "moved", "The policy has moved on"),
     (Unloadable, 422, "policy", "The policy can't be loaded"),
+    (NotHolding, 500, "not-holding", "It is kept, and does not hold"),
     (Refused, 409, "refused", "Can't be done"),
     (PolicyError, 422, "policy", "The policy can't be loaded"),
     (StoreFailed, 503, "store", "The store does not answer"),

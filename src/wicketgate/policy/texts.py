@@ -17,7 +17,7 @@ NOTHING: Final = "# The file held no policy: nothing is permitted.\nresources: {
 _CREDENTIALS: Final = (
     (re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----"), "a private key"),
     (re.compile(r"\bwkt_[A-Za-z0-9_-]{16}"), "a gateway's token"),
-    (re.compile(r"://[^\s/:@'\"]*:[^\s@/'\"]+@"), "an address with a password"),
+    (re.compile(r"://[^\s/:@'\"\[\](){}]*:[^\s@/'\"\[\](){}]+@"), "an address with a password"),
 )
 _IN_COMMENT: Final = re.compile(
     r"\b(?:password|passwd|pwd|passphrase|secret|token|api_?key)\b['\"]?\s*[:=]\s*", re.IGNORECASE
