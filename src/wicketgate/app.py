@@ -39,6 +39,7 @@ from wicketgate.model.secret import Secret
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
 from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_file, recorder, revisions
 from wicketgate.policy.engine import Context, Engine
+from wicketgate.policy.load import Policy
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
@@ -62,13 +63,19 @@ class FilePolicy:
         store: "StoreOfLoop",
         origin: "StoreOrigin | None" = None,
     ) -> None:
+        self._config = config
+        self._rules = rules_of(specs)
         self._kept = origin
-        self._origin: Origin = FileOrigin(config, rules_of(specs)) if origin is None else origin
+        self._origin: Origin = FileOrigin(config, self._rules) if origin is None else origin
         self._store = store
         self._loaded: tuple[LoadedPolicy, Found, Engine] | None = None
         self._engine: Engine | None = None
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._used: dict[str, int] = {}
+
+    def read(self) -> Policy:
+        """The policy that the file holds now. Raises PolicyError."""
+        return read_file(self._config, self._rules)
 
     async def load(self) -> LoadedPolicy:
         return self._made(await self._origin.load())
@@ -263,9 +270,9 @@ def _serve(config: Path) -> int:
     origin = None
     if settings.policy.source == "store":
         origin = StoreOrigin(config, rules_of(specs), store.get, recorder(written), log)
-    else:
-        store.filed = tuple(read_file(config, rules_of(specs)).identities.values())
     policy = FilePolicy(config, specs, store, origin)
+    if origin is None:
+        store.filed = tuple(policy.read().identities.values())
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),

@@ -34,6 +34,8 @@ from wicketgate.store.db import Store
 from wicketgate.store.revisions import RevisionRows
 
 IMPORTED: Final = "the file's import"
+PLACE: Final = "the store"
+"""Of every revision: workers that have the same policy already need not load it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ class StoreOrigin:
         policy = await asyncio.to_thread(self._read, newest)
         if self._holds is None:
             await asyncio.to_thread(self._compare, newest)
-        return Found(policy, f"revision {newest.number}", newest)
+        return Found(policy, PLACE, newest)
 
     async def _check(self, rows: RevisionRows, newest: Revision | None) -> None:
         """Raises PolicyError where what the store holds is not what was written, or is not all of it."""
@@ -265,7 +267,7 @@ class StoreOrigin:
         line = draft.line(newest, made)
         if not await rows.add(made, lambda: record(line)):
             raise Moved(number)
-        return Found(policy, f"revision {number}", made)
+        return Found(policy, PLACE, made)
 
 
 class Revisions:

@@ -143,7 +143,8 @@ class Adoption:
             if child.holds < number and not child.link.closed  # one without a link is ending
         ]:
             if boot() >= ends:
-                for child in late:
+                # one that is not ready carries nothing yet, and takes what was sent in its order
+                for child in (each for each in late if each.ready):
                     self._control.ports.log(f"worker {child.number} did not take the policy: it is ended")
                     child.link.close("it did not take the policy")
                 return
