@@ -124,7 +124,10 @@ FAULTS = [
         "wicket.yaml:1:21: gateway.journal.durability: input should be",
     ),
     ("gateway: {journal: {kept: 5}}", "gateway.journal.kept: there is no such key"),
-    ("gateway: {policy: {source: store}}", "wicket.yaml:1:20: gateway.policy.source: input should be 'file'"),
+    (
+        "gateway: {policy: {source: vault}}",
+        "wicket.yaml:1:20: gateway.policy.source: input should be 'file' or",
+    ),
     ("gateway: {admin_groups: [a b]}", "wicket.yaml:1:26: gateway.admin_groups.0: must be up to 63"),
     ("gateway: {api: {https: x}}", "wicket.yaml:1:17: gateway.api.https: must be host:port"),
     ("gateway: {journal: {encrypt: 'yes'}}", "wicket.yaml:1:21: gateway.journal.encrypt: input should be a"),

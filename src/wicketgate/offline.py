@@ -104,6 +104,9 @@ class _NoGateway:
     def reload_policy(self) -> "Future[Any]":
         return _done(self._policy)
 
+    def apply_policy(self, make: Any) -> "Future[Any]":
+        raise GatewayError("no gateway is running that could take a policy")
+
     def put(self, section: str, key: str, value: Mapping[str, Any] | None) -> "Future[None]":
         return _done(None)
 
@@ -165,14 +168,14 @@ async def on_store(config: Path, verb: str, argument: Any) -> Any:
     None), `-show` (a name), `-add` (as POST takes it), `-change` (name and what PATCH takes), `-remove` (a
     name). Answers as the API does. Only for whoever may read the store's file."""
     from wicketgate.api import shapes
-    from wicketgate.checkup import load_policy
+    from wicketgate.policies import held_policy
 
     found = site(config)
-    policy = load_policy(config)
     if verb in READING:
         found.prepare()
     else:
         _prepare(found)
+    policy = await held_policy(config)
     journal = OwnJournal(found)
     try:
         if verb not in READING:

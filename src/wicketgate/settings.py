@@ -146,9 +146,12 @@ class LimitSettings(_Strict):
 
 
 class PolicySettings(_Strict):
-    """source: where the policy comes from. Only `file` is there yet."""
+    """source: where the policy comes from. `store`: the file's is read once, where the store is empty.
 
-    source: Literal["file"] = "file"
+    files: folders whose files a policy of the store may name as passwords."""
+
+    source: Literal["file", "store"] = "file"
+    files: list[AnyPath] = Field(default_factory=list, max_length=100)
 
 
 class Settings(_Strict):
@@ -259,6 +262,9 @@ def _settings(node: Node, config: Path) -> Settings:
                     "socket": (folder if "socket" in settings.api.model_fields_set else state)
                     / settings.api.socket
                 }
+            ),
+            "policy": settings.policy.model_copy(
+                update={"files": [folder / each for each in settings.policy.files]}
             ),
             "tls": tls.model_copy(
                 update={

@@ -16,6 +16,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from wicketgate.admin.policies import Draft
 from wicketgate.admin.ports import JournalLine, Office, Rate, RecordedSession
 from wicketgate.admin.roles import Role, Seat
 from wicketgate.api.server import ApiHandle, ApiSettings
@@ -27,6 +28,7 @@ from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
+from wicketgate.model.revision import Revision, revise
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office
@@ -103,7 +105,9 @@ class PlayedControl:
         )
 
     def policy(self) -> LoadedPolicy:
-        return LoadedPolicy("", "wicket.yaml", "d" * 64, dict(self.resources), permits=self.permits)
+        return LoadedPolicy(
+            "", "wicket.yaml", "d" * 64, dict(self.resources), permits=self.permits, revision=1
+        )
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
         self.ended.append((session, reason))
@@ -111,6 +115,9 @@ class PlayedControl:
 
     def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]":
         return done(self.policy())
+
+    def apply_policy(self, make: Any) -> "concurrent.futures.Future[Any]":
+        raise AssertionError("nothing is applied on this stage")
 
     def put(
         self, section: str, key: str, value: Mapping[str, Any] | None
@@ -157,6 +164,38 @@ class PlayedRecordings:
         return {"ok": False, "findings": ["n/w/000001.log: line 3 was changed"], "facts": {"lines": 7}}
 
 
+FIRST = revise(None, "rules: []\n", "d" * 64, "somebody", "local", "why", NOW)
+
+
+class PlayedPolicies:
+    """A store with one revision, which holds: admin.ports.PolicyDesk. tests/api/shelf.py has a real one."""
+
+    source = "store"
+    config = "wicket.yaml"
+
+    async def newest(self) -> Revision:
+        return FIRST
+
+    async def revision(self, number: int, text: bool = True) -> Revision | None:
+        return FIRST if number == 1 else None
+
+    async def revisions(self, before: int | None, most: int) -> Sequence[Revision]:
+        return [FIRST] if before is None or before > 1 else []
+
+    async def filed(self) -> str:
+        raise AssertionError("the policy of this stage comes from the store")
+
+    async def check(self, text: str) -> Mapping[str, Any]:
+        errors = [{"line": 1, "column": 1, "message": "it is not played"}]
+        return {"ok": False, "errors": errors, "warnings": [], "digest": None, "resources": 0, "rules": 0}
+
+    async def compare(self, old: str, new: str, old_name: str, new_name: str) -> Mapping[str, Any]:
+        return {"diff": "", "changes": []}
+
+    async def apply(self, draft: Draft) -> None:
+        raise AssertionError("nothing loads here")
+
+
 @dataclass
 class Stage:
     folder: Path
@@ -189,6 +228,7 @@ class Stage:
             rate=self.rate,
             clock=self.clock,
             issuers=lambda: IssuerTokens({}, {}, self.saml),
+            policies=lambda store: PlayedPolicies(),
         )
 
     def vault(self, store: Store) -> OwnVault:

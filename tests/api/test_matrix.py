@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from api.conftest import served
-from api.stage import NOW, OTHER, ROW, SEATED, Stage, UnixConnection, routes_of
+from api.stage import FIRST, NOW, OTHER, ROW, SEATED, Stage, UnixConnection, routes_of
 from identity.saml.idp import ISSUER
 from wicketgate.api.routes import make
 from wicketgate.control.ports import SessionRow
@@ -48,6 +48,7 @@ class Case:
     body: Any = None
     values: dict[str, str] = field(default_factory=dict)
     query: str = ""
+    against: str | None = None
 
     @property
     def name(self) -> str:
@@ -98,6 +99,21 @@ def cases() -> list[Case]:
         Case("GET", f"{api}/sessions"),
         Case("GET", f"{api}/sessions", query="?identity=other"),
     ]
+    text = {"text": FIRST.text}
+    why = {"message": "why"}
+    found += [
+        Case("GET", f"{api}/policy"),
+        Case("PUT", f"{api}/policy", "as it is", {**text, **why}, against='"1"'),
+        Case("PUT", f"{api}/policy", "against none", {**text, **why}),
+        Case("PUT", f"{api}/policy", "against another", {**text, **why}, against='"7"'),
+        Case("GET", f"{api}/policy/revisions"),
+        Case("GET", f"{api}/policy/revisions/{{number}}", "there", values={"number": "1"}),
+        Case("GET", f"{api}/policy/revisions/{{number}}", "absent", values={"number": "7"}),
+        Case("GET", f"{api}/policy/diff"),
+        Case("POST", f"{api}/policy/diff", body=text),
+        Case("POST", f"{api}/policy/validate", body=text),
+        Case("POST", f"{api}/policy/rollback", "to absent", {"revision": 7, **why}, against='"1"'),
+    ]
     wanted = {"challenge": "c" * 43, "port": 4711, "state": "s" * 16}
     asked = {"ticket": "0" * 64, "code": "0" * 64, "verifier": "v" * 43}
     # one that fails at `corp` for real would count against everybody at this address (tests/api/test_saml.py)
@@ -136,8 +152,12 @@ class Line:
     def __init__(self, connection: http.client.HTTPConnection) -> None:
         self.connection = connection
 
-    def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+    def ask(
+        self, method: str, path: str, body: Any = None, token: str | None = None, against: str | None = None
+    ) -> tuple[int, Any]:
         headers = {"content-type": "application/json"}
+        if against is not None:
+            headers["if-match"] = against
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         self.connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -181,7 +201,8 @@ class Caller:
         values = {name: self.values.get(value.strip("{}"), value) for name, value in case.values.items()}
         values = {name: value.replace("{me}", self.me) for name, value in values.items()}
         body = None if case.body is None else json.loads(json.dumps(case.body).replace("{me}", self.me))
-        found = self.remote.ask(case.method, case.path.format(**values) + case.query, body, self.token)
+        path = case.path.format(**values) + case.query
+        found = self.remote.ask(case.method, path, body, self.token, case.against)
         self.stale = case.method in ("DELETE", "PATCH", "POST") and found[0] < 300
         return found
 

@@ -19,6 +19,10 @@ class Action(Enum):
     SEE_STANDING = "standing.see"
     SEE_METRICS = "metrics.see"
     RELOAD_POLICY = "policy.reload"
+    SEE_POLICY = "policy.see"
+    VALIDATE_POLICY = "policy.validate"
+    APPLY_POLICY = "policy.apply"
+    ROLL_BACK_POLICY = "policy.rollback"
     LIST_RESOURCES = "resources.list"
     SHOW_RESOURCE = "resources.show"
     ISSUE_TOKEN = "tokens.issue"  # noqa: S105 - an action's name
@@ -87,6 +91,7 @@ BY_ROLE: Final[Mapping[Role, frozenset[Action]]] = {
         Action.EXPORT_SESSION,
         Action.VERIFY_JOURNAL,
         Action.LIST_SEGMENT_KEYS,
+        Action.SEE_POLICY,
         Action.LIST_TOKENS,
         Action.SHOW_TOKEN,
         Action.LIST_IDENTITIES,

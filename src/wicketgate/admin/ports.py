@@ -3,17 +3,21 @@
 import concurrent.futures
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wicketgate.admin.roles import Seat
 from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.identity import Identity
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
+from wicketgate.model.revision import Revision
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.secret import Secret
 from wicketgate.model.sign_in import Asserted, SignIn
 from wicketgate.model.token import ServiceAccount, TokenRecord
+
+if TYPE_CHECKING:
+    from wicketgate.admin.policies import Draft
 
 
 class TokenStore(Protocol):
@@ -126,6 +130,8 @@ class Standing(Protocol):
     def catalogs(self) -> Mapping[str, str | None]: ...
     @property
     def counters(self) -> Mapping[str, int]: ...
+    @property
+    def policy_revision(self) -> int | None: ...
 
 
 class LoadedPolicy(Protocol):
@@ -141,6 +147,8 @@ class LoadedPolicy(Protocol):
     def warnings(self) -> tuple[str, ...]: ...
     @property
     def permits(self) -> frozenset[str]: ...
+    @property
+    def revision(self) -> int | None: ...
 
 
 class Control(Protocol):
@@ -151,6 +159,7 @@ class Control(Protocol):
     def policy(self) -> LoadedPolicy | None: ...
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]": ...
     def reload_policy(self) -> "concurrent.futures.Future[Any]": ...
+    def apply_policy(self, make: Callable[..., Awaitable[Any]]) -> "concurrent.futures.Future[Any]": ...
     def put(
         self, section: str, key: str, value: Mapping[str, Any] | None
     ) -> "concurrent.futures.Future[None]": ...
@@ -244,6 +253,29 @@ class SamlPort(Protocol):
     async def prove(self, issuer: SamlIssuer, text: bytes, request: str | None, now: int) -> Asserted: ...
 
 
+class PolicyDesk(Protocol):
+    """Where the policy comes from (policies.Revisions). source: `file` or `store`; config: the file's name.
+
+    Of a file there are no revisions. All raise StoreFailed; check and compare also Refused, PolicyError."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def config(self) -> str: ...
+    async def newest(self) -> Revision | None: ...
+    async def revision(self, number: int, text: bool = True) -> Revision | None: ...
+    async def revisions(self, before: int | None, most: int) -> Sequence[Revision]: ...
+    async def filed(self) -> str:
+        """The policy part of the file as it is now, without what looks like a credential."""
+        ...
+
+    async def check(self, text: str) -> Mapping[str, Any]: ...
+    async def compare(self, old: str, new: str, old_name: str, new_name: str) -> Mapping[str, Any]: ...
+    async def apply(self, draft: "Draft") -> None:
+        """Keep it as the next revision, and make it hold. Ends when it holds on every worker here."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """Everything that verbs are given.
@@ -252,7 +284,7 @@ class Office:
     prove: a token as presented and its source -> the identity that it proves now, and its record (None
     where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
-    saml: None: none.
+    policies: where the policy comes from. saml: None: none.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
     """
@@ -267,6 +299,7 @@ class Office:
     show: Callable[[str, bytes], Any]
     audit: Callable[[], Awaitable[Mapping[str, Any]]]
     admin_groups: frozenset[str]
+    policies: PolicyDesk
     clock: Callable[[], int]
     random: Callable[[int], bytes]
     accounts: AccountStore

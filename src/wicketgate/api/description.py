@@ -24,7 +24,15 @@ _SENT: Final = {
 }
 _PAGES: Final = ("/api/v1/saml/{name}/login", "/api/v1/saml/{name}/acs")
 """Where a browser is told in its own way that it is refused."""
-_CONDITIONAL: Final = ("/api/v1/secrets/{name}", "/api/v1/identities/{name}")
+_CONDITIONAL: Final = {
+    ("put", "/api/v1/secrets/{name}"),
+    ("patch", "/api/v1/identities/{name}"),
+    ("delete", "/api/v1/identities/{name}"),
+    ("put", "/api/v1/policy"),
+    ("post", "/api/v1/policy/rollback"),
+}
+_UNSTORED: Final = ("/api/v1/policy",)
+"""What GET answers under a tag, and never with 304."""
 
 
 def described(app: FastAPI) -> dict[str, Any]:
@@ -61,7 +69,9 @@ def _put_right(path: str, method: str, operation: dict[str, Any]) -> None:
             _header(answer, "RateLimit", "RateLimit-Policy")
     success = responses.get("200", {})
     is_json = "application/json" in success.get("content", {})
-    if method == "get" and is_json and secured and not path.endswith("/recording"):
+    if method == "get" and path in _UNSTORED:
+        _header(success, "ETag")
+    elif method == "get" and is_json and secured and not path.endswith("/recording"):
         _header(success, "ETag")
         _parameter(operation, "If-None-Match")
         responses["304"] = {"description": "The client has it already"}
@@ -71,15 +81,7 @@ def _put_right(path: str, method: str, operation: dict[str, Any]) -> None:
         _parameter(operation, "Idempotency-Key")
         if "201" in responses:
             _header(responses["201"], "Location")
-    if (
-        path in _CONDITIONAL
-        and method in ("put", "patch", "delete")
-        and (path, method)
-        != (
-            "/api/v1/secrets/{name}",
-            "delete",
-        )
-    ):
+    if (method, path) in _CONDITIONAL:
         _parameter(operation, "If-Match")
 
 

@@ -49,6 +49,7 @@ async def standing(office: Desk, by: By) -> shapes.StandingShown:
         pids=dict(found.pids),
         policy=found.policy,
         policy_error=facts.policy_error,
+        policy_revision=found.policy_revision,
         store_away=found.store_away,
         draining=found.draining,
         catalogs=dict(facts.catalogs),
@@ -56,7 +57,7 @@ async def standing(office: Desk, by: By) -> shapes.StandingShown:
     )
 
 
-@node.post("/policy/reload", summary="Read the policy file anew, whole or not at all")
+@node.post("/policy/reload", summary="Read the policy anew, whole or not at all")
 async def reload_policy(office: Desk, by: By) -> dict[str, str]:
     return {"policy": await access.reload_policy(office, by)}
 

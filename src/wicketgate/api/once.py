@@ -13,8 +13,7 @@ from starlette.exceptions import HTTPException
 
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api.people import ACTOR
-from wicketgate.api.problems import NotValid, Receive, Scope, Send, of_error, problem
+from wicketgate.api.problems import ACTOR, NotValid, Receive, Scope, Send, of_error, problem
 from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.errors import GatewayError
 

@@ -12,17 +12,13 @@ from fastapi import Request
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
 from wicketgate.admin.roles import Role, duties
-from wicketgate.api.problems import Receive, Scope, Send, SignInNeeded, TooManyAttempts, of_error
+from wicketgate.api.problems import ACTOR, Receive, Scope, Send, SignInNeeded, TooManyAttempts, of_error
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.secret import Secret
 
 LOCAL: Final = "wicketgate.local"
 """Key in the ASGI scope that our socket's server sets (and only it can): the peer's user id."""
 NEEDED: Final = "A valid token is needed: Authorization: Bearer TOKEN"
-
-
-ACTOR: Final = "wicketgate.actor"
-"""Key in the ASGI scope under which SignedIn leaves whom it has proven."""
 
 
 class SignedIn:

@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from wicketgate.admin.access import NotFound, Refused
-from wicketgate.admin.authorize import NotAllowed
+from wicketgate.admin.authorize import Actor, NotAllowed
+from wicketgate.admin.policies import Moved, NotHolding, Unconditional, Unloadable
 from wicketgate.admin.records import record_refused
 from wicketgate.model.errors import GatewayError, JournalFailed, KeyMissing, PolicyError, StoreFailed
 from wicketgate.model.sign_in import SignInRefused
@@ -22,6 +23,12 @@ from wicketgate.model.sign_in import SignInRefused
 MEDIA_TYPE: Final = "application/problem+json"
 BODY_MOST: Final = 64 * 1024
 """Bytes of a request's body at most: a security limit."""
+POLICY_MOST: Final = 9 << 20
+"""The same, where an administrator sends a policy: as JSON its text may be twice as long."""
+POLICIES: Final = frozenset({"/api/v1/policy", "/api/v1/policy/validate", "/api/v1/policy/diff"})
+"""Paths that a policy is sent to."""
+ACTOR: Final = "wicketgate.actor"
+"""Key in the ASGI scope under which people.SignedIn leaves whom it has proven."""
 ERRORS_MOST: Final = 20
 ERROR_LONGEST: Final = 300
 
@@ -95,6 +102,10 @@ _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (NotAllowed, 403, "not-allowed", "Not allowed"),
     (SignInRefused, 403, "sign-in-refused", "Sign-in refused"),
     (NotFound, 404, "not-found", "Not found"),
+    (Unconditional, 428, "unconditional", "It must say what it was made against"),
+    (Moved, 412, "moved", "The policy has moved on"),
+    (Unloadable, 422, "policy", "The policy can't be loaded"),
+    (NotHolding, 500, "not-holding", "It is kept, and does not hold"),
     (Refused, 409, "refused", "Can't be done"),
     (PolicyError, 422, "policy", "The policy can't be loaded"),
     (StoreFailed, 503, "store", "The store does not answer"),
@@ -118,6 +129,8 @@ def of_error(error: GatewayError) -> JSONResponse:
     for kind, status, name, title in _KINDS:
         if isinstance(error, kind):
             errors = _clean(error.errors) if isinstance(error, NotValid) else None
+            if isinstance(error, Unloadable):
+                errors = error.errors
             answer = problem(status, name, title, error.public, errors)
             if isinstance(error, TooManyAttempts | TooManyRequests):
                 answer.headers["retry-after"] = str(error.wait)
@@ -183,6 +196,13 @@ def _place(path: str) -> str:
     return "/".join(part if len(part) <= 32 else "…" for part in path.split("/"))
 
 
+def _most(scope: Scope) -> int:
+    """How long the body may be. Asked when the body is read: by then it is known who sends it."""
+    actor = scope.get(ACTOR)
+    by_administrator = isinstance(actor, Actor) and actor.administrator
+    return POLICY_MOST if by_administrator and scope["path"] in POLICIES else BODY_MOST
+
+
 class Bounded:
     """The outermost layer: bounds path and body, and answers for what nobody caught, without a traceback.
 
@@ -207,13 +227,13 @@ class Bounded:
         read = 0
         started = False
         paths, largest = self._larger
-        most = largest if paths.fullmatch(scope["path"]) else BODY_MOST
+        wide = paths.fullmatch(scope["path"]) is not None
 
         async def bounded() -> MutableMapping[str, Any]:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > most:
+            if read > (largest if wide else _most(scope)):
                 raise HTTPException(413, "The request's body is too large.")
             return message
 

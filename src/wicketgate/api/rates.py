@@ -10,8 +10,8 @@ from typing import Any, Final
 from starlette.requests import HTTPConnection
 
 from wicketgate.admin.authorize import Actor
-from wicketgate.api.people import ACTOR, LOCAL
-from wicketgate.api.problems import Receive, Scope, Send, TooManyRequests, of_error
+from wicketgate.api.people import LOCAL
+from wicketgate.api.problems import ACTOR, Receive, Scope, Send, TooManyRequests, of_error
 from wicketgate.model.network import source_network
 
 SECOND: Final = 1_000_000_000

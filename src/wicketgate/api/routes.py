@@ -8,7 +8,18 @@ from fastapi import FastAPI
 
 from wicketgate import __version__
 from wicketgate.admin.ports import Office, Rate
-from wicketgate.api import identities, node, problems, rates, resources, saml, secrets, sessions, tokens
+from wicketgate.api import (
+    identities,
+    node,
+    policies,
+    problems,
+    rates,
+    resources,
+    saml,
+    secrets,
+    sessions,
+    tokens,
+)
 from wicketgate.api.description import described
 from wicketgate.api.etags import Tagged
 from wicketgate.api.given import By
@@ -39,6 +50,7 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     app.include_router(tokens.tokens, prefix="/api/v1")
     app.include_router(secrets.vault, prefix="/api/v1")
     app.include_router(sessions.recorded, prefix="/api/v1")
+    app.include_router(policies.revised, prefix="/api/v1")
     app.include_router(saml.routes, prefix="/api/v1")
     app.include_router(node.measures)
 

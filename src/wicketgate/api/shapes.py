@@ -270,6 +270,7 @@ class StandingShown(BaseModel):
     pids: dict[int, int]
     policy: str
     policy_error: str | None
+    policy_revision: int | None
     store_away: bool
     draining: bool
     catalogs: dict[str, str | None]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
-from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
+from wicketgate.cli.ending import MOVED, NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.model.secret import Secret
 
 TIMEOUT: Final = 120.0
@@ -23,7 +23,15 @@ PAGE: Final = 1000
 """Of a list, asked for at once."""
 _NEXT: Final = re.compile(r"[?&]cursor=([^&>]*)[^>]*>;\s*rel=\"next\"")
 
-_CODES: Final = {400: USAGE, 401: NOT_ALLOWED, 403: NOT_ALLOWED, 422: USAGE, 503: UNREACHABLE}
+_CODES: Final = {
+    400: USAGE,
+    401: NOT_ALLOWED,
+    403: NOT_ALLOWED,
+    412: MOVED,
+    422: USAGE,
+    428: USAGE,
+    503: UNREACHABLE,
+}
 
 
 class Unreachable(Ended):
@@ -89,8 +97,13 @@ def unproven(url: str, ca: str | None) -> Where:
 class Client:
     """One API. Every method raises Ended with the exit code that fits."""
 
-    def __init__(self, where: Where) -> None:
+    def __init__(self, where: Where, if_match: str | None = None) -> None:
         self.where = where
+        self._if_match = if_match
+
+    def against(self, tag: str) -> "Client":
+        """The same, for changes to what has this entity tag: what has another one is left as it is."""
+        return Client(self.where, tag)
 
     def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | int | None
@@ -127,6 +140,8 @@ class Client:
         headers = {"accept": "application/json"}
         if self.where.token is not None:
             headers["authorization"] = "Bearer " + self.where.token.reveal().decode("latin-1")
+        if self._if_match is not None:
+            headers["if-match"] = self._if_match
         if body is not None:
             headers["content-type"] = "application/json"
         connection = self._connection()
