@@ -1,4 +1,4 @@
-"""Who is left to administrate by a policy that is to hold: accounts, issuers, SAML providers, by every group."""
+"""Who is left to administrate by a policy that is to hold: accounts, and whom SAML providers say."""
 
 from types import SimpleNamespace
 from typing import Any

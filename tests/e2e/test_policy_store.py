@@ -134,7 +134,7 @@ def test_a_live_session_is_denied_and_permitted_again(house: House) -> None:
         assert session.ask("SELECT count(*) FROM vault").strip().isdigit()
     finally:
         session.close()
-    listed = api(house).ask("GET", "/policy/revisions")["revisions"]
+    listed = api(house).ask("GET", "/policy/revisions")
     assert [(each["revision"], each["restores"], each["intact"]) for each in listed] == [
         (3, 1, True),
         (2, None, True),

@@ -23,7 +23,7 @@ NEW = """\
 # another remark
 enforce: observe
 service_accounts: {ana: {groups: [a]}, bot: {groups: [c]}}
-identity: {issuers: {main: {url: "https://a", audiences: [x, y]}, more: {}}}
+identity: {issuers: {main: {url: "https://a", audiences: [x, y]}, more: {}}, saml: {corp: {}}}
 rules:
   - {name: three, deny: No.}
   - {name: one, deny: "No!", resources: any}
@@ -39,6 +39,7 @@ def test_what_is_told() -> None:
         Difference("identities", "bot", "changed", ("groups",)),
         Difference("issuers", "main", "changed", ("audiences",)),
         Difference("issuers", "more", "added"),
+        Difference("saml", "corp", "added"),
         Difference("rules", "one", "changed", ("deny", "resources")),
         Difference("rules", "three", "added"),
         Difference("rules", "two", "removed"),

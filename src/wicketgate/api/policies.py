@@ -107,7 +107,8 @@ class Validated(BaseModel):
 
 
 class Change(BaseModel):
-    """section: resources, identities, issuers, detectors, rules, enforce. change: added, removed, changed."""
+    """section: resources, identities, issuers, saml, detectors, rules, enforce.
+    change: added, removed, changed."""
 
     section: str
     name: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from wicketgate.policy.document import Node
 
-SECTIONS = ("resources", "identities", "issuers", "detectors", "rules")
+SECTIONS = ("resources", "identities", "issuers", "saml", "detectors", "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def _entries(content: Any, section: str) -> Mapping[str, Any]:
         return {}
     if section == "identities":
         return {**_map(content.get("service_accounts")), **_map(content.get("identities"))}
-    if section == "issuers":
-        return _map(_map(content.get("identity")).get("issuers"))
+    if section in ("issuers", "saml"):
+        return _map(_map(content.get("identity")).get(section))
     if section == "rules":
         rules = content.get("rules")
         return {
