@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from wicketgate.admin.ports import Rate
+from wicketgate.admin.roles import Role, Seat
 from wicketgate.model.errors import PolicyError
 from wicketgate.settings import Listener, Settings, default_settings, load_settings
 
@@ -122,7 +124,10 @@ FAULTS = [
         "wicket.yaml:1:21: gateway.journal.durability: input should be",
     ),
     ("gateway: {journal: {kept: 5}}", "gateway.journal.kept: there is no such key"),
-    ("gateway: {policy: {source: store}}", "wicket.yaml:1:20: gateway.policy.source: input should be 'file'"),
+    (
+        "gateway: {policy: {source: vault}}",
+        "wicket.yaml:1:20: gateway.policy.source: input should be 'file' or",
+    ),
     ("gateway: {admin_groups: [a b]}", "wicket.yaml:1:26: gateway.admin_groups.0: must be up to 63"),
     ("gateway: {api: {https: x}}", "wicket.yaml:1:17: gateway.api.https: must be host:port"),
     ("gateway: {journal: {encrypt: 'yes'}}", "wicket.yaml:1:21: gateway.journal.encrypt: input should be a"),
@@ -157,3 +162,50 @@ def test_a_folder(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="No such file"):
         load_settings(tmp_path / "none.yaml")
+
+
+ROLES = """gateway:
+  roles:
+    admin: [{groups: [platform]}]
+    auditor:
+      - {groups: [audit], resources: {labels: {env: prod, tier: 1, live: true}}}
+      - {groups: [auditors-of-all]}
+    viewer: [{groups: [support], resources: [sales]}]
+  api: {rate: {actor: 60}}
+"""
+
+
+def test_roles(tmp_path: Path) -> None:
+    found = read(tmp_path, ROLES)
+    assert found.api.rate.rate == Rate(60, 3000)
+    assert found.roles.seats == (
+        Seat(Role.ADMIN, frozenset({"platform"})),
+        Seat(Role.AUDITOR, frozenset({"audit"}), labels={"env": "prod", "tier": "1", "live": "true"}),
+        Seat(Role.AUDITOR, frozenset({"auditors-of-all"})),
+        Seat(Role.VIEWER, frozenset({"support"}), names=frozenset({"sales"})),
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("{admins: [{groups: [a]}]}", "no such key"),
+        ("{auditor: []}", "at least 1 item"),
+        ("{auditor: [{groups: []}]}", "at least 1 item"),
+        ("{auditor: [{resources: [sales]}]}", "required"),
+        ("{auditor: [{groups: [a], resources: {}}]}", "takes one of names and labels"),
+        ("{auditor: [{groups: [a], resources: []}]}", "at least 1 item"),
+        ("{auditor: [{groups: [a], resources: {labels: {}}}]}", "at least 1 item"),
+        ("{auditor: [{groups: [a], resources: {names: [s], labels: {a: b}}}]}", "takes one of"),
+        ("{auditor: [{groups: [a], resources: any}]}", "dictionary"),
+        ("{auditor: [{groups: [any]}]}", "group"),
+        ("{auditor: [{groups: ['*']}]}", "group"),
+        ("{auditor: [{groups: [a], resources: {labels: {env: [b]}}}]}", "string"),
+        ("{auditor: {groups: [a]}}", "list"),
+        ("{admin: [{groups: [a], resources: [sales]}]}", "an admin is one over everything"),
+    ],
+)
+def test_roles_that_stop_the_start(tmp_path: Path, written: str, fault: str) -> None:
+    told = faults(tmp_path, f"gateway:\n  roles: {written}\n")
+    assert fault in told[0]
+    assert told[0].startswith("wicket.yaml:2:")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wicketgate import administrator
+from wicketgate.admin.policies import Draft
 from wicketgate.api.server import ApiSettings
 from wicketgate.api.server import serve as serve_api
 from wicketgate.audit import Audit
@@ -28,7 +29,7 @@ from wicketgate.control.ports import (
 )
 from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.custodian import key_supply, sources, vault_of, wrapping
-from wicketgate.federation import need, unreadable
+from wicketgate.federation import unreadable
 from wicketgate.identity import keys
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -36,12 +37,13 @@ from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
-from wicketgate.model.errors import GatewayError, PolicyError
+from wicketgate.model.errors import GatewayError, PolicyError, StoreFailed
 from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.secret import Secret
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings, site
+from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_file, recorder, revisions
 from wicketgate.policy.engine import Context, Engine
-from wicketgate.policy.load import Policy, load_sources, read_sources
+from wicketgate.policy.load import Policy
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
@@ -56,43 +58,66 @@ MOST_USED = 4096
 
 # -- the control process -----------------------------------------------------------------------------------
 class FilePolicy:
-    """The policy from its file: loaded whole off the loop, and asked before a secret leaves."""
+    """The policy from its file, or from another origin: loaded whole off the loop, and asked before a secret
+    leaves."""
 
-    def __init__(self, config: Path, specs: Mapping[str, ProtocolSpec], store: "StoreOfLoop") -> None:
+    def __init__(
+        self,
+        config: Path,
+        specs: Mapping[str, ProtocolSpec],
+        store: "StoreOfLoop",
+        origin: "StoreOrigin | None" = None,
+    ) -> None:
         self._config = config
         self._rules = rules_of(specs)
+        self._kept = origin
+        self._origin: Origin = FileOrigin(config, self._rules) if origin is None else origin
         self._store = store
-        self._loaded: dict[str, Policy] = {}
+        self._loaded: tuple[LoadedPolicy, Found, Engine] | None = None
         self._engine: Engine | None = None
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._used: dict[str, int] = {}
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
-        policy = load_sources(read_sources(self._config), self._rules)
-        need(policy.saml, str(self._config))
-        return policy
+        return read_file(self._config, self._rules)
 
     async def load(self) -> LoadedPolicy:
-        policy = await asyncio.to_thread(self.read)
+        return await self._made(await self._origin.load())
+
+    async def newest(self) -> int | None:
+        return await self._origin.newest()
+
+    async def keep(self, draft: Draft, record: Callable[[bytes], None]) -> LoadedPolicy:
+        """Keep a draft in the store (control.ports.MakePolicy). Raises GatewayError."""
+        if self._kept is None:
+            raise GatewayError("the policy comes from its file")
+        return await self._made(await self._kept.keep(draft, record))
+
+    async def _made(self, found: Found) -> LoadedPolicy:
+        policy = found.policy
         for line in await asyncio.to_thread(unreadable, policy.saml.values(), time.time_ns()):
             log(f"{line}: nobody signs in by it until that is mended")
-        self._loaded = {policy.digest: policy}
-        return LoadedPolicy(
+        made = LoadedPolicy(
             policy.shipped,
-            str(self._config),
+            found.place,
             policy.digest,
             policy.resources,
             policy.warnings,
             issuers=policy.issuers,
             permits=policy.permits,
             exchanges=_exchanging(policy),
+            revision=None if found.revision is None else found.revision.number,
         )
+        self._loaded = made, found, Engine(policy)
+        return made
 
     def adopt(self, policy: LoadedPolicy) -> None:
-        loaded = self._loaded[policy.digest]
-        self._engine = Engine(loaded)
-        self._store.filed = tuple(loaded.identities.values())
+        assert self._loaded is not None
+        loaded, found, self._engine = self._loaded
+        assert loaded is policy
+        self._origin.adopted(found)
+        self._store.filed = tuple(found.policy.identities.values())
 
     def issuers(self) -> IssuerTokens:
         """What tokens of trusted issuers are judged by, as of now. For any thread."""
@@ -231,6 +256,10 @@ def serve(config: Path) -> int:
     """Run the gateway until a signal ends it. The exit code; errors of the start are told in one line."""
     try:
         return _serve(config)
+    except StoreFailed as error:
+        # the policy may lie there as well: without the store nothing is served
+        log(f"the gateway can't start: {error.public}{f' ({error.detail})' if error.detail else ''}")
+        return 1
     except (PolicyError, GatewayError) as error:
         log(error.public)
         return 1
@@ -247,10 +276,8 @@ def _serve(config: Path) -> int:
     private_folder(state)
     private_folder(journal)
     store = StoreOfLoop(settings)
-    policy = FilePolicy(config, specs, store)
-    read = policy.read()
-    store.filed = tuple(read.identities.values())
-    _make_administrator(config, settings, read)
+    if not administrator.begun(state):
+        _make_administrator(config, settings, read_file(config, rules_of(specs)))
     node = node_of(state)
     signing = SigningKey.load(kept(state / "checkpoint.key", lambda: SigningKey.generate().private_pem()))
     (state / "checkpoint.pub").write_bytes(signing.public_pem())
@@ -259,12 +286,19 @@ def _serve(config: Path) -> int:
     supply = None
     if settings.journal.encrypt:
         supply = asyncio.run(key_supply(settings.keepers, settings.database_url, state, node, writer))
+    written = Writer(
+        journal, node, writer, time.time_ns, boot, os.urandom, settings.journal.synced, keys=supply
+    )
+    origin = None
+    if settings.policy.source == "store":
+        origin = StoreOrigin(config, rules_of(specs), store.get, recorder(written), log)
+    policy = FilePolicy(config, specs, store, origin)
+    if origin is None:
+        store.filed = tuple(policy.read().identities.values())
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),
-        journal=Writer(
-            journal, node, writer, time.time_ns, boot, os.urandom, settings.journal.synced, keys=supply
-        ),
+        journal=written,
         signing=signing,
         protocols=specs,
         pseudonyms=pseudonym_keys(state),
@@ -310,6 +344,9 @@ def _serve(config: Path) -> int:
             Audit(config),
             partial(vault_of, settings.keepers, journal),
             issuers=policy.issuers,
+            seats=settings.roles.seats,
+            rate=settings.api.rate.rate,
+            policies=revisions(settings.policy.source, config, port, None if origin is None else policy.keep),
         )
         api = ApiSettings(
             settings.api.socket,
@@ -332,7 +369,7 @@ def _serve(config: Path) -> int:
 def _make_administrator(config: Path, settings: Settings, read: Policy) -> None:
     """At the first start of a gateway of the embedded defaults, with nobody else to prove who people are."""
     embedded = settings.database_url is None and not read.issuers and read.mesh is None
-    if not embedded or not settings.admin_groups or administrator.begun(settings.state):
+    if not embedded or not settings.admin_groups:
         return
     try:
         asyncio.run(

@@ -26,7 +26,7 @@ def load_policy(config: Path) -> Policy:
 
 
 def check(config: Path, reach: bool) -> list[dict[str, str]]:
-    """All that is found: {"level": "error" | "warning", "text"}. reach: every target is signed in to."""
+    """All that is found: {"level": "error" | "warning" | "note", "text"}. reach: targets are signed in to."""
     found: list[dict[str, str]] = []
 
     def add(level: str, text: str) -> None:
@@ -43,6 +43,11 @@ def check(config: Path, reach: bool) -> list[dict[str, str]]:
         if not any(each["text"] in error.public.splitlines() for each in found):
             add("error", error.public)
         return found
+    if where is not None and where.source == "store":
+        add(
+            "note",
+            "the policy comes from the store (`wicket policy show`); this file's goes into an empty one",
+        )
     for warning in policy.warnings:
         add("warning", warning)
     for problem in _saml(policy, str(config)):

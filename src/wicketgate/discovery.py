@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from wicketgate.checkup import load_policy
 from wicketgate.masking.detect import CLASSES, Detectors
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.resource import Account, Resource
+from wicketgate.policies import held_policy
 from wicketgate.policy.load import Policy
 from wicketgate.protocols.base import CatalogAccess
 from wicketgate.protocols.survey import Evidence, Sampling, Survey
@@ -91,7 +91,7 @@ Progress = Callable[[str, int, int], None]
 
 def discover(config: Path, wanted: Wanted, progress: Progress) -> list[Report]:
     """A report for each database. Raises Unknown, PolicyError, UpstreamFailed and what credentials raise."""
-    policy = load_policy(config)
+    policy = asyncio.run(held_policy(config))
     resource, account, databases = _chosen(policy, wanted)
     custom = tuple(policy.detectors.values())
     detectors = Detectors([*CLASSES, *(each.name for each in custom)], custom)

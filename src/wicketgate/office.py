@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
+from wicketgate.admin.ports import Control, Office, PolicyDesk, Rate, Recordings, SecretVault
+from wicketgate.admin.roles import Seat
 from wicketgate.federation import Federation
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
@@ -28,8 +29,10 @@ from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.accounts import Accounts
+from wicketgate.store.db import MINUTE, Store, store_url
 from wicketgate.store.exchanges import holding, with_origins
+from wicketgate.store.once import Answers
 from wicketgate.store.saml import SignInRows
 
 if TYPE_CHECKING:
@@ -69,7 +72,8 @@ def prover(
             return identity, None
         if identity is None or record is None:
             return None
-        await store.used_token(record.id, now)
+        if record.last_used is None or now - record.last_used >= MINUTE:
+            await store.used_token(record.id, now)
         return identity, record
 
     return prove
@@ -99,13 +103,19 @@ async def open_office(
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
     issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
+    seats: tuple[Seat, ...] = (),
+    rate: Rate | None = None,
+    policies: Callable[[Store], PolicyDesk] | None = None,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
     filed: asked at each use, from that loop's thread: the accounts that the policy in force declares.
     vault: the vault of our own, with its rows in this store.
-    issuers: the same, for what tokens of trusted issuers are judged by.
+    issuers: the same, for what tokens of trusted issuers are judged by. seats, rate: see Office.
+    policies: where the policy comes from; None: from a file that is not shown here.
     """
+    from wicketgate.policies import Revisions
+
     store = await Store.open(store_url(database_url, state))
 
     def together(stored: Iterable[ServiceAccount]) -> Mapping[str, ServiceAccount]:
@@ -125,8 +135,13 @@ async def open_office(
             show=show,
             audit=audit,
             admin_groups=admin_groups,
+            policies=Revisions("file", Path(), store, None) if policies is None else policies(store),
             clock=clock,
             random=random,
+            accounts=Accounts(store),
+            once=Answers(store),
+            seats=seats,
+            rate=rate or Rate(),
             saml=Federation(state, issuers, SignInRows(store)),
         )
     finally:
@@ -137,7 +152,8 @@ async def open_office(
 # -- the places of one gateway ---------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where one gateway's things lie, by its configuration. ports: protocol -> the port it listens on."""
+    """Where one gateway's things lie, by its configuration. ports: protocol -> the port it listens on.
+    source: where its policy comes from, `file` or `store`."""
 
     config: Path
     state: Path
@@ -148,6 +164,7 @@ class Site:
     ports: Mapping[str, int]
     keepers: "Keepers"
     encrypt: bool
+    source: str = "file"
 
     def prepare(self) -> None:
         """Make the state folder, and the journal's in it, for us alone."""
@@ -204,6 +221,7 @@ def _site(config: Path, settings: "Settings") -> Site:
         ports={protocol: each.port for protocol, each in listeners.items()},
         keepers=settings.keepers,
         encrypt=settings.journal.encrypt,
+        source=settings.policy.source,
     )
 
 
@@ -302,10 +320,11 @@ def verify(
 
 def protocols_of(config: Path) -> dict[str, str]:
     """Resource -> its protocol's name, by the policy; nothing where it can't be read: show() then guesses."""
-    from wicketgate.checkup import load_policy
+    from wicketgate.policies import held_policy
 
     try:
-        return {name: each.protocol for name, each in load_policy(config).resources.items()}
+        policy = asyncio.run(held_policy(config))
+        return {name: each.protocol for name, each in policy.resources.items()}
     except (GatewayError, OSError):
         return {}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wicketgate.admin import access
+from wicketgate.admin import identities as accounts
 from wicketgate.admin import secrets as verbs
 from wicketgate.admin.authorize import Action, Actor, Thing
 from wicketgate.admin.ports import Office
@@ -28,7 +29,7 @@ from wicketgate.workshop import boot
 
 RESERVE: Final = 1 << 14
 """Bytes that the writer holds back: it has no sessions to close on a full disk."""
-READING: Final = frozenset({"list", "secret-list", "secret-segments"})
+READING: Final = frozenset({"list", "secret-list", "secret-segments", "identity-list", "identity-show"})
 """Verbs that record nothing."""
 LOCAL: Final = Actor("local", "local", administrator=True)
 
@@ -103,6 +104,9 @@ class _NoGateway:
     def reload_policy(self) -> "Future[Any]":
         return _done(self._policy)
 
+    def apply_policy(self, make: Any) -> "Future[Any]":
+        raise GatewayError("no gateway is running that could take a policy")
+
     def put(self, section: str, key: str, value: Mapping[str, Any] | None) -> "Future[None]":
         return _done(None)
 
@@ -160,17 +164,18 @@ async def new_account(
 async def on_store(config: Path, verb: str, argument: Any) -> Any:
     """The verbs on tokens, straight on the store: `issue` (as POST /tokens takes it), `list` (an identity or
     None), `revoke` (an id); on secrets: `secret-set` (name and value), `secret-list` (None), `secret-rotate`
-    (None), `secret-segments` (None), `secret-remove` (a name). Answers as the API does. Only for whoever may
-    read the store's file."""
+    (None), `secret-segments` (None), `secret-remove` (a name); on accounts: `identity-list` (a group or
+    None), `-show` (a name), `-add` (as POST takes it), `-change` (name and what PATCH takes), `-remove` (a
+    name). Answers as the API does. Only for whoever may read the store's file."""
     from wicketgate.api import shapes
-    from wicketgate.checkup import load_policy
+    from wicketgate.policies import held_policy
 
     found = site(config)
-    policy = load_policy(config)
     if verb in READING:
         found.prepare()
     else:
         _prepare(found)
+    policy = await held_policy(config)
     journal = OwnJournal(found)
     try:
         if verb not in READING:
@@ -187,6 +192,8 @@ async def on_store(config: Path, verb: str, argument: Any) -> Any:
         ) as office:
             if verb.startswith("secret"):
                 return await _on_secrets(office, verb, argument)
+            if verb.startswith("identity"):
+                return await _on_identities(office, verb, argument)
             now = office.clock()
             if verb == "issue":
                 issued = await shapes.issue(office, LOCAL, shapes.TokenWanted.model_validate(argument))
@@ -217,3 +224,25 @@ async def _on_secrets(office: Office, verb: str, argument: Any) -> Any:
     if verb == "secret-segments":
         return [each.model_dump() for each in await secrets.segment_keys(office, LOCAL)]
     return [each.model_dump() for each in await secrets.listed(office, LOCAL)]
+
+
+async def _on_identities(office: Office, verb: str, argument: Any) -> Any:
+    from wicketgate.api import identities
+
+    match verb:
+        case "identity-list":
+            found = await accounts.list_identities(office, LOCAL, group=argument)
+            return [identities.IdentityShown.of(each).model_dump() for each in found]
+        case "identity-add":
+            wanted = identities.IdentityWanted.model_validate(argument)
+            made = await accounts.make_identity(office, LOCAL, wanted.account)
+        case "identity-change":
+            name, change = argument
+            wanted_change = identities.IdentityChange.model_validate(change)
+            made = await accounts.change_identity(office, LOCAL, name, wanted_change.change)
+        case "identity-remove":
+            await accounts.remove_identity(office, LOCAL, argument)
+            return None
+        case _:
+            made = await accounts.show_identity(office, LOCAL, argument)
+    return identities.IdentityShown.of(made).model_dump()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic import model_validator as whole
 
+from wicketgate.admin.settings import RateSettings, RoleSettings
 from wicketgate.custody.settings import AwsSettings, CustodySettings, Keepers, Vaults
 from wicketgate.model.errors import PolicyError
 from wicketgate.policy.document import Node, Place, Problems, parse, read_sources
@@ -131,11 +132,12 @@ class TlsSettings(_Strict):
 
 class ApiSettings(_Strict):
     """socket: the local API's; in the state folder where not set. https: where it is served to others.
-    url: where they reach it, as they write it."""
+    url: where they reach it, as they write it. rate: of requests over HTTPS."""
 
     socket: AnyPath = Path("api.sock")
     https: Address | None = None
     url: Annotated[str, AfterValidator(_origin)] | None = None
+    rate: RateSettings = Field(default_factory=RateSettings)
 
 
 class LimitSettings(_Strict):
@@ -151,9 +153,12 @@ class LimitSettings(_Strict):
 
 
 class PolicySettings(_Strict):
-    """source: where the policy comes from. Only `file` is there yet."""
+    """source: where the policy comes from. `store`: the file's is read once, where the store is empty.
 
-    source: Literal["file"] = "file"
+    files: folders whose files a policy of the store may name as passwords."""
+
+    source: Literal["file", "store"] = "file"
+    files: list[AnyPath] = Field(default_factory=list, max_length=100)
 
 
 class Settings(_Strict):
@@ -161,8 +166,8 @@ class Settings(_Strict):
 
     listen: protocol -> where it is served. plain_text: `loopback` lets clients on this machine do without
     TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
-    admin_groups: whose members may use the API's verbs on others. vaults: servers that keep secrets.
-    aws: where AWS is. custody: the vault of our own.
+    admin_groups: whose members may use the API's verbs on others. roles: who else may what.
+    vaults: servers that keep secrets. aws: where AWS is. custody: the vault of our own.
     """
 
     listen: Mapping[str, Listening] = Field(default_factory=dict)
@@ -179,6 +184,7 @@ class Settings(_Strict):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     admin_groups: list[Annotated[str, AfterValidator(_group)]] = Field(default_factory=lambda: ["admins"])
     vaults: Vaults = Field(default_factory=dict)
+    roles: RoleSettings = Field(default_factory=RoleSettings)
     aws: AwsSettings | None = None
     custody: CustodySettings = Field(default_factory=CustodySettings)
 
@@ -263,6 +269,9 @@ def _settings(node: Node, config: Path) -> Settings:
                     "socket": (folder if "socket" in settings.api.model_fields_set else state)
                     / settings.api.socket
                 }
+            ),
+            "policy": settings.policy.model_copy(
+                update={"files": [folder / each for each in settings.policy.files]}
             ),
             "tls": tls.model_copy(
                 update={

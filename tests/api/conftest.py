@@ -33,13 +33,13 @@ def local(stage: Stage) -> Iterator[Callable[..., Answer]]:
 
 @pytest.fixture
 def remote(stage: Stage) -> Iterator[Remote]:
-    with on_https(stage) as made:
-        yield made
+    with served(stage) as found:
+        yield found
 
 
 @contextmanager
-def on_https(stage: Stage) -> Iterator[Remote]:
-    """The stage's API, served to others."""
+def served(stage: Stage) -> Iterator[Remote]:
+    """The stage's API over HTTPS."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     pem, key, ca = (stage.folder / name for name in ("cert.pem", "key.pem", "ca.pem"))

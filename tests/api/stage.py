@@ -10,11 +10,15 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wicketgate.admin.ports import JournalLine, Office, RecordedSession
+from fastapi import FastAPI
+
+from wicketgate.admin.policies import Draft
+from wicketgate.admin.ports import JournalLine, Office, Rate, RecordedSession
+from wicketgate.admin.roles import Role, Seat
 from wicketgate.api.server import ApiHandle, ApiSettings
 from wicketgate.control.attempts import Attempts
 from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
@@ -24,6 +28,7 @@ from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
+from wicketgate.model.revision import Revision, revise
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office
@@ -31,6 +36,16 @@ from wicketgate.store.db import Store
 from wicketgate.store.secrets import SecretRows
 
 NOW = 1_800_000_000_000_000_000
+SEATS = (
+    Seat(Role.ADMIN, frozenset({"chiefs"})),
+    Seat(Role.AUDITOR, frozenset({"auditors"})),
+    Seat(Role.AUDITOR, frozenset({"prod-auditors"}), labels={"env": "prod"}),
+    Seat(Role.REVIEWER, frozenset({"reviewers"}), names=frozenset({"sales"})),
+    Seat(Role.VIEWER, frozenset({"viewers"})),
+    Seat(Role.VIEWER, frozenset({"prod-viewers"}), labels={"env": "prod"}),
+)
+SEATED = ("chief", "auditor", "prod-auditor", "reviewer", "viewer", "prod-viewer")
+"""Humans of the file, each in the group that is his name and an s."""
 ROW = SessionRow("a" * 32, "bot", "sales", "sales", "reader", "10.0.0.9", 1, NOW)
 RESOURCE = Resource(
     "sales",
@@ -40,8 +55,10 @@ RESOURCE = Resource(
     ("sales",),
     TlsMode.VERIFY_FULL,
     {"reader": Account("reader", "ro", CredentialReference("env", "SALES_RO_PASSWORD"), "1")},
+    labels={"env": "prod"},
     sensitive={"sales": {"public.customers.email": "email"}},
 )
+OTHER = replace(RESOURCE, name="bravo", labels={"env": "test"})
 
 
 def done(value: Any = None) -> "concurrent.futures.Future[Any]":
@@ -64,6 +81,7 @@ class PlayedControl:
     clock: int = NOW
     permits: frozenset[str] = frozenset()
     exchanges: Callable[[Identity], bool] = lambda agent: False
+    resources: dict[str, Resource] = field(default_factory=lambda: {"sales": RESOURCE})
     attempts: Attempts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +107,13 @@ class PlayedControl:
 
     def policy(self) -> LoadedPolicy:
         return LoadedPolicy(
-            "", "wicket.yaml", "d" * 64, {"sales": RESOURCE}, permits=self.permits, exchanges=self.exchanges
+            "",
+            "wicket.yaml",
+            "d" * 64,
+            dict(self.resources),
+            permits=self.permits,
+            exchanges=self.exchanges,
+            revision=1,
         )
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
@@ -98,6 +122,9 @@ class PlayedControl:
 
     def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]":
         return done(self.policy())
+
+    def apply_policy(self, make: Any) -> "concurrent.futures.Future[Any]":
+        raise AssertionError("nothing is applied on this stage")
 
     def put(
         self, section: str, key: str, value: Mapping[str, Any] | None
@@ -126,9 +153,13 @@ class PlayedControl:
 @dataclass
 class PlayedRecordings:
     known: dict[str, list[JournalLine]] = field(default_factory=dict)
+    whose: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def sessions(self) -> Sequence[RecordedSession]:
-        return [RecordedSession(each, "bot", "sales", NOW - 5, None, None, 1) for each in self.known]
+        return [
+            RecordedSession(each, *self.whose.get(each, ("bot", "sales")), NOW - 5, None, None, 1)
+            for each in self.known
+        ]
 
     def lines(self, session: str) -> Sequence[JournalLine]:
         return self.known.get(session, [])
@@ -140,6 +171,38 @@ class PlayedRecordings:
         return {"ok": False, "findings": ["n/w/000001.log: line 3 was changed"], "facts": {"lines": 7}}
 
 
+FIRST = revise(None, "rules: []\n", "d" * 64, "somebody", "local", "why", NOW)
+
+
+class PlayedPolicies:
+    """A store with one revision, which holds: admin.ports.PolicyDesk. tests/api/shelf.py has a real one."""
+
+    source = "store"
+    config = "wicket.yaml"
+
+    async def newest(self) -> Revision:
+        return FIRST
+
+    async def revision(self, number: int, text: bool = True) -> Revision | None:
+        return FIRST if number == 1 else None
+
+    async def revisions(self, before: int | None, most: int) -> Sequence[Revision]:
+        return [FIRST] if before is None or before > 1 else []
+
+    async def filed(self) -> str:
+        raise AssertionError("the policy of this stage comes from the store")
+
+    async def check(self, text: str) -> Mapping[str, Any]:
+        errors = [{"line": 1, "column": 1, "message": "it is not played"}]
+        return {"ok": False, "errors": errors, "warnings": [], "digest": None, "resources": 0, "rules": 0}
+
+    async def compare(self, old: str, new: str, old_name: str, new_name: str) -> Mapping[str, Any]:
+        return {"diff": "", "changes": []}
+
+    async def apply(self, draft: Draft) -> None:
+        raise AssertionError("nothing loads here")
+
+
 @dataclass
 class Stage:
     folder: Path
@@ -147,6 +210,7 @@ class Stage:
     recordings: PlayedRecordings = field(default_factory=PlayedRecordings)
     filed: list[ServiceAccount] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
+    rate: Rate = field(default_factory=Rate)
     saml: dict[str, SamlIssuer] = field(default_factory=dict)
     clock: Callable[[], int] = time.time_ns
     issuers: IssuerTokens = field(default_factory=lambda: IssuerTokens({}, {}))
@@ -155,6 +219,7 @@ class Stage:
         self.filed = [
             ServiceAccount("bot", IdentityKind.AGENT, frozenset({"crew"}), "file"),
             ServiceAccount("root-bot", IdentityKind.SERVICE, frozenset({"admins"}), "file"),
+            *(ServiceAccount(name, IdentityKind.HUMAN, frozenset({f"{name}s"}), "file") for name in SEATED),
         ]
 
     def office(self) -> AbstractAsyncContextManager[Office]:
@@ -167,13 +232,29 @@ class Stage:
             frozenset({"admins"}),
             self.recordings.audit,
             self.vault,
+            seats=SEATS,
+            rate=self.rate,
             clock=self.clock,
             issuers=lambda: IssuerTokens({}, {}, self.saml) if self.saml else self.issuers,
+            policies=lambda store: PlayedPolicies(),
         )
 
     def vault(self, store: Store) -> OwnVault:
         keys = FileKeys(self.folder / "custody.keys", os.urandom)
         return OwnVault(SecretRows(store), keys, time.time_ns, os.urandom)
+
+
+def routes_of(app: FastAPI) -> set[tuple[str, str]]:
+    """(method, path) of every route, in routers that are included too (FastAPI does not flatten these)."""
+    found: set[tuple[str, str]] = set()
+    left: list[Any] = list(app.routes)
+    while left:
+        each = left.pop()
+        if hasattr(each, "effective_candidates"):
+            left += each.effective_candidates()
+        else:
+            found |= {(method, each.path) for method in each.methods}
+    return found
 
 
 @dataclass(frozen=True)
@@ -187,7 +268,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=10)
         self._path = path
@@ -210,7 +291,7 @@ def ask(
     """One request over our socket, or over HTTPS."""
     connection: http.client.HTTPConnection
     if isinstance(where, Path):
-        connection = _UnixConnection(where)
+        connection = UnixConnection(where)
     else:
         context = ssl.create_default_context(cafile=ca)
         connection = http.client.HTTPSConnection(*where, timeout=10, context=context)

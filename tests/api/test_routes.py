@@ -108,15 +108,15 @@ def test_a_token_is_revoked_even_if_nothing_can_be_recorded(local: Local, stage:
         ("GET", "/api/v1/health/", None, 404, "http"),
         ("PUT", "/api/v1/tokens", {}, 405, "http"),
         ("POST", "/api/v1/tokens", {"identity": "bot", "canary": "x"}, 422, "invalid"),
-        ("POST", "/api/v1/tokens", b"{canary", 422, "invalid"),
+        ("POST", "/api/v1/tokens", b"{canary", 400, "malformed"),
         ("POST", "/api/v1/tokens", {"identity": "bot", "lifetime": "canary"}, 422, "invalid"),
-        ("POST", "/api/v1/tokens", {"identity": "a/b", "create": True}, 409, "refused"),
+        ("POST", "/api/v1/tokens", {"identity": "a/b", "create": True}, 422, "invalid"),
         ("POST", "/api/v1/tokens", {"identity": "bot", "resources": ["absent"]}, 409, "refused"),
         ("POST", "/api/v1/tokens", b" " * 70_000, 413, "http"),
         ("DELETE", "/api/v1/tokens/0000000000000000", None, 404, "not-found"),
         ("GET", "/api/v1/sessions/" + "0" * 32, None, 404, "not-found"),
         ("DELETE", "/api/v1/sessions/" + "0" * 32, None, 404, "not-found"),
-        ("GET", "/api/v1/sessions?most=0", None, 422, "invalid"),
+        ("GET", "/api/v1/sessions?limit=0", None, 422, "invalid"),
     ],
 )
 def test_errors_are_problems(

@@ -19,10 +19,10 @@ CANARY = "c4nary s3cret"
         ("sales", {"value": "c4nary s3cret", "version": "c4nary s3cret"}, 422),
         ("sales", {"value": ""}, 422),
         ("sales", {"value": "c4nary s3cret" * 2000}, 422),
-        ("sales", b'{"value": "c4nary s3cret', 422),
-        ("sales", b'{"value": "c4nary s3cret\\ud800"}', 409),
-        ("Sales", {"value": "c4nary s3cret"}, 409),
-        ("..", {"value": "c4nary s3cret"}, 409),
+        ("sales", b'{"value": "c4nary s3cret', 400),
+        ("sales", b'{"value": "c4nary s3cret\\ud800"}', 422),
+        ("Sales", {"value": "c4nary s3cret"}, 422),
+        ("..", {"value": "c4nary s3cret"}, 422),
     ],
 )
 def test_what_is_refused_is_not_repeated(
@@ -46,7 +46,7 @@ def test_no_answer_holds_a_value(local: Local, stage: Stage) -> None:
         ("GET", "/api/v1/openapi.json"),
     ):
         seen.append(local(method, path))
-    assert [each.status for each in seen] == [200, 200, 405, 200, 200, 200, 200]
+    assert [each.status for each in seen] == [200, 200, 200, 200, 200, 200, 200]
     assert not any(b"c4nary" in each.body for each in seen)
     assert local("DELETE", "/api/v1/secrets/sales").status == 204
     assert "c4nary" not in json.dumps(stage.control.records) + repr(stage.logged) + repr(stage.control.puts)

@@ -107,6 +107,9 @@ class FilePolicy:
             raise PolicyError(f"{self._path}:1: {error}") from None
         return LoadedPolicy(text, str(self._path), f"digest of {len(text)} bytes", found)
 
+    async def newest(self) -> int | None:
+        return None
+
     def adopt(self, policy: LoadedPolicy) -> None:
         pass
 

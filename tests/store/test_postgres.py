@@ -12,9 +12,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from servers.postgres import ADMINISTRATOR, Postgres
 from wicketgate.identity import tokens
+from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.task import Task
 from wicketgate.model.token import ServiceAccount
+from wicketgate.store.accounts import Accounts
 from wicketgate.store.db import Store, store_url
+from wicketgate.store.once import Answers
 from wicketgate.store.tables import METADATA
 
 NOW = 1_800_000_000_000_000_000
@@ -44,6 +47,21 @@ async def test_it_does_what_sqlite_does(postgres15: Postgres, tmp_path: Path) ->
         assert await store.lease("bot", "r", "rows", 0, 100, 101) == 100
         numbers = await asyncio.gather(*(each.node_number(f"n{at}", NOW) for at, each in enumerate(stores)))
         assert sorted(numbers) == [0, 1, 2]
+        answers = [Answers(each) for each in stores]
+        begun = await asyncio.gather(*(each.begin("a", "k", "r", NOW) for each in answers * 4))
+        assert sum(each is None for each in begun) == 1
+        await answers[0].end("a", "k", KeptAnswer("r", 201, b"{}", None))
+        assert await answers[1].begin("a", "k", "r", NOW) == KeptAnswer("r", 201, b"{}", None)
+        accounts = [Accounts(each) for each in stores]
+        changed = replace(account, disabled=NOW)
+        done = await asyncio.gather(*(each.change(account, changed, NOW) for each in accounts))
+        assert sorted(done) == [False, False, True]
+        pages = await accounts[0].tokens(
+            identity="bot", only=None, state="revoked", now=NOW, after=(NOW - 1, "x"), most=1
+        )
+        assert [each.id for each in pages] == [record.id]
+        assert await accounts[1].remove(changed, NOW) == []
+        assert await store.identities() == []
         await store.add_checkpoint("n0", 1, "{}", NOW)
         assert len(await store.checkpoints()) == 1
     finally:

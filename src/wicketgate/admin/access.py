@@ -1,17 +1,17 @@
 """The verbs on tokens and on what one may know of oneself. Each starts with authorize()."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
-from wicketgate.admin.ports import Office, Standing
+from wicketgate.admin.ports import Key, Office
+from wicketgate.admin.records import admin_line as admin_line
+from wicketgate.admin.records import record, recorded_ending
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.network import check_network
-from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.task import Task
 from wicketgate.model.token import ServiceAccount, TokenRecord, check_group, is_any
@@ -35,20 +35,6 @@ class Issued:
     secret: Secret
     record: TokenRecord
     created_identity: bool
-
-
-def admin_line(actor: Actor, action: Action, thing: Thing, **more: Any) -> bytes:
-    """BODY members of an `admin` line (JSON without braces): who did what to what."""
-    members = {
-        "by": actor.name,
-        "how": actor.how,
-        "credential": actor.credential_id,
-        "do": action.value,
-        "kind": thing.kind,
-        "name": thing.name,
-        **more,
-    }
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1].encode("utf-8")
 
 
 async def issue_token(
@@ -76,7 +62,7 @@ async def issue_token(
     known = office.unite(await office.store.identities())
     found = known.get(account.name)
     if found is None and create:
-        _check_new(account)
+        check_new(account)
     if found is None and not create:
         raise NotFound(f"no identity is named {account.name}; create it by naming its groups")
     if found is not None and found.disabled is not None:
@@ -94,7 +80,7 @@ async def issue_token(
     if task is not None:
         _check_task(task, known, found or account, resources, expires, now)
     try:
-        secret, record = office.issue(
+        secret, kept = office.issue(
             account.name,
             now,
             office.random,
@@ -108,17 +94,16 @@ async def issue_token(
     except ValueError as error:
         raise Refused(str(error)) from None
     told = {} if task is None else {"task": task.replicated()}
-    line = admin_line(
-        actor, Action.ISSUE_TOKEN, thing, token=record.id, expires=expires, created=found is None, **told
-    )
-    await asyncio.wrap_future(office.control.record(b"", line))
+    more = {"token": kept.id, "expires": expires, "created": found is None, **told}
+    await record(office, actor, Action.ISSUE_TOKEN, thing, **more)
     if found is None:
+        await end_leftovers(office, account.name)
         made = replace(account, origin="store", disabled=None)
         await office.store.put_identity(made, now)
         await asyncio.wrap_future(office.control.put("identities", made.name, made.replicated()))
-    await office.store.add_token(record)
-    await asyncio.wrap_future(office.control.put("tokens", record.hash, record.replicated()))
-    return Issued(secret, record, found is None)
+    await office.store.add_token(kept)
+    await asyncio.wrap_future(office.control.put("tokens", kept.hash, kept.replicated()))
+    return Issued(secret, kept, found is None)
 
 
 def _check_task(
@@ -146,7 +131,13 @@ def _check_task(
         raise Refused("a task's token ends within a day")
 
 
-def _check_new(account: ServiceAccount) -> None:
+async def end_leftovers(office: Office, name: str) -> None:
+    """Before an account is made: tokens of one that had its name before are not good for it."""
+    for each in await office.accounts.end_tokens(name, office.clock()):
+        await end_token(office, each)
+
+
+def check_new(account: ServiceAccount) -> None:
     """A new account must be one that a policy can name. Raises Refused."""
     try:
         for group in sorted(account.groups):
@@ -157,31 +148,56 @@ def _check_new(account: ServiceAccount) -> None:
         raise Refused(f"{account.name!r} can't name an identity: in a policy it is everybody")
 
 
-async def list_tokens(office: Office, actor: Actor, identity: str | None = None) -> list[TokenRecord]:
-    """All tokens, or one identity's; no token's text is known. A scoped token sees itself alone."""
+async def list_tokens(
+    office: Office,
+    actor: Actor,
+    identity: str | None = None,
+    *,
+    state: str | None = None,
+    after: Key | None = None,
+    most: int | None = None,
+) -> list[TokenRecord]:
+    """All tokens, or one identity's, oldest first; no token's text is known. A scoped one sees itself alone.
+
+    state: `good`, `expired` or `revoked`. after: created and id; what comes behind it, `most` at most."""
     authorize(actor, Action.LIST_TOKENS, Thing("tokens", identity or "", identity))
-    found = await office.store.tokens(identity)
-    return (
-        [each for each in found if each.id == actor.credential_id] if actor.scope or actor.narrow else found
+    only = (actor.credential_id or "") if actor.bound else None
+    return await office.accounts.tokens(
+        identity=identity, only=only, state=state, now=office.clock(), after=after, most=most
     )
+
+
+async def show_token(office: Office, actor: Actor, token_id: str) -> TokenRecord:
+    """One token, without its text. Raises NotFound; NotAllowed, not saying which exist."""
+    found = await office.store.token(token_id)
+    authorize(actor, Action.SHOW_TOKEN, Thing("token", token_id, None if found is None else found.identity))
+    if found is None:
+        raise NotFound(f"no token has the id {token_id}")
+    return found
 
 
 async def revoke_token(office: Office, actor: Actor, token_id: str) -> TokenRecord:
     """Revoke a token, and by that end its sessions. Raises NotFound; NotAllowed, not saying which exist.
 
-    Done before it is recorded: a journal that fails must not keep a leaked token alive.
+    Done even where it can't be recorded: a journal that fails must not keep a leaked token alive.
     """
     found = await office.store.token(token_id)
     thing = Thing("token", token_id, None if found is None else found.identity)
     authorize(actor, Action.REVOKE_TOKEN, thing)
-    revoked = await office.store.revoke_token(token_id, office.clock())
-    if revoked is None:
+    if found is None:
         raise NotFound(f"no token has the id {token_id}")
+    async with recorded_ending(office, actor, Action.REVOKE_TOKEN, thing, identity=found.identity):
+        revoked = await office.store.revoke_token(token_id, office.clock())
+        if revoked is None:
+            raise NotFound(f"no token has the id {token_id}")
+        await end_token(office, revoked)
+    return revoked
+
+
+async def end_token(office: Office, revoked: TokenRecord) -> None:
+    """Tell workers that a token was revoked in the store: its sessions end."""
     await asyncio.wrap_future(office.control.put("revoked", revoked.id, {"at": revoked.revoked}))
     await asyncio.wrap_future(office.control.put("tokens", revoked.hash, None))
-    line = admin_line(actor, Action.REVOKE_TOKEN, thing, identity=revoked.identity)
-    await asyncio.wrap_future(office.control.record(b"", line))
-    return revoked
 
 
 async def see_self(office: Office, actor: Actor) -> Actor:
@@ -190,23 +206,10 @@ async def see_self(office: Office, actor: Actor) -> Actor:
     return actor
 
 
-async def see_standing(office: Office, actor: Actor, action: Action = Action.SEE_STANDING) -> Standing:
-    """How the node stands: workers, policy, catalogs, counters."""
-    authorize(actor, action, Thing("node"))
-    return office.control.standing()
-
-
-async def list_resources(office: Office, actor: Actor) -> list[Resource]:
-    """The resources of the policy that holds, by name. Credential references are not for showing."""
-    authorize(actor, Action.LIST_RESOURCES, Thing("resources"))
-    policy = office.control.policy()
-    return [] if policy is None else [policy.resources[name] for name in sorted(policy.resources)]
-
-
 async def reload_policy(office: Office, actor: Actor) -> str:
     """Read the policy file anew, whole or not at all; the digest that holds then. Raises PolicyError."""
     thing = Thing("policy")
     authorize(actor, Action.RELOAD_POLICY, thing)
-    await asyncio.wrap_future(office.control.record(b"", admin_line(actor, Action.RELOAD_POLICY, thing)))
+    await record(office, actor, Action.RELOAD_POLICY, thing)
     loaded = await asyncio.wrap_future(office.control.reload_policy())
     return str(loaded.digest)

@@ -3,15 +3,21 @@
 import concurrent.futures
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from wicketgate.admin.roles import Seat
+from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.identity import Identity
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
+from wicketgate.model.revision import Revision
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.secret import Secret
 from wicketgate.model.sign_in import Asserted, SignIn
 from wicketgate.model.token import ServiceAccount, TokenRecord
+
+if TYPE_CHECKING:
+    from wicketgate.admin.policies import Draft
 
 
 class TokenStore(Protocol):
@@ -24,6 +30,62 @@ class TokenStore(Protocol):
     async def token(self, token_id: str) -> TokenRecord | None: ...
     async def revoke_token(self, token_id: str, now: int) -> TokenRecord | None: ...
     async def ready(self) -> None: ...
+
+
+Key = tuple[int, str]
+"""Where a list goes on: a moment (wall clock ns) and an id."""
+
+
+class AccountStore(Protocol):
+    """The store, as far as accounts are changed and tokens paged (store/accounts.Accounts). StoreFailed."""
+
+    async def add(self, account: ServiceAccount, now: int) -> bool:
+        """False: there is one of that name."""
+        ...
+
+    async def change(self, old: ServiceAccount | None, new: ServiceAccount, now: int) -> bool:
+        """False, and nothing is done: it is not `old` any more."""
+        ...
+
+    async def remove(self, old: ServiceAccount, now: int) -> list[TokenRecord] | None:
+        """Its tokens that were revoked by it; None, and nothing is done: it is not `old` any more."""
+        ...
+
+    async def end_tokens(self, identity: str, now: int) -> list[TokenRecord]:
+        """Revoke all tokens of an identity; those that were not yet."""
+        ...
+
+    async def tokens(
+        self,
+        *,
+        identity: str | None,
+        only: str | None,
+        state: str | None,
+        now: int,
+        after: Key | None,
+        most: int | None,
+    ) -> list[TokenRecord]:
+        """Oldest first. only: the one with this id. See admin/access.list_tokens."""
+        ...
+
+
+class Once(Protocol):
+    """Answers kept by idempotency key (store/once.Answers). Raises StoreFailed. actor: digest of who asks."""
+
+    async def begin(self, actor: str, key: str, request: str, now: int) -> KeptAnswer | None:
+        """None: it is ours to do now, and `end` or `forget` must follow. Else what is kept."""
+        ...
+
+    async def end(self, actor: str, key: str, kept: KeptAnswer) -> None: ...
+    async def forget(self, actor: str, key: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests a minute: of one actor, and from one source; as many may come at once."""
+
+    actor: int = 1200
+    source: int = 3000
 
 
 class OpenSession(Protocol):
@@ -68,6 +130,8 @@ class Standing(Protocol):
     def catalogs(self) -> Mapping[str, str | None]: ...
     @property
     def counters(self) -> Mapping[str, int]: ...
+    @property
+    def policy_revision(self) -> int | None: ...
 
 
 class LoadedPolicy(Protocol):
@@ -85,6 +149,8 @@ class LoadedPolicy(Protocol):
     def permits(self) -> frozenset[str]: ...
     @property
     def exchanges(self) -> Callable[[Identity], bool]: ...
+    @property
+    def revision(self) -> int | None: ...
 
 
 class Control(Protocol):
@@ -95,6 +161,7 @@ class Control(Protocol):
     def policy(self) -> LoadedPolicy | None: ...
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]": ...
     def reload_policy(self) -> "concurrent.futures.Future[Any]": ...
+    def apply_policy(self, make: Callable[..., Awaitable[Any]]) -> "concurrent.futures.Future[Any]": ...
     def put(
         self, section: str, key: str, value: Mapping[str, Any] | None
     ) -> "concurrent.futures.Future[None]": ...
@@ -147,7 +214,13 @@ class Recordings(Protocol):
 class SecretVault(Protocol):
     """The vault of our own (custody/own.OwnVault). There is no way here to read a secret."""
 
-    async def put(self, name: str, value: Secret, author: str) -> KeptSecret: ...
+    async def put(
+        self,
+        name: str,
+        value: Secret,
+        author: str,
+        check: Callable[[KeptSecret | None], None] = ...,
+    ) -> KeptSecret: ...
     async def rotate(self) -> tuple[int, bool]: ...
     async def rewrap(self) -> int: ...
     async def segments(self) -> Mapping[str, int]: ...
@@ -182,6 +255,29 @@ class SamlPort(Protocol):
     async def prove(self, issuer: SamlIssuer, text: bytes, request: str | None, now: int) -> Asserted: ...
 
 
+class PolicyDesk(Protocol):
+    """Where the policy comes from (policies.Revisions). source: `file` or `store`; config: the file's name.
+
+    Of a file there are no revisions. All raise StoreFailed; check and compare also Refused, PolicyError."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def config(self) -> str: ...
+    async def newest(self) -> Revision | None: ...
+    async def revision(self, number: int, text: bool = True) -> Revision | None: ...
+    async def revisions(self, before: int | None, most: int) -> Sequence[Revision]: ...
+    async def filed(self) -> str:
+        """The policy part of the file as it is now, without what looks like a credential."""
+        ...
+
+    async def check(self, text: str) -> Mapping[str, Any]: ...
+    async def compare(self, old: str, new: str, old_name: str, new_name: str) -> Mapping[str, Any]: ...
+    async def apply(self, draft: "Draft") -> None:
+        """Keep it as the next revision, and make it hold. Ends when it holds on every worker here."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """Everything that verbs are given.
@@ -190,8 +286,10 @@ class Office:
     prove: a token as presented, its source and a certificate beside it (DER) -> the identity that they prove
     now, and the token's record (None where a trusted issuer made it, or there is none); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
-    saml: None: none. holding: an identity and wall ns -> how many exchanged tokens of it hold.
+    policies: where the policy comes from. saml: None: none.
+    holding: an identity and wall ns -> how many exchanged tokens of it hold.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
+    seats: who has another role. rate: of requests.
     """
 
     store: TokenStore
@@ -205,6 +303,11 @@ class Office:
     show: Callable[[str, bytes], Any]
     audit: Callable[[], Awaitable[Mapping[str, Any]]]
     admin_groups: frozenset[str]
+    policies: PolicyDesk
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    accounts: AccountStore
+    once: Once
+    seats: tuple[Seat, ...] = ()
+    rate: Rate = Rate()
     saml: SamlPort | None = None

@@ -88,6 +88,12 @@ def _saml(office: Office, name: str) -> tuple[SamlPort, SamlIssuer]:
     return port, issuer
 
 
+def check_known(office: Office, name: str) -> None:
+    """Before an attempt is reserved, which nobody would end. Raises NotFound."""
+    authorize(NOBODY, Action.SIGN_IN, Thing("sign-in", name))
+    _saml(office, name)
+
+
 async def see_metadata(office: Office, name: str) -> bytes:
     """Our own, as a service provider. Raises NotFound."""
     authorize(NOBODY, Action.SIGN_IN, Thing("sign-in", name))

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wicketgate.admin.access import NotFound, admin_line
+from wicketgate.admin.access import NotFound
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
-from wicketgate.admin.ports import Office
+from wicketgate.admin.ports import Key, Office
+from wicketgate.admin.records import record, recorded_ending
 from wicketgate.admin.replay import Replay, replay
 
 
@@ -65,17 +66,46 @@ async def _summaries(office: Office) -> dict[str, SessionSummary]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sessions; None and empty: any. begins: digits that the id begins with. since, until: when it was
+    opened (wall clock ns; until: before that). after: opened and id; what comes behind, newest first."""
+
+    identity: str | None = None
+    resource: str | None = None
+    state: str | None = None
+    begins: str = ""
+    since: int = 0
+    until: int | None = None
+    after: Key | None = None
+
+    def fits(self, each: SessionSummary) -> bool:
+        return (
+            self.identity in (None, each.identity)
+            and self.resource in (None, each.resource)
+            and self.state in (None, each.state)
+            and each.session.startswith(self.begins)
+            and each.opened >= self.since
+            and (self.until is None or each.opened < self.until)
+            and (self.after is None or (each.opened, each.session) < self.after)
+        )
+
+
 async def list_sessions(
-    office: Office, actor: Actor, *, identity: str | None = None, only_open: bool = False, most: int = 100
+    office: Office, actor: Actor, wanted: Wanted, most: int | None = 100
 ) -> list[SessionSummary]:
-    """The newest `most` sessions, newest first; one identity's, or all; of its scope's resources."""
-    authorize(actor, Action.LIST_SESSIONS, Thing("sessions", identity or "", identity))
+    """The newest `most` sessions, newest first: the actor's own, of its scope's resources, and those that
+    its roles reach."""
+    action = Action.LIST_SESSIONS
+    authorize(actor, action, Thing("sessions", wanted.identity or "", wanted.identity))
     found = [
         each
         for each in (await _summaries(office)).values()
-        if (identity is None or each.identity == identity)
-        and (not only_open or each.state == "open")
-        and actor.covers(each.resource)
+        if wanted.fits(each)
+        and (
+            actor.reaches(action, each.resource)
+            or (each.identity == actor.name and actor.covers(each.resource) and not actor.narrow)
+        )
     ]
     found.sort(key=lambda each: (each.opened, each.session), reverse=True)
     return found[:most]
@@ -97,14 +127,15 @@ async def show_session(office: Office, actor: Actor, session: str) -> SessionSum
 
 
 async def replay_session(office: Office, actor: Actor, session: str) -> Replay:
-    """One session's events as people read them. Seeing a recording is itself recorded."""
-    await _session(office, actor, Action.REPLAY_SESSION, session)
-    await _record(office, actor, Action.REPLAY_SESSION, session)
+    """One session's events as people read them. Seeing a recording is itself recorded, before."""
+    action = Action.REPLAY_SESSION
+    found = await _session(office, actor, action, session)
+    await _record(office, actor, action, found)
     lines = await asyncio.to_thread(office.recordings.lines, session)
     policy = office.control.policy()
     protocols = {} if policy is None else {name: each.protocol for name, each in policy.resources.items()}
     told = await asyncio.to_thread(replay, session, lines, office.show, protocols)
-    if not actor.administrator:
+    if not actor.reaches(action, found.resource):
         # why a statement was denied is for those who run the gateway; its client was told the message
         for event in told.events:
             event.cause = None
@@ -112,9 +143,9 @@ async def replay_session(office: Office, actor: Actor, session: str) -> Replay:
 
 
 async def export_session(office: Office, actor: Actor, session: str) -> bytes:
-    """One session with its proof, as a file's bytes. Taking it out is itself recorded."""
-    await _session(office, actor, Action.EXPORT_SESSION, session)
-    await _record(office, actor, Action.EXPORT_SESSION, session)
+    """One session with its proof, as a file's bytes. Taking it out is itself recorded, before."""
+    found = await _session(office, actor, Action.EXPORT_SESSION, session)
+    await _record(office, actor, Action.EXPORT_SESSION, found)
     content = await asyncio.to_thread(office.recordings.export, session)
     if content is None:
         raise NotFound(f"no recording has the id {session}")
@@ -123,10 +154,14 @@ async def export_session(office: Office, actor: Actor, session: str) -> bytes:
 
 async def terminate_session(office: Office, actor: Actor, session: str) -> None:
     """End an open session. Raises NotFound if it is not open (any more)."""
-    await _session(office, actor, Action.TERMINATE_SESSION, session)
-    if not await asyncio.wrap_future(office.control.end_session(session, "terminated")):
+    action = Action.TERMINATE_SESSION
+    found = await _session(office, actor, action, session)
+    if found.state != "open":
         raise NotFound(f"the session {session} is not open")
-    await _record(office, actor, Action.TERMINATE_SESSION, session)
+    thing, more = _told(found)
+    async with recorded_ending(office, actor, action, thing, **more):
+        if not await asyncio.wrap_future(office.control.end_session(session, "terminated")):
+            raise NotFound(f"the session {session} is not open")
 
 
 async def verify_journal(office: Office, actor: Actor) -> Mapping[str, Any]:
@@ -136,6 +171,11 @@ async def verify_journal(office: Office, actor: Actor) -> Mapping[str, Any]:
     return await office.audit()
 
 
-async def _record(office: Office, actor: Actor, action: Action, session: str) -> None:
-    line = admin_line(actor, action, Thing("session", session))
-    await asyncio.wrap_future(office.control.record(b"", line))
+def _told(found: SessionSummary) -> tuple[Thing, dict[str, str]]:
+    """A session, and whose it is and where, for the journal."""
+    return Thing("session", found.session), {"identity": found.identity, "resource": found.resource}
+
+
+async def _record(office: Office, actor: Actor, action: Action, found: SessionSummary) -> None:
+    thing, more = _told(found)
+    await record(office, actor, action, thing, **more)

@@ -31,6 +31,11 @@ class _Collector:
                 int(standing.policy_error is not None),
             ),
             (
+                "wicketgate_policy_revision",
+                "The revision of the policy that holds; 0 where it comes from a file.",
+                standing.policy_revision or 0,
+            ),
+            (
                 "wicketgate_catalogs_closed",
                 "Databases that are closed because their catalog can't be read.",
                 sum(1 for error in standing.catalogs.values() if error is not None),

@@ -11,7 +11,8 @@ from fastapi import Request
 
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api.problems import Receive, Scope, Send, SignInNeeded, TooManyAttempts, of_error
+from wicketgate.admin.roles import Role, duties
+from wicketgate.api.problems import ACTOR, Receive, Scope, Send, SignInNeeded, TooManyAttempts, of_error
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import Identity
 from wicketgate.model.secret import Secret
@@ -25,9 +26,6 @@ NEEDED: Final = "A valid token is needed: Authorization: Bearer TOKEN"
 CERTIFICATE: Final = "wicketgate.certificate"
 """Key in the connection's state that the HTTPS server sets: the client's certificate (DER)
 that TLS has verified."""
-
-ACTOR: Final = "wicketgate.actor"
-"""Key in the ASGI scope under which SignedIn leaves whom it has proven."""
 
 
 class SignedIn:
@@ -82,8 +80,12 @@ async def _prove(request: Request) -> Actor:
 
 
 def bearer(request: Request) -> str:
-    """The token that a request shows in its header, or nothing."""
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    """The token that a request shows in its header, or nothing. Raises SignInNeeded where it has several: of
+    these, another reader of the request may have believed another one."""
+    credentials = request.headers.getlist("authorization")
+    if len(credentials) > 1:
+        raise SignInNeeded(NEEDED)
+    scheme, _, text = "".join(credentials).partition(" ")
     return text.strip() if scheme.lower() == "bearer" else ""
 
 
@@ -104,17 +106,19 @@ async def proven(
 def actor_of_proven(office: Office, identity: Identity, token: TokenRecord | None) -> Actor:
     """Who asks, by what was proven."""
     scope: frozenset[str] = frozenset() if token is None else token.resources
+    # a token that is scoped to resources, rules or a task was made for these: it has no role
+    whole = not scope and (token is None or not token.narrow)
+    policy = office.control.policy()
+    held = duties(office.seats, identity.groups, {} if policy is None else policy.resources) if whole else {}
     return Actor(
         identity.name,
         identity.how,
         identity.groups,
-        # a token that is scoped to resources, rules or a task was made for these: it does not administrate
-        administrator=bool(identity.groups & office.admin_groups)
-        and not scope
-        and (token is None or not token.narrow),
+        administrator=whole and (bool(identity.groups & office.admin_groups) or Role.ADMIN in held),
         credential_id=identity.credential_id,
         scope=scope,
         token=token,
+        duties={role: reach for role, reach in held.items() if role is not Role.ADMIN},
     )
 
 

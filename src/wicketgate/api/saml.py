@@ -35,9 +35,16 @@ _PAGE_HEADERS: Final = {
 }
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"model": Problem, "description": "A body that is no JSON"},
+    401: {"model": Problem, "description": "No name of an identity provider: such a path is not open"},
     403: {"model": Problem, "description": "Refused"},
     404: {"model": Problem, "description": "No such identity provider"},
+    413: {"model": Problem, "description": "Too large a body"},
     429: {"model": Problem, "description": "Too many attempts"},
+    503: {"model": Problem, "description": "Store or journal is away"},
+}
+_PAGE: Final[dict[int | str, dict[str, Any]]] = {
+    403: {"content": {"text/html": {}}, "description": "Refused, as a page"}
 }
 routes = APIRouter(prefix="/saml/{name}", tags=["sign-in"], responses=_PROBLEMS)
 
@@ -104,7 +111,13 @@ async def begin(request: Request, name: str, wanted: LoginWanted, response: Resp
     return LoginBegun(ticket=begun.ticket.reveal().decode(), address=begun.address, expires=begun.expires)
 
 
-@routes.get("/login", summary="Where a browser begins", response_class=RedirectResponse, status_code=302)
+@routes.get(
+    "/login",
+    summary="Where a browser begins",
+    response_class=RedirectResponse,
+    status_code=302,
+    responses=_PAGE,
+)
 async def login(request: Request, name: str, ticket: Annotated[str, Query(max_length=64)]) -> Response:
     try:
         gone = await verbs.go(_office(request), _source(request), name, Secret(ticket.encode()))
@@ -124,12 +137,18 @@ async def login(request: Request, name: str, ticket: Annotated[str, Query(max_le
     return answer
 
 
-@routes.post("/acs", summary="The assertion consumer service (HTTP-POST)", response_class=HTMLResponse)
+@routes.post(
+    "/acs",
+    summary="The assertion consumer service (HTTP-POST)",
+    response_class=HTMLResponse,
+    responses=_PAGE,
+)
 async def consume(request: Request, name: str) -> Response:
     office, source = _office(request), _source(request)
     text, relay = _form(await request.body())
     cookie = request.cookies.get(COOKIE + relay[:16]) if relay else None
     browser = Secret(cookie.encode()) if cookie is not None and _HEX.fullmatch(cookie) else None
+    verbs.check_known(office, name)
     claimed = f"saml {name}"
     await attempt(office, "begin", source, claimed)
     back = await verbs.come_back(office, source, name, text, relay, browser)
@@ -147,6 +166,7 @@ async def consume(request: Request, name: str) -> Response:
 async def token(request: Request, name: str, asked: TokenAsked, response: Response) -> TokenGiven:
     response.headers["cache-control"] = "no-store"
     office, source = _office(request), _source(request)
+    verbs.check_known(office, name)
     claimed = f"saml {name}"
     await attempt(office, "begin", source, claimed)
     shown = (Secret(each.encode()) for each in (asked.ticket, asked.code, asked.verifier))

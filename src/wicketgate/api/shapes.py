@@ -1,9 +1,10 @@
 """What the API takes and gives, as JSON. Times are wall clock, ns since the epoch, as in the journal."""
 
+import re
 from dataclasses import asdict
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from wicketgate.admin import access
 from wicketgate.admin.authorize import Actor
@@ -16,12 +17,30 @@ from wicketgate.model.task import Task
 from wicketgate.model.token import ServiceAccount, TokenRecord
 
 SECOND = 1_000_000_000
+NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,61}[A-Za-z0-9])?$"
+"""What may name an identity."""
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Strict(BaseModel):
     """A request: an unknown key is an error, nothing is coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text(cls, sent: Any) -> Any:
+        """No text may hold what no store takes: a null, or half of a surrogate pair."""
+        left = [sent]
+        while left:
+            each = left.pop()
+            if isinstance(each, dict):
+                left += [*each.keys(), *each.values()]
+            elif isinstance(each, list):
+                left += each
+            elif isinstance(each, str) and _UNSTORABLE.search(each):
+                raise ValueError("a text holds a character that can't be kept")
+        return sent
 
 
 class TaskWanted(Strict):
@@ -87,7 +106,7 @@ class TokenWanted(Strict):
     resources, rules, networks (CIDR): what it is scoped to; empty: not by these. Rules are those that may
     permit: the others bind it all the same."""
 
-    identity: str = Field(min_length=1, max_length=63)
+    identity: str = Field(pattern=NAME)
     kind: str = Field("service", pattern="^(human|service|agent)$")
     groups: list[str] = Field(default_factory=list, max_length=64)
     resources: list[str] = Field(default_factory=list, max_length=256)
@@ -143,12 +162,14 @@ class TokenIssued(TokenShown):
 
 
 class SelfShown(BaseModel):
-    """resources, rules, networks: that the token is scoped to; empty: all."""
+    """roles: what else than an admin it is, each with the resources that it reaches (null: all).
+    resources, rules, networks: that the token is scoped to; empty: all."""
 
     name: str
     how: str
     groups: list[str]
     administrator: bool
+    roles: dict[str, list[str] | None] = Field(default_factory=dict)
     credential_id: str | None
     resources: list[str]
     rules: list[str] = Field(default_factory=list)
@@ -164,6 +185,9 @@ class SelfShown(BaseModel):
             how=actor.how,
             groups=sorted(actor.groups),
             administrator=actor.administrator,
+            roles={
+                role.value: None if reach is None else sorted(reach) for role, reach in actor.duties.items()
+            },
             credential_id=actor.credential_id,
             resources=sorted(actor.scope),
             rules=[] if token is None else sorted(token.rules),
@@ -275,6 +299,7 @@ class StandingShown(BaseModel):
     pids: dict[int, int]
     policy: str
     policy_error: str | None
+    policy_revision: int | None
     store_away: bool
     draining: bool
     catalogs: dict[str, str | None]

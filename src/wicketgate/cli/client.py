@@ -4,21 +4,34 @@ It must never send a token over plain HTTP, nor follow a redirection with it."""
 import http.client
 import json
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
-from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
+from wicketgate.cli.ending import MOVED, NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.model.secret import Secret
 
 TIMEOUT: Final = 120.0
 """Seconds: verifying a large journal takes a while."""
 
-_CODES: Final = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 422: USAGE, 503: UNREACHABLE}
+PAGE: Final = 1000
+"""Of a list, asked for at once."""
+_NEXT: Final = re.compile(r"[?&]cursor=([^&>]*)[^>]*>;\s*rel=\"next\"")
+
+_CODES: Final = {
+    400: USAGE,
+    401: NOT_ALLOWED,
+    403: NOT_ALLOWED,
+    412: MOVED,
+    422: USAGE,
+    428: USAGE,
+    503: UNREACHABLE,
+}
 
 
 class Unreachable(Ended):
@@ -84,8 +97,13 @@ def unproven(url: str, ca: str | None) -> Where:
 class Client:
     """One API. Every method raises Ended with the exit code that fits."""
 
-    def __init__(self, where: Where) -> None:
+    def __init__(self, where: Where, if_match: str | None = None) -> None:
         self.where = where
+        self._if_match = if_match
+
+    def against(self, tag: str) -> "Client":
+        """The same, for changes to what has this entity tag: what has another one is left as it is."""
+        return Client(self.where, tag)
 
     def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | int | None
@@ -94,15 +112,36 @@ class Client:
         content = self.raw(method, path, body, **query)
         return json.loads(content) if content else None
 
+    def pages(self, path: str, most: int | None = None, **query: str | int | None) -> list[Any]:
+        """A list of the API, page by page; `most` of it at most."""
+        found: list[Any] = []
+        target: str | None = path
+        while target is not None and (most is None or len(found) < most):
+            size = PAGE if most is None else min(PAGE, most - len(found))
+            content, headers = self._send("GET", target, None, limit=size, **query)
+            found += json.loads(content)
+            # the address is relative; everything but the cursor is as it was
+            following = _NEXT.search(headers.get("link", ""))
+            query["cursor"] = None if following is None else unquote_plus(following[1])
+            target = None if following is None else path
+        return found
+
     def raw(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | int | None
     ) -> bytes:
         """The same, with the answer's bytes as they came."""
+        return self._send(method, path, body, **query)[0]
+
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | int | None
+    ) -> tuple[bytes, Mapping[str, str]]:
         chosen = {name: value for name, value in query.items() if value is not None}
         target = f"/api/v1{path}" + (f"?{urlencode(chosen)}" if chosen else "")
         headers = {"accept": "application/json"}
         if self.where.token is not None:
             headers["authorization"] = "Bearer " + self.where.token.reveal().decode("latin-1")
+        if self._if_match is not None:
+            headers["if-match"] = self._if_match
         if body is not None:
             headers["content-type"] = "application/json"
         connection = self._connection()
@@ -126,7 +165,7 @@ class Client:
         finally:
             connection.close()
         if 200 <= answer.status < 300:
-            return content
+            return content, {name.lower(): value for name, value in answer.getheaders()}
         raise Ended(_reason(answer.status, content), _CODES.get(answer.status, NEGATIVE))
 
     def _connection(self) -> http.client.HTTPConnection:

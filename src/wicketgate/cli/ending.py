@@ -11,6 +11,8 @@ UNREACHABLE: Final = 3
 NOT_ALLOWED: Final = 4
 UNWITNESSED: Final = 5
 """A verification found nothing wrong, and not everything proven: nothing that was signed leads to it."""
+MOVED: Final = 6
+"""What was to be changed is not any more what the change was made against: somebody was faster."""
 
 
 class Ended(Exception):

@@ -7,13 +7,13 @@ from typing import Annotated, Final
 
 import typer
 
-from wicketgate.cli import discover, keys, login, node, secrets, sessions, setup, tokens
+from wicketgate.cli import discover, identities, keys, login, node, policy, secrets, sessions, setup, tokens
 from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.cli.output import clean, note, say
 
 EPILOGUE: Final = """
 Exit codes: 0 done, or yes; 1 no (a check failed, the thing is not there); 2 wrong usage; 3 the gateway does
-not answer; 4 not allowed.
+not answer; 4 not allowed; 6 somebody else changed it meanwhile.
 """
 
 app = typer.Typer(
@@ -52,7 +52,9 @@ app.command()(setup.check)
 app.command()(setup.ca)
 app.command()(discover.discover)
 app.add_typer(tokens.app, name="token")
+app.add_typer(identities.app, name="identity")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")
 app.command()(login.login)

@@ -91,7 +91,7 @@ def list_secrets(
     """
     api = client(config, url, token_file, ca)
     try:
-        found = api.ask("GET", "/secrets")
+        found = api.pages("/secrets")
     except Unreachable:
         if url is not None:
             raise

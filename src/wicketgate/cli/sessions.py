@@ -48,7 +48,7 @@ def _find(api: Client, text: str) -> str:
     _check_id(text)
     if len(text) == 32:
         return text
-    return _whole_id(text, [each["session"] for each in api.ask("GET", "/sessions", most=10_000)])
+    return _whole_id(text, [each["session"] for each in api.pages("/sessions", 1000, begins=text)])
 
 
 @app.command("list")
@@ -77,8 +77,7 @@ def list_sessions(
         rows = _files(journal, config).listed(identity, most)
     else:
         api = client(config, url, token_file, ca)
-        query = {"identity": identity, "open": "true" if only_open else None, "most": most}
-        rows = api.ask("GET", "/sessions", None, **query)
+        rows = api.pages("/sessions", most, identity=identity, open="true" if only_open else None)
     if as_json:
         say_json(rows)
         return

@@ -177,7 +177,7 @@ def list_tokens(
     """
     api = client(config, url, token_file, ca)
     try:
-        found = api.ask("GET", "/tokens", identity=identity)
+        found = api.pages("/tokens", identity=identity)
     except Unreachable:
         if url is not None:
             raise

@@ -11,10 +11,11 @@ out.
 """
 
 import asyncio
-import ipaddress
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+
+from wicketgate.model.network import source_network as network
 
 SECOND = 1_000_000_000
 FREE_SOURCE = 10
@@ -184,19 +185,6 @@ class Attempts:
         while len(self._sources) > self._entries:
             self._sources.popitem(last=False)
         return lane
-
-
-def network(source: str) -> str:
-    """What counts as one source: an IPv4 address, or an IPv6 network of 64 bits (one host has them all)."""
-    try:
-        address = ipaddress.ip_address(source.partition("%")[0])
-    except ValueError:
-        return source
-    if address.version == 4:
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def _seconds(until: int, now: int) -> int:

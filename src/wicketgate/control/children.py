@@ -21,9 +21,10 @@ GRACE = 3.0
 
 
 class Child:
-    """One living worker. number: its small number. writer: its journal writer's id."""
+    """One living worker. number: its small number. writer: its journal writer's id. holds: the last commit
+    that it told to hold there."""
 
-    __slots__ = ("link", "number", "pid", "process", "ready", "writer")
+    __slots__ = ("holds", "link", "number", "pid", "process", "ready", "writer")
 
     link: Link
 
@@ -33,6 +34,7 @@ class Child:
         self.process = process
         self.pid = process.pid
         self.ready = False
+        self.holds = 0
 
 
 class Children:

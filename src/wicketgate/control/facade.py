@@ -7,7 +7,8 @@ import concurrent.futures
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
+from wicketgate.control.ports import LoadedPolicy, MakePolicy, SessionRow, Standing
+from wicketgate.model.errors import GatewayError
 from wicketgate.model.session import CLOSE_REASONS
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Facade:
             draining=control.draining,
             catalogs=control.catalogs.closed(),
             counters=dict(control.counters),
+            policy_revision=control.policy.revision if control.policy is not None else None,
         )
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
@@ -62,7 +64,27 @@ class Facade:
         return self.call(end)
 
     def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]":
-        return self.call(self._control.reload)
+        return self.call(self._control.adoption.reload)
+
+    def apply_policy(self, make: MakePolicy) -> "concurrent.futures.Future[LoadedPolicy]":
+        async def apply() -> LoadedPolicy:
+            made: LoadedPolicy | None
+            made, error = await asyncio.shield(self._control.start(self._apply(make), "policy"))
+            if error is not None:
+                raise error
+            assert made is not None
+            return made
+
+        return self.call(apply)
+
+    async def _apply(self, make: MakePolicy) -> tuple[LoadedPolicy | None, GatewayError | None]:
+        try:
+            return await self._control.adoption.apply(make), None
+        except GatewayError as error:
+            return None, error
+
+    def poke_policy(self) -> None:
+        self._control.loop.call_soon_threadsafe(self._control.adoption.poke)
 
     def put(
         self, section: str, key: str, value: Mapping[str, Any] | None

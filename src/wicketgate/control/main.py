@@ -11,6 +11,7 @@ from typing import Any
 
 import uvloop
 
+from wicketgate.control.adoption import Adoption
 from wicketgate.control.answers import Answers
 from wicketgate.control.attempts import Attempts
 from wicketgate.control.catalogs import Catalogs
@@ -27,6 +28,7 @@ from wicketgate.control.messages import (
     Counters,
     Drain,
     End,
+    Holds,
     Message,
     Opened,
     Ready,
@@ -69,7 +71,6 @@ class Control:
         self._identities: dict[str, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = asyncio.Event()
-        self._reloading = asyncio.Lock()
         self.credentials = Credentials(ports.decrypt, sources=ports.sources, boot=ports.boot)
         self.versions = Versions(
             self.credentials, lambda key, value: self._put_soon("account", key, value, None), ports.log
@@ -112,6 +113,7 @@ class Control:
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
         )
+        self.adoption: Adoption = Adoption(self)
         self.facade: Facade = Facade(self)
 
     # -- life -----------------------------------------------------------------------------------------------
@@ -124,11 +126,11 @@ class Control:
             self._node_number = await self.ports.store.node_number(self.settings.node)
             await self.notary.start()
             await self.notary.dead_before()
-            await self._resync()
-            await self.reload()
+            await self.resync()
+            await self.adoption.reload()
             for number in (signal.SIGTERM, signal.SIGINT):
                 self.loop.add_signal_handler(number, self.stop)
-            self.loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            self.loop.add_signal_handler(signal.SIGHUP, self.adoption.hang_up)
             self.children.start()
             for work, name in (
                 (self._beat(), "commits"),
@@ -218,7 +220,7 @@ class Control:
             try:
                 await self.ports.store.ping()
                 if looks % RESYNC_EVERY == 0 or away:
-                    await self._resync()
+                    await self.resync()
             except GatewayError as error:
                 if not away:
                     away = self.ports.boot()
@@ -232,6 +234,7 @@ class Control:
                 if away:
                     self.ports.log("the store is back")
                 away, self.store_away = 0, False
+                self.adoption.poke()
                 self._put_soon("standing", "closed", None, None)
 
     async def _renew(self) -> None:
@@ -243,7 +246,7 @@ class Control:
                 self._tls = files
                 self.state.put("tls", "files", self._tls_files() | {"renewed": self.ports.clock()})
 
-    async def _resync(self) -> None:
+    async def resync(self) -> None:
         """Read from the store what workers replicate."""
         sections: dict[str, dict[str, Any]] = {name: {} for name in REPLICATED}
         for section, key, value in await self.ports.store.replicated():
@@ -251,44 +254,6 @@ class Control:
         for section, entries in sections.items():
             self.state.replace(section, entries)
         self.catalogs.inherited(await self.ports.store.inherited())
-
-    # -- policy ---------------------------------------------------------------------------------------------
-    def _hang_up(self) -> None:
-        self.start(self._reload_quietly(), "reload")
-
-    async def _reload_quietly(self) -> None:
-        with contextlib.suppress(GatewayError):
-            await self.reload()
-
-    async def reload(self) -> LoadedPolicy:
-        """Load the policy whole, or keep the one that holds and raise PolicyError."""
-        async with self._reloading:
-            try:
-                policy = await self.ports.policy.load()
-            except GatewayError as error:
-                self.policy_error = error.public
-                self.ports.log(f"the policy is not loaded: {error.public}")
-                raise
-            versions = await self.versions.adopt(policy.resources.values())
-            self.ports.policy.adopt(policy)
-            # The accounts that it declares, or no more, hold with it; without the store, once that is back.
-            with contextlib.suppress(GatewayError):
-                await self._resync()
-            self.policy, self.policy_error = policy, None
-            self.answers.policy_now = policy
-            self.state.replace("account", versions)
-            self.issuers.adopt(policy.issuers)
-            for section, key, value in policy.replicate:
-                self.state.put(section, key, value)
-            self.state.put(
-                "policy", "text", {"text": policy.text, "file": policy.file, "digest": policy.digest}
-            )
-            self.state.commit()
-            self.catalogs.adopt(policy.resources)
-            for warning in policy.warnings:
-                self.ports.log(warning)
-            self.ports.log(f"policy {policy.digest[:12]} holds")
-            return policy
 
     def _put_soon(self, section: str, key: str, value: Any, blob: bytes | None) -> None:
         self.state.put(section, key, value, blob)
@@ -326,6 +291,9 @@ class Control:
             case Counters():
                 for name, amount in message.added.items():
                     self.counters[name] = self.counters.get(name, 0) + amount
+            case Holds():
+                child.holds = message.number
+                self.adoption.heard.set()
             case Stale():
                 self.catalogs.stale(message.resource, message.database)
             case Cancel():

@@ -184,13 +184,21 @@ class Counters:
     added: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Up: what was put up to this commit holds here."""
+
+    KIND: ClassVar[int] = 47
+    number: int
+
+
 Down = Welcome | Put | Commit | Answer | Cancel | End | Drain
-Up = Ready | Ask | Opened | Closed | Sealed | Spent | Cancel | Stale | Counters
+Up = Ready | Ask | Opened | Closed | Sealed | Spent | Cancel | Stale | Counters | Holds
 Message = Down | Up
 
 DOWN: dict[int, type] = {kind.KIND: kind for kind in (Welcome, Put, Commit, Answer, Cancel, End, Drain)}
 UP: dict[int, type] = {
-    kind.KIND: kind for kind in (Ready, Ask, Opened, Closed, Sealed, Spent, Cancel, Stale, Counters)
+    kind.KIND: kind for kind in (Ready, Ask, Opened, Closed, Sealed, Spent, Cancel, Stale, Counters, Holds)
 }
 _TAILS = {Put: "blob", Answer: "secret", Ask: "secret"}
 _FIELDS: dict[type, list[tuple[str, Any]]] = {

@@ -29,6 +29,7 @@ class LoadedPolicy:
     replicate: further entries (section, key, value) that workers need with this policy.
     issuers: whose tokens are taken, by name. permits: names of the rules that permit or reveal.
     exchanges: whether an agent may exchange tokens.
+    revision: its number in the store; None where it comes from a file.
     """
 
     text: str
@@ -40,6 +41,7 @@ class LoadedPolicy:
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     permits: frozenset[str] = frozenset()
     exchanges: Callable[[Identity], bool] = lambda agent: False
+    revision: int | None = None
 
 
 class PolicyPort(Protocol):
@@ -47,6 +49,11 @@ class PolicyPort(Protocol):
 
     async def load(self) -> LoadedPolicy:
         """Read and validate the policy, off the loop. Raises PolicyError; nothing has changed then."""
+        ...
+
+    async def newest(self) -> int | None:
+        """The number of the store's newest revision; None where the policy comes from a file, which nobody
+        looks at unasked. Raises GatewayError where the store is away."""
         ...
 
     def adopt(self, policy: LoadedPolicy) -> None:
@@ -70,6 +77,10 @@ class PolicyPort(Protocol):
 
         proof: a trusted issuer's token, as the client presented it."""
         ...
+
+
+MakePolicy = Callable[[Callable[[bytes], None]], Awaitable[LoadedPolicy]]
+"""Given what records an `admin` line (BODY members), keeps a policy and gives it. Run on the main loop."""
 
 
 class KeySets(Protocol):
@@ -247,7 +258,7 @@ class Standing:
     """How the node stands. catalogs: `resource/database` -> why it is closed, or None where it was read.
 
     addresses: (protocol, host, port) that listen. live: workers that are ready. pids: by worker number.
-    counters: summed over workers, living and dead.
+    counters: summed over workers, living and dead. policy_revision: of the policy that holds, if it has one.
     """
 
     addresses: tuple[tuple[str, str, int], ...]
@@ -260,6 +271,7 @@ class Standing:
     draining: bool
     catalogs: Mapping[str, str | None]
     counters: Mapping[str, int]
+    policy_revision: int | None = None
 
 
 class ControlPort(Protocol):
@@ -280,6 +292,15 @@ class ControlPort(Protocol):
         ...
 
     def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]": ...
+
+    def apply_policy(self, make: "MakePolicy") -> "concurrent.futures.Future[LoadedPolicy]":
+        """Make a policy hold that `make` keeps and gives; what it raises leaves all as it was. Ends when the
+        policy holds on every worker; goes on where nobody waits for it any more."""
+        ...
+
+    def poke_policy(self) -> None:
+        """Look now whether the store has a newer policy: somebody heard that it has."""
+        ...
 
     def put(
         self, section: str, key: str, value: Mapping[str, Any] | None

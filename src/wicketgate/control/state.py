@@ -46,6 +46,11 @@ class State:
         for key, value in entries.items():
             self.put(section, key, value)
 
+    @property
+    def number(self) -> int:
+        """Of the newest commit that changed anything."""
+        return self._number
+
     def get(self, section: str, key: str) -> Any:
         """The entry's value, or None."""
         put = self._entries.get((section, key))

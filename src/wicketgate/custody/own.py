@@ -71,14 +71,21 @@ class OwnVault:
         self._clock = clock
         self._random = random
 
-    async def put(self, name: str, value: Secret, author: str) -> KeptSecret:
+    async def put(
+        self,
+        name: str,
+        value: Secret,
+        author: str,
+        check: Callable[[KeptSecret | None], None] = lambda old: None,
+    ) -> KeptSecret:
         """A new secret, or a new version of it. Raises ValueError for a name or value that can't be one,
-        CredentialMissing where the keys are not at hand."""
+        CredentialMissing where the keys are not at hand, and what check raises of the one before it."""
         check_secret_name(name)
         if not value or len(value.reveal()) > LONGEST:
             raise ValueError("a secret is 1 to 65536 bytes")
         for _ in range(TRIES):
             old = await self._rows.secret(name)
+            check(old)
             now = self._clock()
             if old is None:
                 if isinstance(self._keys, FileKeys) and await self._untouched():

@@ -25,3 +25,16 @@ def within(source: str, networks: Iterable[str]) -> bool:
         return any(address in ipaddress.ip_network(each) for each in networks)
     except ValueError:
         return False
+
+
+def source_network(source: str) -> str:
+    """What counts as one source: an IPv4 address, or an IPv6 network of 64 bits (one host has them all)."""
+    try:
+        address = ipaddress.ip_address(source.partition("%")[0])
+    except ValueError:
+        return source
+    if address.version == 4:
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))

@@ -27,6 +27,7 @@ from wicketgate.policy.rules import read_rules
 from wicketgate.policy.selectors import Ground
 
 __all__ = [
+    "Keepers",
     "Policy",
     "ProtocolRules",
     "Source",
@@ -48,6 +49,16 @@ SECTIONS: Final = (
     "detectors",
 )
 """Keys at the top of a file. `gateway` is not the policy's: settings.py reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keepers:
+    """What a policy asks of a node's settings: names of `vaults`, whether there is `aws`, and a CA of
+    clients' certificates."""
+
+    vaults: frozenset[str] = frozenset()
+    aws: bool = False
+    client_ca: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,14 +115,18 @@ def load(text: str, file: str, protocols: Mapping[str, ProtocolRules]) -> Policy
     return load_sources((Source(file, text),), protocols)
 
 
-def load_sources(sources: Sequence[Source], protocols: Mapping[str, ProtocolRules]) -> Policy:
+def load_sources(
+    sources: Sequence[Source], protocols: Mapping[str, ProtocolRules], keepers: Keepers | None = None
+) -> Policy:
     """The policy of several files, which together are as one. Raises PolicyError; where one of them says
-    nothing, too: a file that was cut short while it was saved must not take its rules away."""
+    nothing, too: a file that was cut short while it was saved must not take its rules away.
+
+    keepers: of the node's settings, where these stand elsewhere; None: in the files themselves."""
     trees = [parse(source) for source in sources]
     for tree in trees:
         if tree.value == {}:
             raise PolicyError(f"{tree.place}: the file is empty: was it cut short while it was saved?")
-    return _build(trees, tuple(sources), protocols)
+    return _build(trees, tuple(sources), protocols, keepers)
 
 
 def load_shipped(shipped: str, protocols: Mapping[str, ProtocolRules]) -> Policy:
@@ -157,16 +172,20 @@ def _join(key: str, first: Node, place: Place, second: Node, problems: Problems)
 
 
 def _build(
-    trees: Sequence[Node], sources: tuple[Source, ...], protocols: Mapping[str, ProtocolRules]
+    trees: Sequence[Node],
+    sources: tuple[Source, ...],
+    protocols: Mapping[str, ProtocolRules],
+    keepers: Keepers | None = None,
 ) -> Policy:
     root = merge(trees)
     problems = Problems()
     # what was shipped was checked, and holds no settings
+    kept = keepers or keepers_of(root)
     reading = Reading(
         problems,
-        _vaults(root) if sources else None,
-        aws=not sources or root.get("gateway", "aws") is not None,
-        client_ca=not sources or root.get("gateway", "tls", "client_ca") is not None,
+        kept.vaults if sources else None,
+        aws=not sources or kept.aws,
+        client_ca=not sources or kept.client_ca,
     )
     ground = Ground({}, protocols)
     rules: list[Rule] = []
@@ -215,10 +234,15 @@ def _build(
     )
 
 
-def _vaults(root: Node) -> frozenset[str]:
-    """The servers that the settings name, whatever they say of them."""
+def keepers_of(root: Node) -> Keepers:
+    """What the settings in a tree name, whatever they say of it."""
     found = root.get("gateway", "vaults")
-    return frozenset(found.value) if found is not None and isinstance(found.value, dict) else frozenset()
+    vaults = frozenset(found.value) if found is not None and isinstance(found.value, dict) else frozenset()
+    return Keepers(
+        vaults,
+        root.get("gateway", "aws") is not None,
+        root.get("gateway", "tls", "client_ca") is not None,
+    )
 
 
 def _warn_unknown(ground: Ground, rules: Sequence[Rule], identities: Mapping[str, ServiceAccount]) -> None:

@@ -147,3 +147,34 @@ SAML_SEEN = Table(
     Column("assertion", String(64), primary_key=True),
     Column("expires", BigInteger, nullable=False, index=True),
 )
+
+# actor, key and request are digests; body is null where the answer must not be kept
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("actor", String(64), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("status", Integer),
+    Column("body", LargeBinary),
+    Column("location", String(300)),
+)
+Index("ix_answers_created", ANSWERS.c.created)
+
+# rows are added and read, never changed nor removed: each one's seal stands in the next
+POLICY_REVISIONS = Table(
+    "policy_revisions",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("text_digest", String(64), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("how", String(16), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("restores", Integer),
+    Column("before", String(64), nullable=False),
+    Column("seal", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+)

@@ -19,6 +19,7 @@ from wicketgate.control.messages import (
     Counters,
     Drain,
     End,
+    Holds,
     Put,
     Ready,
     Welcome,
@@ -123,6 +124,7 @@ class Worker:
             pseudonyms,
         )
         self._link.send(Ready(welcome.writer))
+        self._link.send(Holds(self._replica.number))
         if journal is None:
             shell.unrecorded(JournalFailed("the session's record can't be written", "it could not be opened"))
         if self._drain is not None:
@@ -164,7 +166,10 @@ class Worker:
         match message:
             case Commit():
                 self._watch.seen()
+                held = self._replica.number
                 self._replica.commit(message)
+                if shell is not None and message.number != held:
+                    self._link.send(Holds(message.number))
                 if not self._started.done() and self._welcome is not None:
                     self._started.set_result(self._welcome)
             case Put():

@@ -1,0 +1,76 @@
+"""What of a node's own a policy from the store may name as a password: whoever applies one from afar says
+which target gets it. It must never be a key, a token or a file of the gateway itself.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from wicketgate.control.credentials import LocalKey
+from wicketgate.model.credential import CredentialMissing
+from wicketgate.policy.document import Node, Problems, Source, parse
+from wicketgate.policy.load import Policy
+from wicketgate.settings import Settings
+
+OWN: Final = ("AWS_*", "VAULT_*", "BAO_*", "WICKET_TOKEN", "WICKET_DEBUG", "PYTHON*", "LD_*")
+"""Variables that are the gateway's own, beside those that its settings name."""
+
+
+def check_lent(source: Source, policy: Policy, settings: Settings, inline: bool) -> None:
+    """Raises PolicyError for each password that a policy of the store may not have. inline: the gateway's key
+    must open what is encrypted in the text: what it does not may be in clear."""
+    problems = Problems()
+    root: Node | None = None
+    rules: dict[str, Callable[[Settings, str], str]] = {"file": _file, "env": _variable}
+    if inline:
+        rules["inline"] = _inline
+    for resource in policy.resources.values():
+        for account in resource.accounts.values():
+            kind, locator = account.credential.source, account.credential.locator
+            if kind not in rules or not (why := rules[kind](settings, locator)):
+                continue
+            root = root or parse(source)
+            where = root.get("resources", resource.name, "accounts", account.name, "password", kind)
+            problems.add(where or root, why)
+    problems.raise_any()
+
+
+def _file(settings: Settings, path: str) -> str:
+    real = Path(os.path.realpath(path))
+    folders = [settings.state / "credentials", *settings.policy.files]
+    if any(real.is_relative_to(os.path.realpath(folder)) for folder in folders):
+        return ""
+    return (
+        "a policy of the store may name files in `credentials` of the state folder, and in folders that the "
+        "settings list (gateway: policy: files)"
+    )
+
+
+def _variable(settings: Settings, name: str) -> str:
+    if name in set(_named(settings)) or any(fnmatchcase(name.upper(), own) for own in OWN):
+        return "this variable is the gateway's own, and no target's password"
+    return ""
+
+
+def _named(settings: Settings) -> Iterator[str]:
+    key = settings.custody.key
+    found = [None if key is None else key.env]
+    for vault in settings.vaults.values():
+        found += [
+            None if vault.token is None else vault.token.env,
+            None if vault.approle is None else vault.approle.secret_id.env,
+        ]
+    yield from (name for name in found if name is not None)
+
+
+def _inline(settings: Settings, ciphertext: str) -> str:
+    key = settings.state / "local.key"
+    try:
+        if key.exists():
+            LocalKey.load_or_make(key).decrypt(ciphertext)
+            return ""
+    except CredentialMissing:
+        pass
+    return "the gateway's key opens no such ciphertext"

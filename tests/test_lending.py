@@ -1,0 +1,78 @@
+"""Passwords that a policy of the store tries to name: never what is the gateway's own."""
+
+from pathlib import Path
+
+import pytest
+
+from api.shelf import POLICY
+from wicketgate.control.credentials import LocalKey
+from wicketgate.lending import check_lent
+from wicketgate.model.errors import PolicyError
+from wicketgate.model.secret import Secret
+from wicketgate.policies import settings_of, source_of
+from wicketgate.policy.load import load_sources
+from wicketgate.protocols.registry import protocols
+from wicketgate.settings import load_settings
+from wicketgate.workshop import rules_of
+
+SETTINGS = """\
+gateway:
+  policy: {source: store, files: [lent]}
+  custody: {key: {env: MASTER}}
+  vaults:
+    corp: {address: "https://v:8200", token: {env: CORP}}
+    more: {address: "https://w:8200", approle: {role_id: r, secret_id: {env: ROLE}}}
+"""
+RULES = rules_of(protocols())
+
+
+def lend(folder: Path, password: str, inline: bool = True) -> None:
+    config = folder / "wicket.yaml"
+    config.write_text(SETTINGS)
+    source = source_of(config, "revision 2", POLICY.replace("{env: WICKET_TEST_PASSWORD}", password))
+    check_lent(source, load_sources((source,), RULES, settings_of(config)), load_settings(config), inline)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "{file: state/custody.keys}",
+        "{file: state/local.key}",
+        "{file: state/ca/ca.key}",
+        "{file: state/credentials/../local.key}",
+        "{file: state/credentials-not}",
+        "{file: /etc/passwd}",
+        "{file: /proc/self/environ}",
+        "{file: wicket.yaml}",
+        "{file: lent/out}",
+        "{file: lent/../wicket.yaml}",
+        "{env: MASTER}",
+        "{env: CORP}",
+        "{env: ROLE}",
+        "{env: AWS_SECRET_ACCESS_KEY}",
+        "{env: Aws_Session_Token}",
+        "{env: VAULT_TOKEN}",
+        "{env: WICKET_TOKEN}",
+        "{inline: aHVudGVyMg}",
+    ],
+)
+def test_what_is_the_gateways_own(tmp_path: Path, password: str) -> None:
+    (tmp_path / "lent").mkdir()
+    (tmp_path / "lent" / "out").symlink_to(tmp_path / "wicket.yaml")
+    with pytest.raises(PolicyError, match=r"revision 2:10:\d+: "):
+        lend(tmp_path, password)
+
+
+def test_what_is_not(tmp_path: Path) -> None:
+    for password in (
+        "{file: state/credentials/sales-app}",
+        "{file: lent/sales}",
+        "{env: SALES_PASSWORD}",
+        "{secret: sales}",
+        "{vault: 'corp:a#b'}",
+    ):
+        lend(tmp_path, password)
+    key = LocalKey.load_or_make(tmp_path / "local.key")
+    lend(tmp_path, f"{{inline: {key.encrypt(Secret(b'x'))}}}", inline=False)
+    with pytest.raises(PolicyError, match="opens no such ciphertext"):
+        lend(tmp_path, f"{{inline: {key.encrypt(Secret(b'x'))}}}")
