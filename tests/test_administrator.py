@@ -194,7 +194,7 @@ def test_a_gateway_makes_it_and_it_works_from_afar(tmp_path: Path) -> None:
 def start(config: Path) -> None:
     """What `wicket serve` does of it."""
     policy = load_sources(read_sources(config), {})
-    app._make_administrator(config, load_settings(config), policy)
+    app._make_administrator(config, load_settings(config), lambda: policy)
 
 
 ELSEWHERE = "{trust_domain: e.org, accept: [{path: /a, identity: a}]}"

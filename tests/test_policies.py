@@ -1,6 +1,7 @@
 """The policy's origin on real stores: imported once, kept in order, whoever writes, whenever it is killed."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -252,7 +253,13 @@ asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 async def test_killed_in_between(tmp_path: Path, when: str, left: int) -> None:
     """Between recording, keeping and adopting: one revision holds afterwards, and all before it are whole."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", KILLED, str(tmp_path), when, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-c",
+        KILLED,
+        str(tmp_path),
+        when,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
     )
     _, errors = await process.communicate()
     assert process.returncode == -signal.SIGKILL, errors

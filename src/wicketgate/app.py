@@ -276,8 +276,7 @@ def _serve(config: Path) -> int:
     private_folder(state)
     private_folder(journal)
     store = StoreOfLoop(settings)
-    if not administrator.begun(state):
-        _make_administrator(config, settings, read_file(config, rules_of(specs)))
+    _make_administrator(config, settings, lambda: read_file(config, rules_of(specs)))
     node = node_of(state)
     signing = SigningKey.load(kept(state / "checkpoint.key", lambda: SigningKey.generate().private_pem()))
     (state / "checkpoint.pub").write_bytes(signing.public_pem())
@@ -366,10 +365,12 @@ def _serve(config: Path) -> int:
             handle.stop()
 
 
-def _make_administrator(config: Path, settings: Settings, read: Policy) -> None:
+def _make_administrator(config: Path, settings: Settings, filed: Callable[[], Policy]) -> None:
     """At the first start of a gateway of the embedded defaults, with nobody else to prove who people are."""
-    embedded = settings.database_url is None and not read.issuers and read.mesh is None
-    if not embedded or not settings.admin_groups:
+    if settings.database_url is not None or not settings.admin_groups or administrator.begun(settings.state):
+        return
+    read = filed()
+    if read.issuers or read.saml or read.mesh is not None:
         return
     try:
         asyncio.run(

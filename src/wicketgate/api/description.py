@@ -24,6 +24,13 @@ _SENT: Final = {
 }
 _PAGES: Final = ("/api/v1/saml/{name}/login", "/api/v1/saml/{name}/acs")
 """Where a browser is told in its own way that it is refused."""
+_OAUTH: Final = "/api/v1/oauth/token"
+"""Whose errors are as RFC 6749 has them (section 5.2)."""
+_REFUSED: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["error", "error_description"],
+    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+}
 _CONDITIONAL: Final = {
     ("put", "/api/v1/secrets/{name}"),
     ("patch", "/api/v1/identities/{name}"),
@@ -60,6 +67,11 @@ def _put_right(path: str, method: str, operation: dict[str, Any]) -> None:
     if secured:
         operation["security"] = [{"HTTPBearer": []}]
     for status, answer in responses.items():
+        if path == _OAUTH:
+            if int(status) >= 400:
+                answer["content"] = {"application/json": {"schema": _REFUSED}}
+                answer["content"] |= {MEDIA_TYPE: _PROBLEM} if status in ("429", "503") else {}
+            continue
         page = status == "403" and path in _PAGES
         if int(status) >= 400 and not page and not (path.endswith("/ready") and status == "503"):
             answer["content"] = {MEDIA_TYPE: _PROBLEM}
