@@ -4,12 +4,15 @@ It decides nothing and holds no logic of its own: it makes the parts and hands e
 import asyncio
 import datetime
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.engine import URL
 
 from wicketgate.api.server import ApiSettings
 from wicketgate.api.server import serve as serve_api
@@ -42,8 +45,11 @@ from wicketgate.policy.load import Policy, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
+from wicketgate.store.address import store_url
+from wicketgate.store.bus import Bus
 from wicketgate.store.control import ControlStore
-from wicketgate.store.db import MINUTE, Store, store_url
+from wicketgate.store.db import MINUTE, Store
+from wicketgate.store.nodes import NodeRows
 from wicketgate.workshop import boot, log, rules_of
 
 MOST_USED = 4096
@@ -150,13 +156,18 @@ class StoreOfLoop:
         self._settings = settings
         self._store: Store | None = None
         self.filed: tuple[Any, ...] = ()
+        self.name = settings.name or socket.gethostname()
+
+    def url(self) -> URL:
+        """Where it is. Raises GatewayError."""
+        return store_url(self._settings.database_url, self._settings.state)
 
     def unite(self, stored: Any) -> Any:
         return unite(self.filed, stored)
 
     async def get(self) -> Store:
         if self._store is None:
-            self._store = await Store.open(store_url(self._settings.database_url, self._settings.state))
+            self._store = await Store.open(self.url())
         return self._store
 
     async def close(self) -> None:
@@ -175,7 +186,8 @@ class LateStore:
 
     async def _get(self) -> ControlStore:
         if self._inner is None:
-            self._inner = ControlStore(await self._store.get(), self._store.unite, time.time_ns)
+            name = self._store.name
+            self._inner = ControlStore(await self._store.get(), self._store.unite, time.time_ns, name)
         return self._inner
 
     async def node_number(self, node: str) -> int:
@@ -196,14 +208,17 @@ class LateStore:
     async def replicated(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         return await (await self._get()).replicated()
 
+    async def tokens_of(self, ids: Iterable[str]) -> Sequence[tuple[str, str, Mapping[str, Any] | None]]:
+        return await (await self._get()).tokens_of(ids)
+
     async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
         await (await self._get()).inherit(resource, database, inherits)
 
     async def inherited(self) -> Sequence[tuple[str, str, str, str]]:
         return await (await self._get()).inherited()
 
-    async def ping(self) -> None:
-        await (await self._get()).ping()
+    async def ping(self) -> int:
+        return await (await self._get()).ping()
 
     async def close(self) -> None:
         self._inner = None
@@ -252,6 +267,8 @@ def _serve(config: Path) -> int:
         log=log,
         sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
         key_sets=keys,
+        bus=None if settings.database_url is None else Bus(store.url, log),
+        nodes=NodeRows(store.get, time.time_ns),
     )
     control = ControlSettings(
         node=node,
@@ -284,6 +301,7 @@ def _serve(config: Path) -> int:
             Audit(config),
             partial(vault_of, settings.keepers),
             issuers=policy.issuers,
+            node=node,
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

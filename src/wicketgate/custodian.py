@@ -14,7 +14,8 @@ from wicketgate.custody.own import OwnSource, OwnVault
 from wicketgate.custody.server import Server
 from wicketgate.custody.settings import Keepers
 from wicketgate.model.credential import CredentialMissing, Source
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.address import StoreAddress, store_url
+from wicketgate.store.db import Store
 from wicketgate.store.secrets import SecretRows
 
 
@@ -45,7 +46,7 @@ def vault_of(keepers: Keepers, store: Store) -> OwnVault:
 class LookedAt:
     """For who looks on without a gateway: a store that is opened when it is asked for; it makes none."""
 
-    def __init__(self, database_url: str | None, state: Path) -> None:
+    def __init__(self, database_url: StoreAddress | None, state: Path) -> None:
         self._database_url = database_url
         self._state = state
         self._store: Store | None = None

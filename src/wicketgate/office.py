@@ -25,7 +25,9 @@ from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.address import StoreAddress, store_url
+from wicketgate.store.db import Store
+from wicketgate.store.nodes import NodeRows
 
 if TYPE_CHECKING:
     from wicketgate.custody.settings import Keepers
@@ -80,7 +82,7 @@ def show(protocol: str, answer: bytes) -> Shown:
 
 @asynccontextmanager
 async def open_office(
-    database_url: str | None,
+    database_url: StoreAddress | None,
     state: Path,
     filed: Callable[[], Iterable[ServiceAccount]],
     control: Control,
@@ -91,17 +93,21 @@ async def open_office(
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
     issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
+    node: str = "",
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
     filed: asked at each use, from that loop's thread: the accounts that the policy in force declares.
     vault: the vault of our own, with its rows in this store.
-    issuers: the same, for what tokens of trusted issuers are judged by.
+    issuers: the same, for what tokens of trusted issuers are judged by. node: this one's random id.
     """
     store = await Store.open(store_url(database_url, state))
 
     def together(stored: Iterable[ServiceAccount]) -> Mapping[str, ServiceAccount]:
         return unite(filed(), stored)
+
+    async def opened() -> Store:
+        return store
 
     secrets = vault(store)
     try:
@@ -118,6 +124,8 @@ async def open_office(
             admin_groups=admin_groups,
             clock=clock,
             random=random,
+            node=node,
+            others=NodeRows(opened, clock) if store.shared else None,
         )
     finally:
         await secrets.close()
@@ -132,7 +140,7 @@ class Site:
     config: Path
     state: Path
     socket: Path
-    database_url: str | None
+    database_url: StoreAddress | None
     names: tuple[str, ...]
     own_certificate: bool
     ports: Mapping[str, int]
@@ -315,6 +323,24 @@ def pseudonym_keys(state: Path) -> Keyring:
         return Keyring.parse(kept(path, lambda: Keyring({1: Secret(os.urandom(LENGTH))}).written()))
     except ValueError as error:
         raise GatewayError(f"{path}: {error}") from None
+
+
+def forget_pseudonyms(config: Path) -> int:
+    """Forget the fingerprints of pseudonym keys that nodes agreed on. Raises GatewayError while one runs."""
+    place = site(config)
+
+    async def forget() -> int:
+        store = await Store.open(store_url(place.database_url, place.state))
+
+        async def opened() -> Store:
+            return store
+
+        try:
+            return await NodeRows(opened, time.time_ns).forget_keys("pseudonyms")
+        finally:
+            await store.close()
+
+    return asyncio.run(forget())
 
 
 def rotate_pseudonyms(config: Path) -> Keyring:

@@ -22,7 +22,8 @@ from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.office import Site, node_of, open_office, recordings, site
 from wicketgate.policy.load import Policy
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.address import store_url
+from wicketgate.store.db import Store
 from wicketgate.workshop import boot
 
 RESERVE: Final = 1 << 14

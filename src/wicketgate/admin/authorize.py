@@ -16,6 +16,7 @@ class Action(Enum):
     SEE_STANDING = "standing.see"
     SEE_METRICS = "metrics.see"
     RELOAD_POLICY = "policy.reload"
+    LIST_NODES = "nodes.list"
     LIST_RESOURCES = "resources.list"
     ISSUE_TOKEN = "tokens.issue"  # noqa: S105 - an action's name
     LIST_TOKENS = "tokens.list"

@@ -45,6 +45,51 @@ class OpenSession(Protocol):
     def opened(self) -> int: ...
 
 
+class SessionElsewhere(Protocol):
+    """A session that is open on another node (store/nodes.ElsewhereSession)."""
+
+    @property
+    def session(self) -> str: ...
+    @property
+    def node(self) -> str: ...
+    @property
+    def node_name(self) -> str: ...
+    @property
+    def identity(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def account(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def opened(self) -> int: ...
+
+
+class NodeSeen(Protocol):
+    """A node with a number on the store (store/nodes.NodeRow)."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def node(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def seen(self) -> int: ...
+    @property
+    def alive(self) -> bool: ...
+
+
+class Others(Protocol):
+    """Nodes that share the store (store/nodes.NodeRows). Raises StoreFailed."""
+
+    async def nodes(self) -> Sequence[NodeSeen]: ...
+    async def elsewhere(self, node: str, session: str | None = None) -> Sequence[SessionElsewhere]: ...
+
+
 class Standing(Protocol):
     """How the node stands (control/ports.Standing)."""
 
@@ -159,6 +204,7 @@ class Office:
     where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
+    node: this one's random id. others: the other nodes; None where there can be none.
     """
 
     store: TokenStore
@@ -173,3 +219,5 @@ class Office:
     admin_groups: frozenset[str]
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    node: str = ""
+    others: Others | None = None

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import NotAllowed
-from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError, StoreFailed
+from wicketgate.model.errors import GatewayError, JournalFailed, NodeSilent, PolicyError, StoreFailed
 
 MEDIA_TYPE: Final = "application/problem+json"
 BODY_MOST: Final = 64 * 1024
@@ -52,6 +52,7 @@ _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (Refused, 409, "refused", "Can't be done"),
     (PolicyError, 422, "policy", "The policy can't be loaded"),
     (StoreFailed, 503, "store", "The store does not answer"),
+    (NodeSilent, 503, "node", "A node does not answer"),
     (JournalFailed, 503, "journal", "The journal can't be written"),
 )
 

@@ -11,7 +11,7 @@ from wicketgate.admin import access, sessions
 from wicketgate.admin import secrets as verbs
 from wicketgate.admin.authorize import Action, Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api import metrics, problems, secrets, shapes
+from wicketgate.api import metrics, nodes, problems, secrets, shapes
 from wicketgate.api.people import SignedIn, actor_of
 
 _bearer = HTTPBearer(
@@ -210,6 +210,7 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     problems.install(app)
     app.include_router(open_routes, prefix="/api/v1")
     app.include_router(routes, prefix="/api/v1")
+    app.include_router(nodes.routes, prefix="/api/v1", dependencies=[Depends(_bearer)], responses=_PROBLEMS)
     app.add_api_route(
         "/metrics",
         prometheus,

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from wicketgate.cli import discover, keys, login, node, secrets, sessions, setup, tokens
+from wicketgate.cli import discover, keys, login, node, nodes, secrets, sessions, setup, tokens
 from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.cli.output import clean, note, say
 
@@ -58,6 +58,7 @@ app.add_typer(secrets.app, name="secret")
 app.command()(login.login)
 app.command()(node.whoami)
 app.command()(node.status)
+app.command()(nodes.nodes)
 app.command()(node.completion)
 app.command()(node.version)
 

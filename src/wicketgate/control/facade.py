@@ -21,6 +21,11 @@ MESSAGES = {
 """What a client is told, by reason."""
 
 
+def message_of(reason: str) -> str:
+    """What a client is told of the end of its session."""
+    return MESSAGES.get(reason, "This session was ended.")
+
+
 class Facade:
     """See control.ports.ControlPort."""
 
@@ -45,7 +50,7 @@ class Facade:
             pids={number: child.pid for number, child in living.items()},
             policy=control.policy.digest if control.policy is not None else "",
             policy_error=control.policy_error,
-            store_away=control.store_away,
+            store_away=control.watch.away,
             draining=control.draining,
             catalogs=control.catalogs.closed(),
             counters=dict(control.counters),
@@ -54,10 +59,10 @@ class Facade:
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
         if reason not in CLOSE_REASONS:
             raise ValueError(f"not a reason: {reason}")
-        message = MESSAGES.get(reason, "This session was ended.")
 
         async def end() -> bool:
-            return self._control.end_session(session, reason, message)
+            here = self._control.end_session(session, reason, message_of(reason))
+            return here or await self._control.neighbours.end(session, reason)
 
         return self.call(end)
 
@@ -71,8 +76,7 @@ class Facade:
             raise ValueError(f"not a section for others to put into: {section}")
 
         async def put() -> None:
-            self._control.state.put(section, key, None if value is None else dict(value))
-            self._control.state.commit()
+            self._control.watch.put(section, key, value)
 
         return self.call(put)
 

@@ -16,7 +16,7 @@ from wicketgate.control.attempts import Attempts
 from wicketgate.control.catalogs import Catalogs
 from wicketgate.control.children import Child, Children
 from wicketgate.control.credentials import Credentials
-from wicketgate.control.facade import Facade
+from wicketgate.control.facade import Facade, message_of
 from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.link import COMMIT_EVERY
@@ -36,16 +36,15 @@ from wicketgate.control.messages import (
     Welcome,
     encode,
 )
+from wicketgate.control.neighbours import Neighbours
 from wicketgate.control.notary import Notary
-from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy, SessionRow
+from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy
+from wicketgate.control.roll import Roll
 from wicketgate.control.state import State, bind
 from wicketgate.control.versions import Versions
+from wicketgate.control.watch import StoreWatch
 from wicketgate.model.errors import GatewayError
 
-REPLICATED = ("tokens", "identities", "revoked")
-"""Sections that the store fills."""
-RESYNC_EVERY = 15
-"""Looks at the store between two readings of what it replicates (other nodes may have changed it)."""
 RENEW_EVERY = 43_200.0
 """Seconds between looks whether a certificate is to be renewed."""
 
@@ -58,15 +57,14 @@ class Control:
         self.ports = ports
         self.loop = asyncio.get_running_loop()
         self.sockets: list[tuple[socket.socket, str, bool]] = []
-        self.rows: dict[str, SessionRow] = {}
+        self.roll = Roll(lambda session: self.neighbours.changed(session))
+        self.rows = self.roll.rows
         self.counters: dict[str, int] = {}
         self.policy: LoadedPolicy | None = None
         self.policy_error: str | None = None
-        self.store_away = False
         self.draining = False
         self._node_number = 0
         self._tls = settings.tls
-        self._identities: dict[str, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -112,6 +110,38 @@ class Control:
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
         )
         self.facade: Facade = Facade(self)
+        self.watch = StoreWatch(
+            ports.store,
+            ports.bus,
+            self.state,
+            self._put_soon,
+            self.catalogs.inherited,
+            self._end_all,
+            ports.boot,
+            ports.log,
+            settings.store_every,
+            settings.store_grace,
+        )
+        self.neighbours = Neighbours(
+            ports.nodes,
+            settings.node,
+            ports.pseudonyms,
+            self.rows,
+            lambda session, reason: self.end_session(session, reason, message_of(reason)),
+            self._cancel_here,
+            ports.boot,
+            ports.token,
+            ports.log,
+        )
+
+        async def credentials_changed() -> None:
+            self.versions.stale()
+
+        self.watch.topics |= {
+            "secrets": credentials_changed,
+            "keys": self.neighbours.agree,
+            f"errands:{settings.node}": self.neighbours.take,
+        }
 
     # -- life -----------------------------------------------------------------------------------------------
     async def serve(self, started: Callable[[ControlPort], None]) -> int:
@@ -121,9 +151,10 @@ class Control:
                 self.sockets.append((listening, listen.protocol, listen.plain))
         try:
             self._node_number = await self.ports.store.node_number(self.settings.node)
+            await self.neighbours.begin()
             await self.notary.start()
             await self.notary.dead_before()
-            await self._resync()
+            await self.watch.resync()
             await self.reload()
             for number in (signal.SIGTERM, signal.SIGINT):
                 self.loop.add_signal_handler(number, self.stop)
@@ -132,11 +163,16 @@ class Control:
             for work, name in (
                 (self._beat(), "commits"),
                 (self._checkpoints(), "checkpoints"),
-                (self._watch_store(), "store"),
+                (self.watch.watch(), "store"),
+                (self.watch.hear(), "what others say"),
+                (self.neighbours.work(), "other nodes"),
+                (self.neighbours.send(), "cancels for other nodes"),
                 (self._renew(), "certificates"),
                 (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
                 self.start(work, name)
+            if self.ports.bus is not None:
+                self.start(self.ports.bus.run(self.watch.heard, self.watch.turned), "bus")
             started(self.facade)
             await self._stop.wait()
             await self._drain()
@@ -177,6 +213,8 @@ class Control:
         with contextlib.suppress(GatewayError):
             await self.notary.sign()
             self.ports.journal.close()
+        with contextlib.suppress(GatewayError):
+            await self.neighbours.leave()
         await self.ports.store.close()
 
     def _close_sockets(self) -> None:
@@ -207,29 +245,10 @@ class Control:
             await asyncio.sleep(self.settings.checkpoint_every)
             await self.notary.sign()
 
-    async def _watch_store(self) -> None:
-        """Where the store is away, nothing new is let in; after a set time nothing goes on."""
-        away = 0
-        for looks in range(1, 1 << 62):
-            await asyncio.sleep(self.settings.store_every)
-            try:
-                await self.ports.store.ping()
-                if looks % RESYNC_EVERY == 0 or away:
-                    await self._resync()
-            except GatewayError as error:
-                if not away:
-                    away = self.ports.boot()
-                    self.ports.log(f"the store is away: {error.detail or error.public}")
-                self.store_away = True
-                self._put_soon("standing", "closed", {"why": "the store is away"}, None)
-                if self.ports.boot() - away > self.settings.store_grace * 1_000_000_000:
-                    for session in list(self.rows):
-                        self.end_session(session, "unavailable", "The gateway's store is away.")
-            else:
-                if away:
-                    self.ports.log("the store is back")
-                away, self.store_away = 0, False
-                self._put_soon("standing", "closed", None, None)
+    def _end_all(self) -> None:
+        """The store was away for too long."""
+        for session in list(self.rows):
+            self.end_session(session, "unavailable", "The gateway's store is away.")
 
     async def _renew(self) -> None:
         renew = self.settings.renew
@@ -239,15 +258,6 @@ class Control:
             if files is not None:
                 self._tls = files
                 self.state.put("tls", "files", self._tls_files() | {"renewed": self.ports.clock()})
-
-    async def _resync(self) -> None:
-        """Read from the store what workers replicate."""
-        sections: dict[str, dict[str, Any]] = {name: {} for name in REPLICATED}
-        for section, key, value in await self.ports.store.replicated():
-            sections[section][key] = dict(value)
-        for section, entries in sections.items():
-            self.state.replace(section, entries)
-        self.catalogs.inherited(await self.ports.store.inherited())
 
     # -- policy ---------------------------------------------------------------------------------------------
     def _hang_up(self) -> None:
@@ -270,7 +280,7 @@ class Control:
             self.ports.policy.adopt(policy)
             # The accounts that it declares, or no more, hold with it; without the store, once that is back.
             with contextlib.suppress(GatewayError):
-                await self._resync()
+                await self.watch.resync()
             self.policy, self.policy_error = policy, None
             self.answers.policy_now = policy
             self.state.replace("account", versions)
@@ -317,7 +327,7 @@ class Control:
             case Opened():
                 self._opened(child, message)
             case Closed():
-                self._closed(message.session)
+                self.roll.closed(message.session)
             case Spent():
                 self.leases.spent(child.number, message.lease, message.used)
             case Counters():
@@ -339,39 +349,26 @@ class Control:
         child.link.send(answer)
 
     def _cancel(self, cancel: Cancel) -> None:
-        """To the worker that gave out the key; the bits are those of worker/sessions.py."""
+        """To the worker, or the node, that gave out the key; the bits are those of worker/sessions.py."""
+        if cancel.number >> 23 == self._node_number:
+            self._cancel_here(cancel)
+        else:
+            self.neighbours.cancel(cancel)
+
+    def _cancel_here(self, cancel: Cancel) -> None:
         owner = self.children.living.get(cancel.number >> 18 & 31)
         if cancel.number >> 23 == self._node_number and owner is not None:
             owner.link.send(cancel)
 
     def _opened(self, child: Child, opened: Opened) -> None:
-        self.rows[opened.session] = SessionRow(
-            opened.session,
-            opened.identity,
-            opened.resource,
-            opened.database,
-            opened.account,
-            opened.source,
-            child.number,
-            opened.at,
-        )
-        count = self._identities[opened.identity] = self._identities.get(opened.identity, 0) + 1
-        if count > self.settings.sessions_per_identity:
+        if self.roll.opened(child.number, opened) > self.settings.sessions_per_identity:
             # Each worker bounds its own; together they may be over.
             self.end_session(opened.session, "limit", "Too many open sessions.")
-
-    def _closed(self, session: str) -> None:
-        row = self.rows.pop(session, None)
-        if row is not None:
-            self._identities[row.identity] -= 1
-            if not self._identities[row.identity]:
-                del self._identities[row.identity]
 
     def _dead(self, child: Child) -> None:
         """A worker's process has ended."""
         self.leases.worker_gone(child.number)
-        for session in [row.session for row in self.rows.values() if row.worker == child.number]:
-            self._closed(session)
+        self.roll.worker_gone(child.number)
         self.start(self.notary.dead(child.writer), "dead worker's journal")
 
     def end_session(self, session: str, reason: str, message: str) -> bool:

@@ -117,6 +117,10 @@ class StorePort(Protocol):
         """Entries (section, key, value) of `tokens`, `identities` and `revoked` as workers need them."""
         ...
 
+    async def tokens_of(self, ids: Iterable[str]) -> Sequence[tuple[str, str, Mapping[str, Any] | None]]:
+        """The same of some tokens, by their ids; None: there is no such entry."""
+        ...
+
     async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
         """Keep that these columns (qualified) hold values of these data classes."""
         ...
@@ -125,13 +129,46 @@ class StorePort(Protocol):
         """(resource, database, column, data class) of all that is kept."""
         ...
 
-    async def ping(self) -> None:
-        """Raises GatewayError where the store is away."""
+    async def ping(self) -> int:
+        """This node lives. How many ns the store's clock is ahead of ours."""
         ...
 
     async def close(self) -> None:
         """Let go of its connections; nothing is asked after. Raises nothing."""
         ...
+
+
+class BusPort(Protocol):
+    """What other nodes say (store/bus.Bus)."""
+
+    @property
+    def hears(self) -> bool:
+        """Whether it is sure to hear what is said now."""
+        ...
+
+    async def run(self, heard: Callable[[str], None], turned: Callable[[bool], None]) -> None:
+        """Until it is cancelled. heard: a message. turned: it hears from now on, or does not any more."""
+        ...
+
+
+class NodesPort(Protocol):
+    """The other nodes on the same store (store/nodes.NodeRows). Every method raises GatewayError."""
+
+    async def shared(self) -> bool: ...
+    async def nodes(self) -> Sequence[Any]: ...
+    async def sweep(self) -> None: ...
+    async def leave(self, node: str) -> None: ...
+    async def send(self, errands: Iterable[tuple[str, str, str, Mapping[str, Any]]]) -> None: ...
+    async def taken(self, errand: str) -> bool: ...
+    async def withdraw(self, errand: str) -> bool: ...
+    async def take(self, node: str) -> Sequence[Any]: ...
+    async def share(
+        self, node: str, opened: Iterable[Mapping[str, Any]], closed: Iterable[str], anew: bool = False
+    ) -> None: ...
+    async def elsewhere(self, node: str, session: str | None = None) -> Sequence[Any]: ...
+    async def agree(
+        self, node: str, name: str, prints: Mapping[int, str]
+    ) -> Mapping[int, tuple[str, str]]: ...
 
 
 class ControlJournal(Protocol):
@@ -157,6 +194,7 @@ class ControlPorts:
     key_sets: None: no issuer's keys are ever read.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     sources: credentials' sources outside of the process, by the name that references give them.
+    bus, nodes: None where no other node can be on the store.
     """
 
     policy: PolicyPort
@@ -172,6 +210,8 @@ class ControlPorts:
     log: Callable[[str], None]
     sources: Mapping[str, Source] = field(default_factory=dict)
     key_sets: KeySets | None = None
+    bus: BusPort | None = None
+    nodes: NodesPort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +310,7 @@ class ControlPort(Protocol):
     def policy(self) -> LoadedPolicy | None: ...
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
-        """False: no such session."""
+        """False: no such session, here or on another node. Raises GatewayError where its node is silent."""
         ...
 
     def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]": ...

@@ -102,6 +102,7 @@ NODES = Table(
     Column("node", String(64), nullable=False, unique=True),
     Column("created", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False),
+    Column("name", String(63), nullable=False, server_default=""),
 )
 
 # sealed and wrapped are ciphertexts; what opens them is never in the store
@@ -116,4 +117,40 @@ SECRETS = Table(
     Column("author", String(200), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("wrapped", Text, nullable=False),
+)
+
+# what one node asks of another; it is taken off when it is done, or nobody came for it
+ERRANDS = Table(
+    "errands",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("node", String(64), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+# sessions that are open on nodes, for the others to see; a node writes its own, a moment later
+OPEN_SESSIONS = Table(
+    "open_sessions",
+    METADATA,
+    Column("session", String(64), primary_key=True),
+    Column("node", String(64), nullable=False, index=True),
+    Column("identity", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("database", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("opened", BigInteger, nullable=False),
+)
+
+# fingerprints (never keys) of what all nodes must have the same
+SHARED_KEYS = Table(
+    "shared_keys",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("node", String(64), nullable=False),
+    Column("created", BigInteger, nullable=False),
 )
