@@ -99,7 +99,7 @@ class Neighbours:
                 if now - swept >= SWEEP_EVERY * 1e9:
                     swept = now
                     await nodes.sweep()
-            except GatewayError:
+            except Exception:
                 self._anew = True  # what was told, or not, is told again
 
     async def _see(self, nodes: NodesPort) -> None:
@@ -199,8 +199,8 @@ class Neighbours:
                     (self._token(16).hex(), node, "cancel", {"number": number, "proof": proof})
                     for (number, proof), node in cancels.items()
                 )
-            except GatewayError as error:
-                self._log(f"cancels for other nodes are lost: {error.detail or error.public}")
+            except Exception as error:
+                self._log(f"cancels for other nodes are lost: {type(error).__name__}")
             await asyncio.sleep(CANCEL_EVERY)
 
     # -- errands ---------------------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ class StoreWatch:
                 said |= self.topics.keys()
             try:
                 await self._turn(said)
-            except GatewayError:
+            except Exception:
                 self._behind = True  # the watch reads all when the store is back
                 self._look.set()
                 await asyncio.sleep(AGAIN)
@@ -158,11 +158,11 @@ class StoreWatch:
         ids = {found[1] for each in said if (found := _TOKEN.fullmatch(each)) is not None}
         if ids and self.topics["tokens"] not in actions:
             await self._read_tokens(ids)
-        failed: GatewayError | None = None
+        failed: Exception | None = None
         for action in actions:
             try:
                 await action()
-            except GatewayError as error:
+            except Exception as error:
                 failed = error
         if failed is not None:
             raise failed
@@ -183,10 +183,11 @@ class StoreWatch:
                 deaf = self._bus is not None and not self._bus.hears
                 if away or deaf or looks % RESYNC_EVERY == 0:
                     await self._turn(set(self.topics))
-            except GatewayError as error:
+            except Exception as error:  # whatever it is: a watch that ended would let everybody in
                 if not away:
                     away = self._boot()
-                    self._log(f"the store is away: {error.detail or error.public}")
+                    why = (error.detail or error.public) if isinstance(error, GatewayError) else ""
+                    self._log(f"the store is away: {why or type(error).__name__}")
                 self.away = True
                 self._put_soon("standing", "closed", {"why": "the store is away"}, None)
                 if self._boot() - away > self._grace * 1_000_000_000:

@@ -46,6 +46,7 @@ class ControlStore:
         self._store = store
         self._name = name
         self._node: str | None = None
+        self._beating: asyncio.Task[int] | None = None
 
         async def opened() -> Store:
             return store
@@ -113,15 +114,26 @@ class ControlStore:
 
     async def ping(self) -> int:
         """It answers, and takes what is written. How many ns its clock is ahead of ours."""
-        try:
-            async with asyncio.timeout(SILENT):
-                if self._node is not None:
-                    return await self._nodes.beat(self._node)
-                await self._store.ready()
-                return 0
-        except TimeoutError:
+        # a task that goes on: what waits for SQLite's lock can't be cut short, and must not pile up
+        if self._beating is None:
+            self._beating = asyncio.get_running_loop().create_task(self._beat(), name="the store's life")
+        task = self._beating
+        await asyncio.wait({task}, timeout=SILENT)
+        if not task.done():
+            if self._store.shared:
+                task.cancel()
+                self._beating = None
             await self._store.let_go()
-            raise StoreFailed("the store does not answer", f"nothing in {SILENT:.0f} s") from None
+            raise StoreFailed("the store does not answer", f"nothing in {SILENT:g} s")
+        self._beating = None
+        try:
+            return task.result()
         except StoreFailed:
             await self._store.let_go()
             raise
+
+    async def _beat(self) -> int:
+        if self._node is not None:
+            return await self._nodes.beat(self._node)
+        await self._store.ready()
+        return 0

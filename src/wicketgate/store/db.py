@@ -3,11 +3,13 @@ It must never be asked per statement (an operation takes half a millisecond), no
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
@@ -26,6 +28,8 @@ from wicketgate.store.migrate import upgrade
 from wicketgate.store.tables import CHECKPOINTS, IDENTITIES, INHERITED, LIMITS, MEMBERSHIPS, TOKENS
 
 MINUTE: Final = 60_000_000_000
+DRIVERS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error)
+"""What a driver raises by itself while a connection is made: nobody wraps that."""
 MIGRATION: Final = 600
 """Seconds that bringing the tables up to date may take, with the wait for another who does it."""
 
@@ -99,7 +103,7 @@ class Store:
                 await self._same_file(self._path)
             async with self._engine.begin() as connection:
                 yield connection
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except (SQLAlchemyError, *DRIVERS, OSError, TimeoutError) as error:
             # the driver's text may quote an address, never a parameter (hide_parameters)
             raise StoreFailed("the store does not answer", f"{type(error).__name__}: {error}") from error
 
