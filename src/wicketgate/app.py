@@ -267,7 +267,7 @@ def _serve(config: Path) -> int:
         log=log,
         sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
         key_sets=keys,
-        bus=None if settings.database_url is None else Bus(store.url, log),
+        bus=None if store.url().get_backend_name() == "sqlite" else Bus(store.url, log),
         nodes=NodeRows(store.get, time.time_ns),
     )
     control = ControlSettings(

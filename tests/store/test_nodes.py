@@ -65,6 +65,16 @@ async def test_numbers_are_small_and_stay(
         await rows.beat("b")
 
 
+async def test_a_copy_of_a_node_ends_the_one_that_runs(rows: NodeRows) -> None:
+    assert await rows.number("a", life="first") == 0
+    await rows.beat("a", "first")
+    assert await rows.number("a", life="second") == 0
+    with pytest.raises(StoreFailed) as caught:
+        await rows.beat("a", "first")
+    assert "copy of this one's state/node" in caught.value.detail
+    await rows.beat("a", "second")
+
+
 async def test_numbers_are_given_once(rows: NodeRows) -> None:
     given = await asyncio.gather(*(rows.number(f"n{at}") for at in range(8)))
     assert sorted(given) == list(range(8))

@@ -214,7 +214,8 @@ class Control:
             await self.notary.sign()
             self.ports.journal.close()
         with contextlib.suppress(GatewayError):
-            await self.neighbours.leave()
+            if not self.watch.away:
+                await self.neighbours.leave()
         await self.ports.store.close()
 
     def _close_sockets(self) -> None:

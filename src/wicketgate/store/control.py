@@ -1,6 +1,7 @@
 """The store as the control process asks for it (control/ports.StorePort), over one open Store."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -46,6 +47,7 @@ class ControlStore:
         self._store = store
         self._name = name
         self._node: str | None = None
+        self._life = secrets.token_hex(16)
         self._beating: asyncio.Task[int] | None = None
 
         async def opened() -> Store:
@@ -57,7 +59,7 @@ class ControlStore:
 
     async def node_number(self, node: str) -> int:
         self._node = node
-        return await self._nodes.number(node, self._name)
+        return await self._nodes.number(node, self._name, self._life)
 
     async def reserve(self, counted: Counted, want: int, amount: int) -> int:
         return await self._store.lease(
@@ -134,6 +136,6 @@ class ControlStore:
 
     async def _beat(self) -> int:
         if self._node is not None:
-            return await self._nodes.beat(self._node)
+            return await self._nodes.beat(self._node, self._life)
         await self._store.ready()
         return 0

@@ -74,7 +74,7 @@ class Store:
                 url,
                 connect_args=given | {"command_timeout": 15},
                 pool_size=4,
-                pool_timeout=5,
+                pool_timeout=10,
                 pool_use_lifo=True,
             )
         store = cls(engine)

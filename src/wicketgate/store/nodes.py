@@ -80,10 +80,11 @@ class NodeRows:
         return int((await connection.execute(sa.select(server_clock()))).scalar_one())
 
     # -- lives -----------------------------------------------------------------------------------------------
-    async def number(self, node: str, name: str = "") -> int:
+    async def number(self, node: str, name: str = "", life: str = "") -> int:
         """The small number of a node (random id), 0 to NODES_MOST; given out once and kept.
 
-        When all are taken, the one that was seen longest ago is given anew, unless it still lives.
+        life: a random id of this run: another run under the same id ends with it. When all are taken, the one
+        that was seen longest ago is given anew, unless it still lives.
         """
         store = await self._store()
         async with store.transaction() as connection:
@@ -91,7 +92,7 @@ class NodeRows:
             if store.shared:
                 await connection.execute(sa.text("LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE"))
             now = await self._now(store, connection)
-            row = {"seen": now, "name": name[:63]}
+            row = {"seen": now, "name": name[:63], "life": life}
             found = (
                 await connection.execute(
                     sa.update(NODES).where(NODES.c.node == node).values(**row).returning(NODES.c.number)
@@ -112,18 +113,23 @@ class NodeRows:
             await connection.execute(sa.insert(NODES).values(number=free, node=node, created=now, **row))
         return free
 
-    async def beat(self, node: str) -> int:
+    async def beat(self, node: str, life: str = "") -> int:
         """This node lives. How many ns the store's clock is ahead of ours.
 
-        Raises StoreFailed where its number was given to another meanwhile."""
+        Raises StoreFailed where its number was given to another meanwhile, or another run has its id."""
         store = await self._store()
         async with store.transaction() as connection:
             before = self._clock()
             now = await self._now(store, connection)
             after = self._clock()
-            done = await connection.execute(sa.update(NODES).where(NODES.c.node == node).values(seen=now))
+            done = await connection.execute(
+                sa.update(NODES).where(NODES.c.node == node, NODES.c.life == life).values(seen=now)
+            )
         if not done.rowcount:
-            raise StoreFailed("the store does not know this node any more", "start it anew")
+            raise StoreFailed(
+                "the store does not know this node any more",
+                "another gateway runs with a copy of this one's state/node, or has taken its number",
+            )
         return now - (before + after) // 2
 
     async def leave(self, node: str) -> None:

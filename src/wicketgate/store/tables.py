@@ -103,6 +103,7 @@ NODES = Table(
     Column("created", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False),
     Column("name", String(63), nullable=False, server_default=""),
+    Column("life", String(32), nullable=False, server_default=""),
 )
 
 # sealed and wrapped are ciphertexts; what opens them is never in the store

@@ -43,6 +43,7 @@ _TRIGGERS = (
 
 def upgrade() -> None:
     op.add_column("nodes", sa.Column("name", sa.String(63), nullable=False, server_default=""))
+    op.add_column("nodes", sa.Column("life", sa.String(32), nullable=False, server_default=""))
     op.create_table(
         "errands",
         sa.Column("id", sa.String(32), nullable=False),
@@ -89,4 +90,5 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION wicketgate_tell")
         op.execute("DROP FUNCTION wicketgate_tell_row")
-    op.drop_column("nodes", "name")
+    for column in ("life", "name"):
+        op.drop_column("nodes", column)
