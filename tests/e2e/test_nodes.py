@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +82,18 @@ def wicket(house: House, *arguments: str, check: bool = True) -> str:
 
 
 def issued(house: House, identity: str) -> tuple[str, str]:
-    """A new token: its text, its id."""
-    facts = house.gateway.facts("token", "issue", identity, "-c", str(house.gateway.configuration))
-    return facts["token"], facts["id"]
+    """A new token, from this node: its text, its id."""
+    found = asked(house, "POST", "/tokens", {"identity": identity})[1]
+    return found["token"], found["id"]
 
 
-def at(house: House, identity: str, token: str) -> Address:
-    through = house.through(identity)
-    return Address("localhost", house.gateway.port, identity, through.database, token, through.tls)
+@cache
+def trusting(house: House) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(house.ca))
+
+
+def at(house: House, identity: str, token: str = "") -> Address:
+    return Address("localhost", house.gateway.port, identity, "alpha", token, trusting(house))
 
 
 def ended(wire: Wire, patience: float = 20.0) -> float:
@@ -111,14 +118,21 @@ class _Socket(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def api(house: House, method: str, path: str) -> int:
-    """One request to the node's own API; its status."""
+def asked(house: House, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    """One request to the node's own API: its status, and what it answered."""
     connection = _Socket(house.state / "api.sock")
     try:
-        connection.request(method, f"/api/v1{path}")
-        return connection.getresponse().status
+        headers = {} if body is None else {"content-type": "application/json"}
+        connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        return answer.status, json.loads(content) if content else None
     finally:
         connection.close()
+
+
+def api(house: House, method: str, path: str) -> int:
+    return asked(house, method, path)[0]
 
 
 def answers(house: House) -> bool:
@@ -132,7 +146,7 @@ def test_they_know_each_other(pair: Pair) -> None:
     told = wicket(pair.right, "nodes")
     assert "left" in told
     assert "here" in told
-    facts = pair.left.gateway.facts("nodes", "-c", str(pair.left.gateway.configuration))
+    facts = asked(pair.left, "GET", "/nodes")[1]
     assert [(each["number"], each["alive"]) for each in facts] == [(0, True), (1, True)]
 
 
@@ -172,7 +186,7 @@ def test_what_is_written_beside_them_counts_at_once(pair: Pair) -> None:
 def test_a_cancel_that_comes_to_the_other_node(pair: Pair) -> None:
     token, _ = issued(pair.left, "reader")
     runs, beside = (Wire.open(at(pair.left, "reader", token)) for _ in range(2))
-    right = pair.right.through("reader")
+    right = at(pair.right, "reader")
 
     def ask(key: bytes) -> None:
         asking = Wire.dial(right)
@@ -199,10 +213,9 @@ def test_a_cancel_that_comes_to_the_other_node(pair: Pair) -> None:
 def test_sessions_of_the_other_node_are_seen_and_ended(pair: Pair) -> None:
     token, _ = issued(pair.left, "few")
     wire = Wire.open(at(pair.left, "few", token))
-    configuration = str(pair.right.gateway.configuration)
 
     def seen() -> Any:
-        found = pair.right.gateway.facts("sessions", "list", "few", "--open", "-c", configuration)
+        found = asked(pair.right, "GET", "/sessions?identity=few&open=true")[1]
         return [each for each in found if each["node"] == "left"]
 
     [session] = eventually(seen, "the other node's session")
