@@ -153,3 +153,21 @@ def test_a_folder(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="No such file"):
         load_settings(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["{env: 'hunter2 x'}", "{env: A, file: hunter2}", "{url: hunter2}", "7", "''", "{file: ''}", "[hunter2]"],
+)
+def test_a_store_that_is_said_wrong_is_not_repeated(tmp_path: Path, said: str) -> None:
+    found = "\n".join(faults(tmp_path, f"gateway: {{database_url: {said}}}"))
+    assert "gateway.database_url" in found
+    assert "hunter2" not in found
+
+
+def test_a_store_that_is_said_elsewhere(tmp_path: Path) -> None:
+    found = read(tmp_path, "gateway: {database_url: {file: keys/url}, name: gw-a}").database_url
+    assert found is not None
+    assert found.file == tmp_path / "keys/url"
+    found = read(tmp_path, "gateway: {database_url: 'postgresql://u:hunter2@h/d'}")
+    assert "hunter2" not in repr(found) + str(found)

@@ -1,4 +1,5 @@
-"""The store's tables. All times are wall clock, ns since the epoch. No table holds a secret in clear.
+"""The store's tables. All times are wall clock, ns since the epoch. No table holds a secret in clear,
+but for proofs of cancel keys that are on their way to another node.
 Whatever changes here must have a migration beside it; a test compares the two."""
 
 from sqlalchemy import (
