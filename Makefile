@@ -7,7 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-WORKERS ?= 2
+# more than two cores' worth: many tests wait for servers to start, die or time out
+WORKERS ?= 3
 UV := $(BIN)/uv
 
 .PHONY: help setup demo test check bench pii fuzz lock wheel clean
@@ -21,7 +22,7 @@ demo: setup ## a governed agent session against a real PostgreSQL (ARGS=--once t
 	@PYTHONPATH=tests:examples $(BIN)/python -m demo $(ARGS)
 
 test: setup check $(VENV)/.java ## set-up, lint, types, import contracts and all tests
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: setup ## format, lint, types, import contracts
 	$(BIN)/ruff check .

@@ -71,7 +71,7 @@ async def test_the_api_knows_the_accounts_of_the_policy_in_force(tmp_path: Path)
         journal,
         frozenset({"admins"}),
         Audit(config),
-        partial(vault_of, load_settings(config).keepers),
+        partial(vault_of, load_settings(config).keepers, load_settings(config).state / "journal"),
     ) as office:
         with pytest.raises(NotFound):
             await issued("nightly")

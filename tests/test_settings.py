@@ -32,6 +32,7 @@ def faults(folder: Path, text: str) -> list[str]:
 def test_defaults(tmp_path: Path) -> None:
     found = read(tmp_path, "rules: []\n")
     assert found == default_settings(tmp_path / "wicket.yaml")
+    assert not found.journal.encrypt
     assert found.state == tmp_path / "state"
     assert found.api.socket == tmp_path / "state" / "api.sock"
     assert (found.workers, found.plain_text, found.database_url) == (1, "never", None)
@@ -57,7 +58,7 @@ gateway:
   database_url: postgresql://wicket@db/wicket
   drain_seconds: 10
   store_grace_seconds: 30.5
-  journal: {durability: synced, kept_bytes: 0}
+  journal: {durability: synced, kept_bytes: 0, encrypt: true}
   tls: {certificate: keys/server.pem, key: keys/server.key, client_ca: /etc/ca.pem, names: [gw.internal]}
   api: {socket: run/api.sock, https: "0.0.0.0:18080"}
   limits: {handshake_seconds: 5, sessions_per_identity: 10, buffer_bytes: 65536}
@@ -72,6 +73,7 @@ gateway:
     assert (found.workers, found.state) == (2, Path("/var/lib/wicketgate"))
     assert (found.drain_seconds, found.store_grace_seconds) == (10.0, 30.5)
     assert found.journal.synced
+    assert found.of_workers()["encrypt"] is True
     assert found.tls.certificate == tmp_path / "keys/server.pem"
     assert found.tls.client_ca == Path("/etc/ca.pem")
     assert (found.api.socket, found.api.https) == (tmp_path / "run/api.sock", ("0.0.0.0", 18080))
@@ -123,6 +125,8 @@ FAULTS = [
     ("gateway: {policy: {source: store}}", "wicket.yaml:1:20: gateway.policy.source: input should be 'file'"),
     ("gateway: {admin_groups: [a b]}", "wicket.yaml:1:26: gateway.admin_groups.0: must be up to 63"),
     ("gateway: {api: {https: x}}", "wicket.yaml:1:17: gateway.api.https: must be host:port"),
+    ("gateway: {journal: {encrypt: 'yes'}}", "wicket.yaml:1:21: gateway.journal.encrypt: input should be a"),
+    ("gateway: {journal: {encrypted: true}}", "there is no such key; did you mean 'encrypt'?"),
     ("gateway: {state: ''}", "wicket.yaml:1:11: gateway.state: must be a path"),
     ("gateway: {drain_seconds: 0}", "gateway.drain_seconds: input should be greater than 0"),
     ("gateway: {workers: 1, workers: 2}", "wicket.yaml:1:23: 'workers' is given twice"),

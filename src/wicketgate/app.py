@@ -28,7 +28,9 @@ from wicketgate.control.ports import (
     LoadedPolicy,
     TlsFiles,
 )
-from wicketgate.custodian import sources, vault_of
+from wicketgate.control.segment_keys import SegmentKeys
+from wicketgate.custodian import key_supply, sources, vault_of, wrapping
+from wicketgate.federation import need, unreadable
 from wicketgate.identity import keys
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -71,10 +73,14 @@ class FilePolicy:
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
-        return load_sources(read_sources(self._config), self._rules)
+        policy = load_sources(read_sources(self._config), self._rules)
+        need(policy.saml, str(self._config))
+        return policy
 
     async def load(self) -> LoadedPolicy:
         policy = await asyncio.to_thread(self.read)
+        for line in await asyncio.to_thread(unreadable, policy.saml.values(), time.time_ns()):
+            log(f"{line}: nobody signs in by it until that is mended")
         self._loaded = {policy.digest: policy}
         return LoadedPolicy(
             policy.shipped,
@@ -94,7 +100,9 @@ class FilePolicy:
     def issuers(self) -> IssuerTokens:
         """What tokens of trusted issuers are judged by, as of now. For any thread."""
         engine = self._engine
-        return IssuerTokens({} if engine is None else engine.policy.issuers, self.keys())
+        if engine is None:
+            return IssuerTokens({}, {})
+        return IssuerTokens(engine.policy.issuers, self.keys(), engine.policy.saml)
 
     async def used(self, credential: str) -> None:
         now = time.time_ns()
@@ -126,8 +134,9 @@ class FilePolicy:
             proven = Authenticator({}, names, self.issuers()).authenticate(
                 Claim(identity, resource, proof, ""), now
             )
-        elif record is not None and identity in accounts:
-            proven = Authenticator({record.hash: record.replicated()}, names).still_holds(
+        elif record is not None:
+            tokens = {record.hash: record.replicated()}
+            proven = Authenticator(tokens, names, self.issuers()).still_holds(
                 _claimed(identity, resource, record.id), resource, now, None
             )
         found = engine.policy.resources.get(resource)
@@ -251,11 +260,15 @@ def _serve(config: Path) -> int:
     policy = FilePolicy(config, specs, store)
     store.filed = tuple(policy.read().identities.values())
     tls, renew = _tls(settings)
+    writer = os.urandom(16).hex()
+    supply = None
+    if settings.journal.encrypt:
+        supply = asyncio.run(key_supply(settings.keepers, settings.database_url, state, node, writer))
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),
         journal=Writer(
-            journal, node, os.urandom(16).hex(), time.time_ns, boot, os.urandom, settings.journal.synced
+            journal, node, writer, time.time_ns, boot, os.urandom, settings.journal.synced, keys=supply
         ),
         signing=signing,
         protocols=specs,
@@ -269,6 +282,9 @@ def _serve(config: Path) -> int:
         key_sets=keys,
         bus=None if store.url().get_backend_name() == "sqlite" else Bus(store.url, log),
         nodes=NodeRows(store.get, time.time_ns),
+        segment_keys=None
+        if supply is None
+        else SegmentKeys(wrapping(settings.keepers), supply, os.urandom, log),
     )
     control = ControlSettings(
         node=node,
@@ -296,10 +312,10 @@ def _serve(config: Path) -> int:
             state,
             lambda: store.filed,
             port,
-            recordings(journal),
+            recordings(journal, state, config),
             frozenset(settings.admin_groups),
             Audit(config),
-            partial(vault_of, settings.keepers),
+            partial(vault_of, settings.keepers, journal),
             issuers=policy.issuers,
             node=node,
         )

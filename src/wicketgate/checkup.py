@@ -2,6 +2,7 @@
 Composition like office.py. It must never make or change anything by looking."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ def check(config: Path, reach: bool) -> list[dict[str, str]]:
         return found
     for warning in policy.warnings:
         add("warning", warning)
+    for problem in _saml(policy, str(config)):
+        add("error", problem)
     for resource, reason in policy.closed.items():
         add("warning", f"resource {resource} is closed: {reason}")
     for resource, names in policy.observing.items():
@@ -52,6 +55,17 @@ def check(config: Path, reach: bool) -> list[dict[str, str]]:
         for level, text in asyncio.run(_reach(policy, where)):
             add(level, text)
     return found
+
+
+def _saml(policy: Policy, config: str) -> list[str]:
+    """What is wrong with the files of SAML identity providers."""
+    from wicketgate.federation import need, unreadable
+
+    try:
+        need(policy.saml, config)
+    except GatewayError as error:
+        return [error.public]
+    return unreadable(policy.saml.values(), time.time_ns())
 
 
 def credentials_of(where: Site) -> "Credentials":

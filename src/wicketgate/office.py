@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
+from wicketgate.federation import Federation
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint
+from wicketgate.journal.decrypt import Opener
 from wicketgate.journal.report import Verdict
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import Identity
@@ -28,6 +30,7 @@ from wicketgate.recordings import JournalRecordings, read_expected, read_keys, v
 from wicketgate.store.address import StoreAddress, store_url
 from wicketgate.store.db import Store
 from wicketgate.store.nodes import NodeRows
+from wicketgate.store.saml import SignInRows
 
 if TYPE_CHECKING:
     from wicketgate.custody.settings import Keepers
@@ -126,6 +129,7 @@ async def open_office(
             random=random,
             node=node,
             others=NodeRows(opened, clock) if store.shared else None,
+            saml=Federation(state, issuers, SignInRows(store)),
         )
     finally:
         await secrets.close()
@@ -145,6 +149,7 @@ class Site:
     own_certificate: bool
     ports: Mapping[str, int]
     keepers: "Keepers"
+    encrypt: bool
 
     def prepare(self) -> None:
         """Make the state folder, and the journal's in it, for us alone."""
@@ -200,6 +205,7 @@ def _site(config: Path, settings: "Settings") -> Site:
         own_certificate=settings.tls.certificate is not None,
         ports={protocol: each.port for protocol, each in listeners.items()},
         keepers=settings.keepers,
+        encrypt=settings.journal.encrypt,
     )
 
 
@@ -220,10 +226,20 @@ def authority(config: Path) -> tuple[Path, str]:
 
 
 # -- the journal -----------------------------------------------------------------------------------------
-def recordings(folder: Path, state: Path | None = None) -> JournalRecordings:
-    """A journal's folder. state: of its gateway; else the folder's own parent, where the public key lies."""
+def recordings(folder: Path, state: Path | None = None, config: Path | None = None) -> JournalRecordings:
+    """A journal's folder. state: of its gateway; else the folder's own parent, where the public key lies.
+    config: says where the key lies that opens what is encrypted; read when that is met."""
     key = (state if state is not None else folder.parent) / "checkpoint.pub"
-    return JournalRecordings(folder, keys=lambda: read_keys(key) if key.exists() else ())
+    unwrap = None
+    if config is not None and config.exists():
+        from wicketgate.custodian import unwrapper
+
+        unwrap = unwrapper(lambda: site(config).keepers)
+    return JournalRecordings(
+        folder,
+        keys=lambda: read_keys(key) if key.exists() else (),
+        opener=Opener(unwrap, time.monotonic_ns),
+    )
 
 
 async def _stored_checkpoints(found: Site) -> tuple[list[Checkpoint], list[str]]:

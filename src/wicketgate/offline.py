@@ -14,8 +14,9 @@ from wicketgate.admin import secrets as verbs
 from wicketgate.admin.authorize import Action, Actor, Thing
 from wicketgate.admin.ports import Office
 from wicketgate.audit import Audit
-from wicketgate.custodian import vault_of
+from wicketgate.custodian import key_supply, vault_of
 from wicketgate.identity import tokens
+from wicketgate.journal.keyfile import KeySupply
 from wicketgate.journal.writer import Writer
 from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.secret import Secret
@@ -28,6 +29,8 @@ from wicketgate.workshop import boot
 
 RESERVE: Final = 1 << 14
 """Bytes that the writer holds back: it has no sessions to close on a full disk."""
+READING: Final = frozenset({"list", "secret-list", "secret-segments"})
+"""Verbs that record nothing."""
 LOCAL: Final = Actor("local", "local", administrator=True)
 
 
@@ -40,23 +43,35 @@ class OwnJournal:
     def __init__(self, found: Site) -> None:
         self._site = found
         self._writer: Writer | None = None
+        self._id = os.urandom(16).hex()
+        self._keys: KeySupply | None = None
+
+    async def prepare(self) -> None:
+        """Before the first line: the key to encrypt with, where that is wanted. Raises GatewayError."""
+        if self._site.encrypt:
+            self._keys = await key_supply(
+                self._site.keepers, self._site.database_url, self._site.state, self._node(), self._id
+            )
+
+    def _node(self) -> str:
+        try:
+            return node_of(self._site.state)
+        except OSError as error:
+            raise JournalFailed("the journal can't be written", f"node: {error}") from None
 
     def record(self, body: bytes | None, head: bytes = b"") -> None:
         """An `admin` line, on the disk when this returns. Raises JournalFailed."""
         if self._writer is None:
-            try:
-                node = node_of(self._site.state)
-            except OSError as error:
-                raise JournalFailed("the journal can't be written", f"node: {error}") from None
             self._writer = Writer(
                 self._site.journal,
-                node,
-                os.urandom(16).hex(),
+                self._node(),
+                self._id,
                 time.time_ns,
                 boot,
                 os.urandom,
                 sync=True,
                 reserve=RESERVE,
+                keys=self._keys or (KeySupply(self._node(), self._id) if self._site.encrypt else None),
             )
         self._writer.line("admin", None, head, body)
         self._writer.flush()
@@ -126,6 +141,7 @@ async def new_account(
     store = await Store.open(store_url(found.database_url, found.state))
     journal = OwnJournal(found)
     try:
+        await journal.prepare()
         expires = None if lifetime is None else now + lifetime * 1_000_000_000
         secret, record = tokens.issue(account.name, now, os.urandom, expires=expires, note="made by init")
         thing = Thing("identity", account.name, account.name)
@@ -145,27 +161,30 @@ async def new_account(
 async def on_store(config: Path, verb: str, argument: Any) -> Any:
     """The verbs on tokens, straight on the store: `issue` (as POST /tokens takes it), `list` (an identity or
     None), `revoke` (an id); on secrets: `secret-set` (name and value), `secret-list` (None), `secret-rotate`
-    (None), `secret-remove` (a name). Answers as the API does. Only for whoever may read the store's file."""
+    (None), `secret-segments` (None), `secret-remove` (a name). Answers as the API does. Only for whoever may
+    read the store's file."""
     from wicketgate.api import shapes
     from wicketgate.checkup import load_policy
 
     found = site(config)
     policy = load_policy(config)
-    if verb in ("list", "secret-list"):
+    if verb in READING:
         found.prepare()
     else:
         _prepare(found)
     journal = OwnJournal(found)
     try:
+        if verb not in READING:
+            await journal.prepare()
         async with open_office(
             found.database_url,
             found.state,
             policy.identities.values,
             _NoGateway(policy, journal),
-            recordings(found.journal, found.state),
+            recordings(found.journal, found.state, config),
             frozenset(),
             Audit(config),
-            partial(vault_of, found.keepers),
+            partial(vault_of, found.keepers, found.journal),
         ) as office:
             if verb.startswith("secret"):
                 return await _on_secrets(office, verb, argument)
@@ -196,4 +215,6 @@ async def _on_secrets(office: Office, verb: str, argument: Any) -> Any:
         return await verbs.remove_secret(office, LOCAL, argument)
     if verb == "secret-rotate":
         return (await secrets.rotated(office, LOCAL)).model_dump()
+    if verb == "secret-segments":
+        return [each.model_dump() for each in await secrets.segment_keys(office, LOCAL)]
     return [each.model_dump() for each in await secrets.listed(office, LOCAL)]

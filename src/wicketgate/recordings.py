@@ -11,9 +11,11 @@ import orjson
 from wicketgate.admin.ports import JournalLine, RecordedSession
 from wicketgate.admin.replay import replay
 from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint, read_public_key
+from wicketgate.journal.decrypt import Opener, is_closed
 from wicketgate.journal.export import export
 from wicketgate.journal.index import Index
 from wicketgate.journal.parse import Line
+from wicketgate.journal.read_export import read_export
 from wicketgate.journal.report import Finding, Report, Verdict
 from wicketgate.journal.verify import verify
 from wicketgate.journal.verify_export import verify_export
@@ -27,7 +29,9 @@ def _line(line: Line) -> JournalLine:
     if line.digest is not None:
         head["h"] = line.digest
     body: Mapping[str, Any] | None = None
-    if line.body is not None and line.digest is not None:
+    if is_closed(line):
+        head["closed"] = True
+    elif line.body is not None and line.digest is not None:
         try:
             found = orjson.loads(line.body)
         except orjson.JSONDecodeError:
@@ -104,7 +108,7 @@ class JournalRecordings:
     """One journal's folder (admin/ports.Recordings). Blocking; any thread.
 
     index: where the derived index is kept, None: in memory. keys, checkpoints: asked for when needed: raw
-    public keys that are trusted, and the checkpoints that the store keeps.
+    public keys that are trusted, and the checkpoints that the store keeps. opener: of what is encrypted.
     """
 
     def __init__(
@@ -113,9 +117,11 @@ class JournalRecordings:
         index: Path | None = None,
         keys: Callable[[], Sequence[bytes]] = tuple,
         checkpoints: Callable[[], Sequence[Checkpoint]] = tuple,
+        opener: Opener | None = None,
     ) -> None:
         self._folder = folder
-        self._index = Index(folder, index)
+        self._opener = opener
+        self._index = Index(folder, index, opener)
         self._keys = keys
         self._checkpoints = checkpoints
 
@@ -142,7 +148,7 @@ class JournalRecordings:
         return [_line(each) for each in self._sound(lambda: self._index.read(session))]
 
     def export(self, session: str) -> bytes | None:
-        return self._sound(lambda: export(self._folder, session, self._checkpoints()))
+        return self._sound(lambda: export(self._folder, session, self._checkpoints(), self._opener))
 
     def verify(self, expect: Checkpoint | None = None) -> dict[str, Any]:
         """Raises GatewayError without a public key: nothing can be proven then."""
@@ -186,6 +192,17 @@ class JournalRecordings:
         """As GET /sessions/…/recording gives it; None if there is none."""
         lines = self.lines(session)
         return asdict(replay(session, lines, show, protocols)) if lines else None
+
+
+def exported(path: Path, show: Any, protocols: Mapping[str, str]) -> dict[str, Any]:
+    """An exported session, as GET /sessions/…/recording gives it. Raises GatewayError."""
+    try:
+        session, lines = read_export(path)
+    except OSError as error:
+        raise GatewayError(f"{path} can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise GatewayError(f"{path}: {error}") from None
+    return asdict(replay(session, [_line(each) for each in lines], show, protocols))
 
 
 def verify_file(path: Path, keys: Sequence[bytes], expect: Checkpoint | None) -> dict[str, Any]:

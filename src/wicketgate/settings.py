@@ -110,10 +110,12 @@ class _Strict(BaseModel):
 
 class JournalSettings(_Strict):
     """durability: `written` (to the kernel; lost with the machine's power) or `synced` (to the disk) before
-    anything is forwarded. kept_bytes: of each answer, as the client saw it."""
+    anything is forwarded. kept_bytes: of each answer, as the client saw it. encrypt: what lines say is
+    encrypted, with keys that the key of `custody` wraps."""
 
     durability: Literal["written", "synced"] = "written"
     kept_bytes: int = Field(default=65_536, ge=0, le=16 << 20)
+    encrypt: bool = False
 
     @property
     def synced(self) -> bool:
@@ -211,6 +213,7 @@ class Settings(_Strict):
         """What workers are told, as JSON values (control.ports.ControlSettings.worker)."""
         return {
             "synced": self.journal.synced,
+            "encrypt": self.journal.encrypt,
             "kept": self.journal.kept_bytes,
             "handshake_seconds": self.limits.handshake_seconds,
             "handshakes": self.limits.handshakes,

@@ -15,6 +15,7 @@ from wicketgate.gate.gate import Gate
 from wicketgate.gate.ports import PolicyInForce
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
+from wicketgate.journal.keyfile import KeySupply
 from wicketgate.journal.writer import Writer
 from wicketgate.model.resource import Resource
 from wicketgate.policy.engine import Engine
@@ -65,7 +66,7 @@ def worker_ports(specs: Mapping[str, ProtocolSpec]) -> WorkerPorts:
     )
 
 
-def _journal_of(welcome: Welcome) -> Writer:
+def _journal_of(welcome: Welcome, keys: KeySupply | None) -> Writer:
     return Writer(
         Path(welcome.journal),
         welcome.node,
@@ -74,6 +75,7 @@ def _journal_of(welcome: Welcome) -> Writer:
         boot,
         os.urandom,
         bool(welcome.settings.get("synced", False)),
+        keys=keys,
     )
 
 
@@ -99,7 +101,9 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
 
     def people(held: PolicyInForce) -> Authenticator:
         replica = needs.replica
-        issuers = IssuerTokens(held.engine.policy.issuers, replica.section("issuers"))
+        issuers = IssuerTokens(
+            held.engine.policy.issuers, replica.section("issuers"), held.engine.policy.saml
+        )
         return Authenticator(replica.section("tokens"), replica.section("identities"), issuers)
 
     key = needs.token(32)

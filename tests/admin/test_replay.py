@@ -96,6 +96,16 @@ def test_what_is_erased_or_redacted_is_said_so() -> None:
     assert odd.text == "\\xff SELECT"
 
 
+def test_a_line_that_its_key_does_not_open_is_said_so_and_the_others_are_shown() -> None:
+    closed = {"k": "ask", "q": 2, "t": 6, "z": "AAAA", "h": "digest", "closed": True}
+    found = tell(OPEN, (closed, None), ({"k": "ask", "q": 3, "t": 6, "d": "permit"}, {"text": "SELECT 1"}))
+    odd, whole = found.events
+    assert not odd.erased
+    assert odd.message is not None
+    assert "not what was encrypted" in odd.message
+    assert whole.text == "SELECT 1"
+
+
 def test_a_gap_is_seen() -> None:
     assert tell(OPEN, ({"k": "close", "q": 2, "t": 9}, None)).whole
     assert not tell(OPEN, ({"k": "close", "q": 3, "t": 9}, None)).whole

@@ -1,6 +1,7 @@
 """The API on real sockets, for each test."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def local(stage: Stage) -> Iterator[Callable[..., Answer]]:
 
 @pytest.fixture
 def remote(stage: Stage) -> Iterator[Remote]:
+    with on_https(stage) as made:
+        yield made
+
+
+@contextmanager
+def on_https(stage: Stage) -> Iterator[Remote]:
+    """The stage's API, served to others."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     pem, key, ca = (stage.folder / name for name in ("cert.pem", "key.pem", "ca.pem"))

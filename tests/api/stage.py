@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +20,11 @@ from wicketgate.control.attempts import Attempts
 from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
 from wicketgate.custody.keys import FileKeys
 from wicketgate.custody.own import OwnVault
+from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
+from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office
 from wicketgate.store.db import Store
@@ -142,6 +144,8 @@ class Stage:
     recordings: PlayedRecordings = field(default_factory=PlayedRecordings)
     filed: list[ServiceAccount] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
+    saml: dict[str, SamlIssuer] = field(default_factory=dict)
+    clock: Callable[[], int] = time.time_ns
 
     def __post_init__(self) -> None:
         self.filed = [
@@ -159,6 +163,8 @@ class Stage:
             frozenset({"admins"}),
             self.recordings.audit,
             self.vault,
+            clock=self.clock,
+            issuers=lambda: IssuerTokens({}, {}, self.saml),
         )
 
     def vault(self, store: Store) -> OwnVault:

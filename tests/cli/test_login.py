@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from servers import system
 from servers.provider import Provider
@@ -26,6 +27,7 @@ from wicketgate.cli.door import Door
 from wicketgate.cli.ending import Ended
 from wicketgate.cli.issuer import Site, Wanted, claims
 from wicketgate.cli.login import _keep
+from wicketgate.cli.main import app
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.keys import read_keys
 from wicketgate.model.secret import Secret
@@ -187,3 +189,17 @@ def test_a_token_that_can_not_be_kept_ends_in_a_word(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Ended, match="can't be written"):
         _keep(tmp_path / "file" / "token", b"x")
+
+
+def test_who_names_no_provider_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WICKET_ISSUER", "WICKET_CLIENT_ID", "WICKET_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for arguments, why in (
+        ([], "name a SAML identity provider"),
+        (["a/b", "--url", "https://127.0.0.1:1"], "is no identity provider's name"),
+        (["corp", "--url", "http://127.0.0.1:1"], "--url must be https"),
+    ):
+        ended = CliRunner().invoke(app, ["login", *arguments, "--no-browser"]).exception
+        assert isinstance(ended, Ended)
+        assert ended.code == 2
+        assert why in ended.message

@@ -33,7 +33,7 @@ def test_set_list_rotate_remove(wicket: Run, gateway: Stage) -> None:
     [listed] = wicket("secret", "list", "--json").json
     assert sorted(listed) == ["author", "changed", "created", "key", "name", "version"]
     assert wicket("secret", "rotate").out == "1 secrets are under new keys\n"
-    assert wicket("secret", "rotate", "--json").json == {"secrets": 1, "new_key": True}
+    assert wicket("secret", "rotate", "--json").json == {"secrets": 1, "new_key": True, "segments": 0}
     assert wicket("secret", "list", "--json").json[0]["key"] == "local:3"
     assert wicket("secret", "remove", "sales").out == "sales is removed\n"
     gone = wicket("secret", "remove", "sales")
@@ -64,7 +64,8 @@ def test_where_no_gateway_runs_it_is_done_in_the_store(wicket: Run, config: Path
     assert (ran.code, ran.out) == (0, "sales is set: version 1\n")
     assert "no gateway is running" in ran.err
     assert [each["name"] for each in wicket("secret", "list", "--json").json] == ["sales"]
-    assert wicket("secret", "rotate", "--json").json == {"secrets": 1, "new_key": True}
+    assert wicket("secret", "rotate", "--json").json == {"secrets": 1, "new_key": True, "segments": 0}
+    assert wicket("secret", "segments", "--json").json == []
     long = wicket("secret", "set", "sales", stdin=CANARY * 2000)
     assert (long.code, "a secret is 1 to 16384 characters" in long.err) == (1, True)
     assert CANARY not in long.err

@@ -127,11 +127,11 @@ async def test_what_was_put_holds_before_the_answer_arrives() -> None:
     state = State(lambda frame: events.append("frame"))
 
     class Answers:
-        async def answer(self, worker: int, ask: Ask) -> Answer:
+        async def answer(self, worker: int, ask: Ask, writer: str) -> Answer:
             state.put("catalog", "sales/db", {}, b"newer")
             return Answer(ask.id, {})
 
     link = SimpleNamespace(send=lambda answer: events.append("answer"))
     control: Any = SimpleNamespace(answers=Answers(), state=state)
-    await Control._answer(control, SimpleNamespace(number=0, link=link), Ask(1, "inherit", {}))  # type: ignore[arg-type]
+    await Control._answer(control, SimpleNamespace(number=0, link=link, writer="w"), Ask(1, "inherit", {}))  # type: ignore[arg-type]
     assert events == ["frame", "frame", "answer"], "put, commit, and only then the answer"

@@ -137,7 +137,7 @@ def test_a_canary_is_found_nowhere(stage: Stage) -> None:
     assert "own/a: no credential: there is no secret 'app-own'" in stage.gateway.log()
     assert stage.ask("PUT", "/api/v1/secrets/app-own", {"value": OURS}).json["version"] == 1
     assert eventually(lambda: stage.works("own"), "the secret was set")
-    assert stage.ask("POST", "/api/v1/secrets/rotate").json == {"secrets": 1, "new_key": True}
+    assert stage.ask("POST", "/api/v1/secrets/rotate").json == {"secrets": 1, "new_key": True, "segments": 0}
     assert eventually(lambda: stage.works("own"), "the keys were rotated")
     [listed] = stage.ask("GET", "/api/v1/secrets").json
     assert (listed["name"], listed["version"], listed["key"]) == ("app-own", 1, "local:2")

@@ -21,6 +21,10 @@ from servers.postgres import Postgres
 TOKENS = """\
   - {name: tokens for all, resources: any, identities: {groups: [analysts, keepers]},
      mask: {email: {pseudonym: all}, national-id: pseudonym}}
+  - {name: tokens that may be moved, resources: any, identities: {groups: [movers]},
+     mask: {email: {pseudonym: all}, national-id: pseudonym}, written: resolve}
+  - {name: movers write, identities: {groups: [movers]}, resources: any, account: common,
+     permit: [read, write, delete]}
   - {name: analysts read, identities: {groups: [analysts]}, resources: any, account: common, permit: [read]}
   - {name: keepers write, identities: {groups: [keepers]}, resources: any, account: common,
      permit: [read, write, delete]}
@@ -29,6 +33,7 @@ IDENTITIES = {
     "ana": "analysts",
     "bea": "analysts",
     "kay": "keepers",
+    "mo": "movers",
     "definer": "definers",
     "reader": "readers",
 }
@@ -163,6 +168,69 @@ def test_masks_do_not_become_data(connect: Connect) -> None:
     assert kay.execute("UPDATE customers SET age = age WHERE email = %s", (token,)).rowcount == 1
 
 
+@pytest.mark.parametrize("client", [True, False])
+def test_a_token_is_moved_where_the_rule_says_so(house: House, connect: Connect, client: bool) -> None:
+    mo = connect("mo")
+    make = psycopg.ClientCursor if client else psycopg.Cursor
+    cursor: psycopg.Cursor[Any] = make(mo)
+    email, ssn = one(mo, "SELECT email, ssn FROM customers WHERE id = 3")
+    kept = worlds.ask(house.server, worlds.ALPHA, "SELECT email, ssn FROM customers WHERE id = 3")
+    at = "SELECT id, at, email FROM events WHERE email = %s"
+    mo.execute("DELETE FROM events WHERE id > 900")
+    cursor.execute(
+        "INSERT INTO events (id, at, email) VALUES (%s, '2025-01-05', %s), (902, '2025-01-06', NULL)"
+        " RETURNING email",
+        (901, email),
+    )
+    assert cursor.fetchall() == [("[redacted:email]",), (None,)]
+    cursor.execute("UPDATE events SET email = %s WHERE id = 902 AND email IS NULL", (email,))
+    cursor.execute(at + " AND id > 900", (email,))
+    assert [row[0] for row in cursor.fetchall()] == [901, 902]
+    stored = worlds.ask(house.server, worlds.ALPHA, "SELECT email FROM events WHERE id > 900")
+    assert [row[0] for row in stored] == [kept[0][0]] * 2
+    refused = (
+        ("INSERT INTO notes (body) VALUES (%s)", email),
+        ("UPDATE customers SET name = %s WHERE id = 3", email),
+        ("UPDATE customers SET email = %s WHERE id = 3", ssn),
+        ("UPDATE customers SET email = %s || '' WHERE id = 3", email),
+        ("UPDATE customers SET email = lower(%s) WHERE id = 3", email),
+        ("UPDATE customers SET email = %s WHERE id = 3", f" {email}"),
+        ("UPDATE customers SET email = %s WHERE id = 3", email[:-1]),
+        ("UPDATE customers SET email = %s WHERE id = 3", "[redacted:email]"),
+        ("UPDATE customers SET email = %s WHERE id = 3", "a***@sorrel-post.test"),
+        ("INSERT INTO events (id, at, email) SELECT 903, '2025-01-05', %s", email),
+        ("UPDATE v SET contact = %s WHERE id = 3", email),
+    )
+    for text, value in refused:
+        with pytest.raises(psycopg.Error) as caught:
+            cursor.execute(text, (value,))
+        assert worlds.leaks(str(caught.value).encode()) == []
+    with pytest.raises(psycopg.errors.UniqueViolation) as taken:
+        cursor.execute("UPDATE customers SET email = %s WHERE id = 4", (email,))
+    assert worlds.leaks(f"{taken.value} {taken.value.diag.message_detail}".encode()) == []
+    assert worlds.ask(house.server, worlds.ALPHA, "SELECT email, ssn FROM customers WHERE id = 3") == kept
+    mo.execute("DELETE FROM events WHERE id > 900")
+
+
+def copied(connection: psycopg.Connection[Any], pieces: list[bytes]) -> None:
+    with connection.cursor().copy("COPY notes (body) FROM STDIN") as copy:
+        for piece in pieces:
+            copy.write(piece)
+
+
+def test_a_mask_cut_in_two_is_no_data(connect: Connect) -> None:
+    kay = connect("kay")
+    token = one(kay, "SELECT email FROM customers WHERE id = 3")
+    before = one(kay, "SELECT count(*) FROM notes")
+    for mask in (token, "[redacted:email]", "a***@sorrel-post.test", "****-****-****-7738", "Fre…"):
+        cell = mask.encode()
+        for at in {1, 3, len(cell) // 2, len(cell) - 1}:
+            for pieces in ([b"ok\n", cell[:at], cell[at:] + b"\nok\n"], [b"%c" % code for code in cell]):
+                with pytest.raises(psycopg.Error):
+                    copied(kay, pieces)
+    assert one(kay, "SELECT count(*) FROM notes") == before
+
+
 def test_a_rule_that_ends_ends_its_tokens(house: House, connect: Connect) -> None:
     ana = connect("ana")
     token = one(ana, "SELECT email FROM customers WHERE id = 3")
@@ -178,6 +246,26 @@ def test_a_rule_that_ends_ends_its_tokens(house: House, connect: Connect) -> Non
         house.write_rules(RULES + TOKENS)
         os.kill(house.gateway.pid, signal.SIGHUP)
         eventually(lambda: one(ana, seen) == token, "the old rules")
+
+
+def test_a_lock_closes_nothing_but_what_it_locks(house: House, connect: Connect) -> None:
+    ana, definer = connect("ana"), connect("definer")
+    token = one(ana, "SELECT contact FROM v WHERE id = 3")
+    with house.server.connect(database=worlds.ALPHA) as beside, beside.transaction(force_rollback=True):
+        beside.execute("ALTER TABLE customers ADD COLUMN passing int")
+        definer.execute("CREATE TABLE passing (id int)")  # the catalog is read again, and must not wait
+        assert one(definer, "SELECT count(*) FROM passing") == 0
+        eventually(lambda: one(ana, "SELECT count(*) FROM passing") == 0, "the new table")
+        denied(ana, "SELECT contact FROM v WHERE id = 3")
+    eventually(lambda: seen(ana, "SELECT contact FROM v WHERE id = 3") == token, "the view again")
+    definer.execute("DROP TABLE passing")
+
+
+def seen(connection: psycopg.Connection[Any], text: str) -> Any:
+    try:
+        return one(connection, text)
+    except psycopg.Error:
+        return None
 
 
 FOUND = "INSERT INTO notes (body) VALUES (E'ask dora@sorrel-post.example, card 4111 1111 1111 1111')"

@@ -11,6 +11,8 @@ from wicketgate.admin.access import admin_line
 from wicketgate.admin.authorize import Action, Actor, Thing
 from wicketgate.gate import render
 from wicketgate.journal.checkpoint import FIRST, Position, SigningKey
+from wicketgate.journal.decrypt import open_line
+from wicketgate.journal.encrypt import SegmentCipher, SessionCipher
 from wicketgate.journal.parse import parse
 from wicketgate.journal.witness import Gone, Orphan
 from wicketgate.model.clearance import Outcome
@@ -72,3 +74,17 @@ def test_every_kind_is_told() -> None:
 )  # fmt: skip
 def test_every_member_is_told(rendered: bytes) -> None:
     assert members(rendered) <= SAID
+
+
+def test_the_encrypted_example_opens_to_the_other_one() -> None:
+    (block,) = re.findall(r"^```text\n(\{.*?)\n```", TEXT, re.MULTILINE | re.DOTALL)
+    (clear,) = re.findall(r"^```\n(\{.*?)\n```", TEXT, re.MULTILINE | re.DOTALL)
+    line, wanted = parse(block.encode()), parse(clear.encode())
+    assert line.body is not None
+    assert sha256(line.body).hexdigest() == line.digest
+    segment = SegmentCipher(bytes(range(32)), "7c2e5a90b1d34f68a2c3d4e5f6071829", line.writer, 1)
+    assert f"`{segment.id}`" in TEXT
+    found = open_line(line, SessionCipher(segment.session_key(line.session.encode())))
+    assert found.content() == wanted.content()
+    for name in ("d", "u", "e", "l"):
+        assert found.members[name] == wanted.members[name]

@@ -53,6 +53,42 @@ def test_an_unknown_mask_masks() -> None:
     assert masks(rule, asked=facts("read", complete=False)) == {"*": "redact", "email": "null"}
 
 
+def resolves(*rules: str, asked: Facts = READ) -> set[str]:
+    made = ", ".join(f"{{name: m{n}, {rule}}}" for n, rule in enumerate(rules))
+    return set(decide(f"{READS}, {made}", asked).resolves)
+
+
+def test_tokens_are_resolved_where_every_mask_says_so() -> None:
+    tokens = "mask: {email: pseudonym}"
+    assert resolves(tokens) == set()
+    assert resolves(f"{tokens}, written: refuse") == set()
+    assert resolves(f"{tokens}, written: resolve") == {"email"}
+    assert resolves(f"{tokens}, written: resolve", tokens) == set()
+    assert resolves(f"{tokens}, written: resolve", "mask: {'*': 'null'}") == {"email"}
+    assert resolves(f"{tokens}, written: resolve", "mask: {email: last4}") == set()
+    assert resolves("mask: {'*': pseudonym}, written: resolve") >= {"email", "payment-card"}
+    assert resolves("mask: {'*': pseudonym}, written: resolve", "mask: {'*': pseudonym}") == set()
+    assert resolves(f"{tokens}, written: resolve", f"{REVEAL}") == {"email"}
+    observed = f"{tokens}, written: resolve, enforce: observe"
+    assert resolves(observed) == set()
+    unsure = f"{tokens}, written: resolve, when: statement.reads('a.b')"
+    assert resolves(unsure, asked=facts("read", complete=False)) == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        ("mask: {email: last4}, written: resolve", "gives none out"),
+        ("permit: [read], written: resolve", "gives none out"),
+        ("mask: {email: pseudonym}, written: resolv", "resolve"),
+        ("mask: {email: pseudonym}, written: true", "written"),
+    ],
+)
+def test_what_is_wrong_with_written(rule: str, fault: str) -> None:
+    found = faults(f"{RESOURCES}\nrules: [{{name: a, {rule}, identities: any, resources: any}}]")
+    assert any(fault in each for each in found), found
+
+
 def test_reveals() -> None:
     assert masks(REVEAL) == {"*": "redact", "email": "reveal"}
     assert masks(REVEAL, "mask: {email: last4}") == {"*": "redact", "email": "last4"}

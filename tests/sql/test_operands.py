@@ -46,6 +46,8 @@ CASES = (
         {"tok": "stored email", "a": "stored national-id"},
     ),
     ("UPDATE customers SET email = lower('tok') WHERE email = 'x'", {"tok": "other", "x": "compared email"}),
+    ("INSERT INTO contacts (contact) VALUES ('tok')", {"tok": "other"}),
+    ("UPDATE contacts SET contact = 'tok'", {"tok": "other"}),
     ("UPDATE customers SET tags[1] = 'tok'", {"tok": "other"}),
     ("INSERT INTO notes (body) SELECT 'tok'", {"tok": "other"}),
     ("PREPARE p AS SELECT 1 FROM customers WHERE email = 'tok'", {"tok": "compared email"}),

@@ -48,6 +48,14 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             | {"sealed": b"\0\xff", "wrapped": "w"},
         )
     ],
+    "0006": [
+        (
+            "saml_logins",
+            {"ticket": "t", "issuer": "i", "source": "s", "challenge": "c", "port": 1, "state": "s"}
+            | {"created": NOW, "expires": NOW, "relay": "r"},
+        ),
+        ("saml_seen", {"issuer": "i", "assertion": "a", "expires": NOW}),
+    ],
 }
 """What a store of that version held, beside what the ones before did."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wicketgate.control.messages import Welcome
+from wicketgate.journal.keyfile import KeySupply
 from wicketgate.journal.writer import Writer
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
@@ -418,12 +419,20 @@ def resources(text: str) -> dict[str, Resource]:
     return found
 
 
-def build_journal(welcome: Welcome) -> Writer:
+def build_journal(welcome: Welcome, keys: KeySupply | None) -> Writer:
     folder = Path(welcome.journal)
     if (folder.parent / "unopenable").exists():
         raise JournalFailed("the session's record can't be written", "told by a test")
     writer = BreakableWriter(
-        folder, welcome.node, welcome.writer, time.time_ns, time.monotonic_ns, os.urandom, False, reserve=8192
+        folder,
+        welcome.node,
+        welcome.writer,
+        time.time_ns,
+        time.monotonic_ns,
+        os.urandom,
+        False,
+        reserve=8192,
+        keys=keys,
     )
     writer.broken_by = folder.parent / "broken"
     return writer

@@ -30,11 +30,13 @@ class Action(Enum):
     SET_SECRET = "secrets.set"  # noqa: S105 - an action's name
     LIST_SECRETS = "secrets.list"
     ROTATE_SECRETS = "secrets.rotate"
+    LIST_SEGMENT_KEYS = "journal.keys"
     REMOVE_SECRET = "secrets.remove"  # noqa: S105 - an action's name
+    SIGN_IN = "sign-in"
 
 
-ANYONE = frozenset({Action.SEE_SELF})
-"""What every proven identity may do."""
+ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN})
+"""What every proven identity may do; and to sign in, who is not proven yet."""
 
 OWN = frozenset(
     {
@@ -55,7 +57,8 @@ LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS})
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. how: `local` (the same user, on our socket), `token`, or `oidc` (a trusted issuer's token).
+    """Who asks. how: `local` (the same user, on our socket), `token`, `oidc` (a trusted issuer's token), or
+    `saml` (a token of ours, given for a sign-in at an identity provider).
 
     administrator: local, or in the admin group by a token that neither resources, rules nor a task scope.
     scope: resources that the token is good for; empty: all. It binds here as it does on the wire.

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from wicketgate.model.identity import Identity
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
+from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.secret import Secret
+from wicketgate.model.sign_in import Asserted, SignIn
 from wicketgate.model.token import ServiceAccount, TokenRecord
 
 
@@ -190,9 +192,37 @@ class SecretVault(Protocol):
 
     async def put(self, name: str, value: Secret, author: str) -> KeptSecret: ...
     async def rotate(self) -> tuple[int, bool]: ...
+    async def rewrap(self) -> int: ...
+    async def segments(self) -> Mapping[str, int]: ...
     async def listed(self) -> list[tuple[KeptSecret, str]]: ...
     async def remove(self, name: str) -> bool: ...
     async def close(self) -> None: ...
+
+
+class SignIns(Protocol):
+    """Sign-ins under way (store/saml.SignInRows). Raises StoreFailed."""
+
+    async def begin(self, sign_in: SignIn) -> bool: ...
+    async def send(
+        self, ticket: str, issuer: str, now: int, *, request: str, relay: str, browser: str
+    ) -> bool: ...
+    async def sent(self, relay: str, issuer: str, now: int) -> SignIn | None: ...
+    async def take(self, issuer: str, assertion: str, expires: int) -> bool: ...
+    async def prove(self, ticket: str, code: str, proven: Mapping[str, Any], expires: int) -> bool: ...
+    async def redeem(
+        self, ticket: str, issuer: str, code: str, challenge: str, now: int
+    ) -> SignIn | None: ...
+
+
+class SamlPort(Protocol):
+    """SAML (federation.Federation). What proves nobody raises SignInRefused."""
+
+    @property
+    def rows(self) -> SignIns: ...
+    def issuer(self, name: str) -> SamlIssuer | None: ...
+    async def metadata(self, issuer: SamlIssuer) -> bytes: ...
+    async def address(self, issuer: SamlIssuer, request: str, relay: str, now: int) -> str: ...
+    async def prove(self, issuer: SamlIssuer, text: bytes, request: str | None, now: int) -> Asserted: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +233,7 @@ class Office:
     prove: a token as presented and its source -> the identity that it proves now, and its record (None
     where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
+    saml: None: none.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     node: this one's random id. others: the other nodes; None where there can be none.
     """
@@ -221,3 +252,4 @@ class Office:
     random: Callable[[int], bytes]
     node: str = ""
     others: Others | None = None
+    saml: SamlPort | None = None

@@ -122,9 +122,13 @@ class _Teller:
             self.replay.whole = False
         self.last = max(self.last, q)
         told = Told(q, _whole(head.get("t")) or 0, kind)
-        told.erased = body is None and "h" in head
+        closed = head.get("closed") is True
+        told.erased = body is None and "h" in head and not closed
         body = body or {}
-        if kind == "open":
+        if closed:
+            told.message = "this line is not what was encrypted: verify the recording"
+            self.replay.events.append(told)
+        elif kind == "open":
             self._open(head, body, told)
         elif kind == "close":
             self.replay.closed = told.at

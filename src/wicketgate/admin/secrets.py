@@ -34,15 +34,26 @@ async def list_secrets(office: Office, actor: Actor) -> list[Listed]:
     return await office.vault.listed()
 
 
-async def rotate_secrets(office: Office, actor: Actor) -> tuple[int, bool]:
-    """Close every secret under a new key: (how many, whether the key that wraps these was made now).
+async def rotate_secrets(office: Office, actor: Actor) -> tuple[int, bool, int]:
+    """Close every secret under a new key: (how many, whether the key that wraps these was made now, how many
+    segments of this node's journal have their keys under it).
 
     Raises Refused where one can't be opened."""
     thing = Thing("secrets")
     authorize(actor, Action.ROTATE_SECRETS, thing)
     await _record(office, actor, Action.ROTATE_SECRETS, thing)
     try:
-        return await office.vault.rotate()
+        count, made = await office.vault.rotate()
+        return count, made, await office.vault.rewrap()
+    except CredentialMissing as error:
+        raise Refused(error.detail) from None
+
+
+async def list_segment_keys(office: Office, actor: Actor) -> dict[str, int]:
+    """Of this node's encrypted journal: which keys have wrapped how many segments' keys. Raises Refused."""
+    authorize(actor, Action.LIST_SEGMENT_KEYS, Thing("journal"))
+    try:
+        return dict(sorted((await office.vault.segments()).items()))
     except CredentialMissing as error:
         raise Refused(error.detail) from None
 

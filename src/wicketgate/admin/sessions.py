@@ -101,7 +101,8 @@ async def list_sessions(
 
 async def _session(office: Office, actor: Actor, action: Action, session: str) -> SessionSummary:
     found = (await _summaries(office)).get(session)
-    owner, resource = (None, None) if found is None else (found.identity, found.resource)
+    # whose it was is not known where it is encrypted and the key is not at hand: then it is nobody's
+    owner, resource = (None, None) if found is None else (found.identity or None, found.resource or None)
     authorize(actor, action, Thing("session", session, owner, resource))
     if found is None:
         raise NotFound(f"no session has the id {session}")

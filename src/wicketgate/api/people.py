@@ -3,6 +3,7 @@ A header must never make anybody local, and a token in an address is never read.
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
@@ -24,16 +25,22 @@ ACTOR: Final = "wicketgate.actor"
 
 
 class SignedIn:
-    """Proves who asks before anything of the body is read. free: paths that need nobody proven."""
+    """Proves who asks before anything of the body is read. free, open_to: paths that need nobody proven."""
 
     def __init__(
-        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, free: frozenset[str]
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        *,
+        free: frozenset[str],
+        open_to: re.Pattern[str],
     ) -> None:
         self._app = app
         self._free = free
+        self._open_to = open_to
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] not in self._free:
+        path = scope["path"]
+        if path not in self._free and not self._open_to.fullmatch(path):
             try:
                 scope[ACTOR] = await _prove(Request(scope))
             except GatewayError as error:
@@ -75,13 +82,13 @@ async def _prove(request: Request) -> Actor:
     source = request.client.host if request.client is not None else ""
     # nobody is claimed: attempts are told apart by what is shown, so that one good here stays so
     claimed = f"token {hashlib.sha256(shown.encode('utf-8', 'replace')).hexdigest()}"
-    await _attempt(office, "begin", source, claimed)
+    await attempt(office, "begin", source, claimed)
     proven = await office.prove(Secret(shown.encode("utf-8", "replace")), source)
     if proven is None:
-        await _attempt(office, "failed", source, claimed)
+        await attempt(office, "failed", source, claimed)
         raise SignInNeeded(NEEDED)
     identity, token = proven
-    await _attempt(office, "good", source, claimed)
+    await attempt(office, "good", source, claimed)
     scope: frozenset[str] = frozenset() if token is None else token.resources
     return Actor(
         identity.name,
@@ -97,7 +104,7 @@ async def _prove(request: Request) -> Actor:
     )
 
 
-async def _attempt(office: Office, outcome: str, source: str, claimed: str) -> None:
+async def attempt(office: Office, outcome: str, source: str, claimed: str) -> None:
     """Tell of an attempt; where one may not even begin, raises TooManyAttempts."""
     wait = await asyncio.wrap_future(office.control.attempt(outcome, source, claimed))
     if wait and outcome == "begin":

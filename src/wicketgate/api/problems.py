@@ -1,5 +1,6 @@
 """Errors of the API as RFC 9457 problems. They must never hold what was sent, nor an internal detail."""
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -11,7 +12,15 @@ from starlette.exceptions import HTTPException
 
 from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import NotAllowed
-from wicketgate.model.errors import GatewayError, JournalFailed, NodeSilent, PolicyError, StoreFailed
+from wicketgate.model.errors import (
+    GatewayError,
+    JournalFailed,
+    KeyMissing,
+    NodeSilent,
+    PolicyError,
+    StoreFailed,
+)
+from wicketgate.model.sign_in import SignInRefused
 
 MEDIA_TYPE: Final = "application/problem+json"
 BODY_MOST: Final = 64 * 1024
@@ -48,11 +57,13 @@ _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (SignInNeeded, 401, "sign-in", "Sign-in needed"),
     (TooManyAttempts, 429, "attempts", "Too many attempts"),
     (NotAllowed, 403, "not-allowed", "Not allowed"),
+    (SignInRefused, 403, "sign-in-refused", "Sign-in refused"),
     (NotFound, 404, "not-found", "Not found"),
     (Refused, 409, "refused", "Can't be done"),
     (PolicyError, 422, "policy", "The policy can't be loaded"),
     (StoreFailed, 503, "store", "The store does not answer"),
     (NodeSilent, 503, "node", "A node does not answer"),
+    (KeyMissing, 503, "key", "The key is not at hand"),
     (JournalFailed, 503, "journal", "The journal can't be written"),
 )
 
@@ -104,25 +115,33 @@ def install(app: FastAPI) -> None:
 
 
 class Bounded:
-    """The outermost layer: bounds the body, and answers for what nobody caught, without a traceback."""
+    """The outermost layer: bounds the body, and answers for what nobody caught, without a traceback.
+
+    larger: paths that may have a larger body, and how large."""
 
     def __init__(
-        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], log: Callable[[str], None]
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        log: Callable[[str], None],
+        larger: tuple[re.Pattern[str], int],
     ) -> None:
         self._app = app
         self._log = log
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         read = 0
         started = False
+        paths, largest = self._larger
+        most = largest if paths.fullmatch(scope["path"]) else BODY_MOST
 
         async def bounded() -> MutableMapping[str, Any]:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > BODY_MOST:
+            if read > most:
                 raise HTTPException(413, "The request's body is too large.")
             return message
 

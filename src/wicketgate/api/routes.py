@@ -11,7 +11,7 @@ from wicketgate.admin import access, sessions
 from wicketgate.admin import secrets as verbs
 from wicketgate.admin.authorize import Action, Actor
 from wicketgate.admin.ports import Office
-from wicketgate.api import metrics, nodes, problems, secrets, shapes
+from wicketgate.api import metrics, nodes, problems, saml, secrets, shapes
 from wicketgate.api.people import SignedIn, actor_of
 
 _bearer = HTTPBearer(
@@ -131,6 +131,13 @@ async def remove_secret(office: Desk, by: By, name: str) -> None:
     await verbs.remove_secret(office, by, name)
 
 
+@routes.get(
+    "/journal/keys", tags=["secrets"], summary="What has wrapped the journal's keys, where it is encrypted"
+)
+async def segment_keys(office: Desk, by: By) -> list[secrets.SegmentKeysShown]:
+    return await secrets.segment_keys(office, by)
+
+
 @routes.post("/secrets/rotate", tags=["secrets"], summary="Close every secret anew, under new keys")
 async def rotate_secrets(office: Desk, by: By) -> secrets.Rotated:
     return await secrets.rotated(office, by)
@@ -211,6 +218,7 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     app.include_router(open_routes, prefix="/api/v1")
     app.include_router(routes, prefix="/api/v1")
     app.include_router(nodes.routes, prefix="/api/v1", dependencies=[Depends(_bearer)], responses=_PROBLEMS)
+    app.include_router(saml.routes, prefix="/api/v1")
     app.add_api_route(
         "/metrics",
         prometheus,
@@ -225,6 +233,6 @@ def make(office: Office | None, log: Callable[[str], None]) -> FastAPI:
     async def description(by: By) -> dict[str, Any]:
         return app.openapi()
 
-    app.add_middleware(SignedIn, free=OPEN)
-    app.add_middleware(problems.Bounded, log=log)
+    app.add_middleware(SignedIn, free=OPEN, open_to=saml.OPEN)
+    app.add_middleware(problems.Bounded, log=log, larger=(saml.FORM, saml.FORM_MOST))
     return app

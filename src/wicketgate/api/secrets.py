@@ -42,10 +42,19 @@ class SecretShown(BaseModel):
 
 
 class Rotated(BaseModel):
-    """secrets: how many were closed anew. new_key: whether the key that wraps theirs was made now."""
+    """secrets: how many were closed anew. new_key: whether the key that wraps theirs was made now.
+    segments: of this node's journal, whose keys are under the newest key now."""
 
     secrets: int
     new_key: bool
+    segments: int
+
+
+class SegmentKeysShown(BaseModel):
+    """key: what has wrapped the keys of so many segments of this node's journal."""
+
+    key: str
+    segments: int
 
 
 async def put(office: Office, actor: Actor, name: str, wanted: SecretWanted) -> SecretShown:
@@ -61,6 +70,11 @@ async def listed(office: Office, actor: Actor) -> list[SecretShown]:
     return [SecretShown.of(kept, key) for kept, key in await secrets.list_secrets(office, actor)]
 
 
+async def segment_keys(office: Office, actor: Actor) -> list[SegmentKeysShown]:
+    found = await secrets.list_segment_keys(office, actor)
+    return [SegmentKeysShown(key=key, segments=count) for key, count in found.items()]
+
+
 async def rotated(office: Office, actor: Actor) -> Rotated:
-    count, made = await secrets.rotate_secrets(office, actor)
-    return Rotated(secrets=count, new_key=made)
+    count, made, segments = await secrets.rotate_secrets(office, actor)
+    return Rotated(secrets=count, new_key=made, segments=segments)

@@ -56,13 +56,7 @@ class _SocketConnection(http.client.HTTPConnection):
 def remote(url: str, token_file: Path | None, ca: str | None) -> Where:
     """The API at `https://host:port`. The token comes from a file or from WICKET_TOKEN, never from an
     argument: these are seen by everybody on the machine. Raises Ended."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port or 443
-    except ValueError:
-        raise Ended("--url must be https://host:port", USAGE) from None
-    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/"):
-        raise Ended("--url must be https://host:port", USAGE)
+    where = unproven(url, ca)
     if token_file is not None:
         try:
             text = token_file.read_text("ascii").strip()
@@ -72,7 +66,19 @@ def remote(url: str, token_file: Path | None, ca: str | None) -> Where:
         text = os.environ.get("WICKET_TOKEN", "").strip()
     if not text:
         raise Ended("a token is needed: set WICKET_TOKEN, or give --token-file", USAGE)
-    return Where(None, parts.hostname, port, Secret(text.encode("ascii", "replace")), ca)
+    return Where(None, where.host, where.port, Secret(text.encode("ascii", "replace")), ca)
+
+
+def unproven(url: str, ca: str | None) -> Where:
+    """The same, for who has no token yet. Raises Ended."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 443
+    except ValueError:
+        raise Ended("--url must be https://host:port", USAGE) from None
+    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/"):
+        raise Ended("--url must be https://host:port", USAGE)
+    return Where(None, parts.hostname, port, None, ca)
 
 
 class Client:

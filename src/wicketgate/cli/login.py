@@ -4,24 +4,32 @@ It must never print the token, nor take an answer that is not the one to what it
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from wicketgate.cli.ending import USAGE, end
-from wicketgate.cli.options import Json
+from wicketgate.cli.options import DEFAULT_CONFIG, Ca, Config, Json, Url
 from wicketgate.cli.output import clean, note, say, say_json, when
+
+if TYPE_CHECKING:
+    from wicketgate.cli.client import Client
 
 DEFAULT_FILE: Final = Path("~/.config/wicket/token")
 
 
 def login(
+    name: Annotated[
+        str | None, typer.Argument(help="A SAML identity provider, by its name in the gateway's policy.")
+    ] = None,
     issuer: Annotated[
-        str, typer.Option("--issuer", envvar="WICKET_ISSUER", help="The issuer, as the gateway trusts it.")
-    ],
+        str | None,
+        typer.Option("--issuer", envvar="WICKET_ISSUER", help="The issuer, as the gateway trusts it."),
+    ] = None,
     client_id: Annotated[
-        str, typer.Option("--client-id", envvar="WICKET_CLIENT_ID", help="A public client of the issuer.")
-    ],
+        str | None,
+        typer.Option("--client-id", envvar="WICKET_CLIENT_ID", help="A public client of the issuer."),
+    ] = None,
     scope: Annotated[str, typer.Option("--scope", help="What is asked for.")] = "openid",
     resource: Annotated[
         str | None, typer.Option("--resource", help="The API that the token is for, where the issuer asks.")
@@ -39,6 +47,9 @@ def login(
         int, typer.Option("--port", min=0, max=65535, help="Where the browser comes back to; 0: any.")
     ] = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the token is kept.")] = DEFAULT_FILE,
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Sign in at your identity provider, and keep the token in a file that only you can read.
@@ -50,8 +61,17 @@ def login(
       wicket login --issuer https://login.example.com/realms/acme --client-id wicket-cli
 
       wicket login --device --issuer https://login.example.com/realms/acme --client-id wicket-cli
+
+      wicket login corp --url https://gateway:18443 --ca wicket-ca.pem
     """
     import webbrowser
+
+    path = out.expanduser()
+    if name is not None:
+        _at_gateway(name, _gateway(config, url, ca), path, browser, port, as_json)
+        return
+    if issuer is None or client_id is None:
+        end("name a SAML identity provider of the gateway, or give --issuer and --client-id", USAGE)
 
     from wicketgate.cli.door import Door
     from wicketgate.cli.issuer import Site, Wanted, claims
@@ -67,7 +87,6 @@ def login(
             if browser:
                 webbrowser.open(begun.address)
             token = site.finish(begun, door.wait(begun.state))
-    path = out.expanduser()
     _keep(path, token.reveal())
     found = claims(token)
     ends = found.get("exp")
@@ -78,6 +97,38 @@ def login(
     say(f"{path}: a token of {clean(found.get('sub', 'nobody'))}, good until {when(until)}")
     note(f'Use it:  PGPASSWORD=$(cat {path}) psql "host=GATEWAY user=YOUR-NAME dbname=RESOURCE"')
     note(f"Ask who you are:  wicket whoami --url https://GATEWAY:18443 --token-file {path}")
+
+
+def _gateway(config: Path, url: str | None, ca: str | None) -> "Client":
+    """The API, for who has no token yet."""
+    from wicketgate.cli.client import Client, unproven
+    from wicketgate.cli.options import client
+
+    return client(config, None, None, ca) if url is None else Client(unproven(url, ca))
+
+
+def _at_gateway(name: str, client: "Client", path: Path, browser: bool, port: int, as_json: bool) -> None:
+    """Sign in at a SAML identity provider that the gateway trusts."""
+    import webbrowser
+
+    from wicketgate.cli.saml import sign_in
+
+    def show(address: str) -> None:
+        note("Sign in with a browser on this machine:")
+        note(f"  {clean(address)}")
+        if browser:
+            webbrowser.open(address)
+
+    given = sign_in(client, name, port, show)
+    _keep(path, given.token.reveal())
+    if as_json:
+        facts = {"identity": given.identity, "groups": list(given.groups), "expires": given.expires}
+        say_json({"file": str(path), **facts})
+        return
+    say(f"{path}: a token of {clean(given.identity)}, good until {when(given.expires)}")
+    note(
+        f'Use it:  PGPASSWORD=$(cat {path}) psql "host=GATEWAY user={clean(given.identity)} dbname=RESOURCE"'
+    )
 
 
 def _show(address: str, code: str) -> None:

@@ -124,7 +124,8 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Close every secret under a new data key, and these under the newest key-encryption key; where that lies
-    in a file of the gateway's, a new one is added first. Values stay as they are, and nobody waits.
+    in a file of the gateway's, a new one is added first. Values stay as they are, and nobody waits. The keys
+    of an encrypted journal's segments are wrapped anew with it, too; the segments are not touched.
 
     Example:  wicket secret rotate
     """
@@ -138,7 +139,35 @@ def rotate(
     if as_json:
         say_json(found)
     else:
-        say(f"{found['secrets']} secrets are under new keys")
+        segments = (
+            f", {found['segments']} segments of the journal under the newest" if found["segments"] else ""
+        )
+        say(f"{found['secrets']} secrets are under new keys{segments}")
+
+
+@app.command()
+def segments(
+    config: Config = DEFAULT_CONFIG,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    as_json: Json = False,
+) -> None:
+    """Tell under which keys the segments of an encrypted journal lie: of this node, by number.
+
+    Example:  wicket secret segments
+    """
+    api = client(config, url, token_file, ca)
+    try:
+        found = api.ask("GET", "/journal/keys")
+    except Unreachable:
+        if url is not None:
+            raise
+        found = _offline(config, "secret-segments", None)
+    if as_json:
+        say_json(found)
+    else:
+        table(("KEY", "SEGMENTS"), [(each["key"], str(each["segments"])) for each in found])
 
 
 @app.command()

@@ -18,12 +18,13 @@ Session = Annotated[
 ]
 
 
-def _files(journal: Path) -> Any:
+def _files(journal: Path, config: Path) -> Any:
+    """The folder's files; the configuration says where the key lies, where they are encrypted."""
     from wicketgate import office
 
     if not journal.is_dir():
         end(f"{journal} is no folder", USAGE)
-    return office.recordings(journal)
+    return office.recordings(journal, config=config)
 
 
 def _check_id(text: str) -> None:
@@ -73,7 +74,7 @@ def list_sessions(
       wicket sessions list crew-bot -n 5 --json
     """
     if journal is not None:
-        rows = _files(journal).listed(identity, most)
+        rows = _files(journal, config).listed(identity, most)
     else:
         api = client(config, url, token_file, ca)
         query = {"identity": identity, "open": "true" if only_open else None, "most": most}
@@ -116,7 +117,7 @@ def show(
     Example:  wicket sessions show 3f9c2a71
     """
     if journal is not None:
-        files = _files(journal)
+        files = _files(journal, config)
         rows = {each["session"]: each for each in files.listed(None, None)}
         whole = _whole_id(session, list(rows))
         found = rows.get(whole) or end(f"no session has the id {whole}")
@@ -133,7 +134,12 @@ def show(
 
 @app.command()
 def replay(
-    session: Session,
+    session: Annotated[
+        str | None, typer.Argument(help="A session's id, as `list` shows it; 8 digits do.")
+    ] = None,
+    exported: Annotated[
+        Path | None, typer.Option("--export", help="Read an exported session's file, without any gateway.")
+    ] = None,
     rows: Annotated[int, typer.Option("--rows", min=0, help="Rows of each answer that are shown.")] = 20,
     journal: Journal = None,
     config: Config = DEFAULT_CONFIG,
@@ -149,11 +155,21 @@ def replay(
       wicket sessions replay 3f9c2a71
 
       wicket sessions replay 3f9c2a71 --journal ./journal   (from files, no gateway needed)
+
+      wicket sessions replay --export evidence.wicket   (verify it, too: this shows what the file says)
     """
-    if journal is not None:
+    if (session is None) == (exported is None):
+        end("name a session, or a file with --export", USAGE)
+    if exported is not None:
+        from wicketgate import office, recordings
+
+        found = recordings.exported(exported, office.show, office.protocols_of(config))
+    elif session is None:
+        end("name a session", USAGE)
+    elif journal is not None:
         from wicketgate import office
 
-        files = _files(journal)
+        files = _files(journal, config)
         whole = _whole_id(session, [each["session"] for each in files.listed(None, None)])
         found = files.replayed(whole, office.show, office.protocols_of(config)) or end(
             f"no session has the id {whole}"
@@ -187,7 +203,7 @@ def export(
     Example:  wicket sessions export 3f9c2a71 -o evidence.wicket
     """
     if journal is not None:
-        files = _files(journal)
+        files = _files(journal, config)
         whole = _whole_id(session, [each["session"] for each in files.listed(None, None)])
         content = files.export(whole) or end(f"no session has the id {whole}")
     else:

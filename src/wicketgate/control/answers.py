@@ -12,6 +12,7 @@ from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.messages import Answer, Ask
 from wicketgate.control.ports import LoadedPolicy, PolicyPort
+from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.secret import Secret
@@ -29,6 +30,7 @@ class Answers:
         catalogs: Catalogs,
         pseudonyms: Keyring,
         issuers: IssuerKeys,
+        segment_keys: SegmentKeys | None = None,
     ) -> None:
         self._policy = policy
         self._credentials = credentials
@@ -37,10 +39,11 @@ class Answers:
         self._catalogs = catalogs
         self._pseudonyms = pseudonyms
         self._issuers = issuers
+        self._segment_keys = segment_keys
         self.policy_now: LoadedPolicy | None = None
 
-    async def answer(self, worker: int, ask: Ask) -> Answer:
-        """Never raises: whatever goes wrong is a denial."""
+    async def answer(self, worker: int, ask: Ask, writer: str = "") -> Answer:
+        """Never raises: whatever goes wrong is a denial. writer: the id of the worker's own writer."""
         try:
             match ask.what:
                 case "secret":
@@ -56,6 +59,8 @@ class Answers:
                     return Answer(ask.id, {})
                 case "keys":
                     return Answer(ask.id, {}, None, Secret(self._pseudonyms.written()))
+                case "segment":
+                    return await self._segment(ask.id, int(ask.body["segment"]), writer)
                 case "review":
                     return _deny(ask.id, "review", "Reviews are not available yet.", "no reviews")
                 case _:
@@ -101,6 +106,13 @@ class Answers:
         inherits = [(str(column), str(data_class)) for column, data_class in body["columns"]]
         await self._catalogs.inherit(str(body["resource"]), str(body["database"]), inherits)
         return Answer(number, {})
+
+    async def _segment(self, number: int, segment: int, writer: str) -> Answer:
+        """A new key for a segment of the worker's own, and how it lies beside it. None is opened here."""
+        if self._segment_keys is None or not writer or segment < 1:
+            return _deny(number, "unavailable", "The gateway can't decide now.", "journals are not encrypted")
+        made = await self._segment_keys.key(writer, segment)
+        return Answer(number, {"wrapped": made.wrapped}, None, made.key)
 
     async def _attempt(self, number: int, body: dict[str, Any]) -> Answer:
         wait = await self._attempts.tell(str(body["outcome"]), str(body["source"]), str(body["identity"]))

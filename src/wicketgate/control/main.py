@@ -105,6 +105,7 @@ class Control:
             self.catalogs,
             ports.pseudonyms,
             self.issuers,
+            ports.segment_keys,
         )
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
@@ -173,6 +174,8 @@ class Control:
                 self.start(work, name)
             if self.ports.bus is not None:
                 self.start(self.ports.bus.run(self.watch.heard, self.watch.turned), "bus")
+            if (keys := self.ports.segment_keys) is not None:
+                self.start(keys.watch(self.settings.credentials_every, self._put_soon), "journal's keys")
             started(self.facade)
             await self._stop.wait()
             await self._drain()
@@ -345,7 +348,7 @@ class Control:
                 child.link.close("an unexpected message")
 
     async def _answer(self, child: Child, ask: Ask) -> None:
-        answer = await self.answers.answer(child.number, ask)
+        answer = await self.answers.answer(child.number, ask, child.writer)
         self.state.commit_changes()  # what it rests on holds before it arrives
         child.link.send(answer)
 
@@ -386,9 +389,7 @@ def run(
     settings: ControlSettings, ports: ControlPorts, started: Callable[[ControlPort], None] = lambda port: None
 ) -> int:
     """The control process's whole life, on uvloop. started: called once on the main loop when it serves.
-
-    Raises OSError (a port is taken), GatewayError (store, policy) where the start fails. The exit code.
-    """
+    Raises OSError (a port is taken), GatewayError (store, policy) where the start fails. The exit code."""
 
     async def main() -> int:
         return await Control(settings, ports).serve(started)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
@@ -195,6 +196,7 @@ class ControlPorts:
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     sources: credentials' sources outside of the process, by the name that references give them.
     bus, nodes: None where no other node can be on the store.
+    segment_keys: what journals are encrypted with; None: they are written in clear.
     """
 
     policy: PolicyPort
@@ -212,6 +214,7 @@ class ControlPorts:
     key_sets: KeySets | None = None
     bus: BusPort | None = None
     nodes: NodesPort | None = None
+    segment_keys: SegmentKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)

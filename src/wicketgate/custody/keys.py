@@ -133,6 +133,10 @@ class FileKeys(OwnKeys):
         except ValueError as error:
             raise CredentialMissing(f"custody: {self._path}: {error}") from None
 
+    def missing(self) -> bool:
+        """Whether there is no file at all."""
+        return not self._path.exists()
+
     def make(self) -> None:
         """A first key, where there is no file. Only for whoever knows that nothing was wrapped yet."""
         # written aside first: a crash on the way leaves no empty file in its place

@@ -2,7 +2,7 @@
 It must never give a secret to whoever administrates: there is a way in, and one out, to a target."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -38,12 +38,34 @@ class Rows(Protocol):
     async def remove_secret(self, name: str) -> bool: ...
 
 
+class Others(Protocol):
+    """What else is closed with the same keys (custodian.Segments: the journal's)."""
+
+    def any(self) -> bool:
+        """Whether anything is: then no key may be made in the place of a missing one."""
+        ...
+
+    async def rewrap(self, keys: WrappingKeys) -> int:
+        """Wrap all with the newest key: how many. Raises CredentialMissing."""
+        ...
+
+    def versions(self, keys: WrappingKeys) -> Mapping[str, int]:
+        """Which keys have wrapped how many. Raises CredentialMissing."""
+        ...
+
+
 class OwnVault:
-    """clock: wall ns. random: n bytes."""
+    """clock: wall ns. random: n bytes. others: what else the keys have wrapped."""
 
     def __init__(
-        self, rows: Rows, keys: WrappingKeys, clock: Callable[[], int], random: Callable[[int], bytes]
+        self,
+        rows: Rows,
+        keys: WrappingKeys,
+        clock: Callable[[], int],
+        random: Callable[[int], bytes],
+        others: Others | None = None,
     ) -> None:
+        self._others = others
         self._rows = rows
         self._keys = keys
         self._clock = clock
@@ -59,7 +81,7 @@ class OwnVault:
             old = await self._rows.secret(name)
             now = self._clock()
             if old is None:
-                if isinstance(self._keys, FileKeys) and not await self._rows.secrets():
+                if isinstance(self._keys, FileKeys) and await self._untouched():
                     self._keys.make()
                 kept = KeptSecret(name, self._random(16).hex(), 1, now, now, author, b"", "")
                 if await self._rows.add_secret(closed := await self._close(kept, value)):
@@ -77,7 +99,8 @@ class OwnVault:
         Raises CredentialMissing where one can't be opened: those before it are closed anew.
         """
         kept = await self._rows.secrets()
-        made = await self._keys.renew() if kept else False
+        others = self._others is not None and await asyncio.to_thread(self._others.any)
+        made = await self._keys.renew() if kept or others else False
         for old in kept:
             current: KeptSecret | None = old
             for _ in range(TRIES):
@@ -93,6 +116,26 @@ class OwnVault:
             else:
                 raise GatewayError(f"{old.name} is being changed by others: rotate again")
         return len(kept), made
+
+    async def rewrap(self) -> int:
+        """After `rotate`: the journal's keys under the newest key; how many. Raises CredentialMissing."""
+        return 0 if self._others is None else await self._others.rewrap(self._keys)
+
+    async def segments(self) -> Mapping[str, int]:
+        """The journal's keys: which keys have wrapped how many. Raises CredentialMissing."""
+        return {} if self._others is None else await asyncio.to_thread(self._others.versions, self._keys)
+
+    async def _untouched(self) -> bool:
+        """Nothing was ever wrapped."""
+        if self._others is not None and await asyncio.to_thread(self._others.any):
+            return False
+        return not await self._rows.secrets()
+
+    async def first(self) -> None:
+        """Make the file of keys, where there is none and nothing was ever wrapped. Raises CredentialMissing,
+        StoreFailed."""
+        if isinstance(self._keys, FileKeys) and self._keys.missing() and await self._untouched():
+            self._keys.make()
 
     async def listed(self) -> list[tuple[KeptSecret, str]]:
         """All by name, each with the version of the key that wraps its data key."""

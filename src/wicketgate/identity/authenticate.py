@@ -12,6 +12,7 @@ from wicketgate.identity.jwt import NotProven, resembles
 from wicketgate.identity.tokens import hash_of, parse
 from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.network import within
+from wicketgate.model.saml import signed_in_by
 from wicketgate.model.secret import Secret
 from wicketgate.model.task import DRIFT, Task, task_of
 
@@ -26,6 +27,7 @@ _NOBODY: Mapping[str, Any] = {
     "rules": [],
     "networks": [],
     "task": None,
+    "proven": None,
 }
 _NO_IDENTITY: Mapping[str, Any] = {
     "kind": "service",
@@ -81,9 +83,9 @@ class Authenticator:
         """By a token of ours: the identity, or None and why."""
         formed = parse(claim.secret)
         token = self._tokens.get(hash_of(claim.secret))
-        account = self._identities.get(claim.identity)
+        account = self._account(claim.identity, token)
         found = formed & (token is not None) & (account is not None)
-        return self._prove(
+        identity, why = self._prove(
             claim,
             _NOBODY if token is None else token,
             _NO_IDENTITY if account is None else account,
@@ -91,6 +93,9 @@ class Authenticator:
             now,
             claim.source,
         )
+        if identity is None and not why and token is not None and token.get("proven") is not None:
+            why = "the sign-in that the token was given for is not accepted for this name"
+        return identity, why
 
     def _by_issuer(self, claim: Claim, now: int) -> Identity:
         """By a trusted issuer's token. Raises NotProven."""
@@ -135,12 +140,34 @@ class Authenticator:
                 return self._issuers.still_proves(identity, self._identities, now)
             except NotProven:
                 return None
-        account = self._identities.get(identity.name)
         token = None if identity.credential_id is None else self._token(identity.credential_id)
+        account = self._account(identity.name, token)
         if account is None or token is None:
             return None
         claim = Claim(identity.name, resource, _UNUSED, "", claimed=identity.claimed)
         return self._prove(claim, token, account, True, now, source)[0]
+
+    def _account(self, name: str, token: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Whose the name is: an account of ours, or somebody whom an identity provider proved when the token
+        was given: as that one said, as long as that one is trusted, and never by a name that is ours."""
+        account = self._identities.get(name)
+        if token is None or token.get("proven") is None:
+            return account
+        try:
+            proven = signed_in_by(token["proven"])
+            lifetime = token["expires"] - token["created"]
+            trusted = self._issuers.still_trusts(name, proven, lifetime)
+        except (KeyError, TypeError):
+            return None
+        if account is not None or not trusted:
+            return None
+        return {
+            "kind": IdentityKind.HUMAN.value,
+            "groups": proven.groups,
+            "subject": proven.subject,
+            "issuer": proven.entity_id,
+            "disabled": None,
+        }
 
     def _token(self, credential: str) -> Mapping[str, Any] | None:
         """The record with this id. The index is derived: checked on use, made anew when it misses."""
@@ -184,7 +211,7 @@ class Authenticator:
                 subject=account["subject"],
                 issuer=account["issuer"],
                 kind=IdentityKind(account["kind"]),
-                how="token",
+                how="token" if token.get("proven") is None else "saml",
                 groups=frozenset(account["groups"]),
                 credential_id=token["id"],
                 valid_until=expires,

@@ -14,6 +14,7 @@ from wicketgate.identity.jwt import NotProven, Token, members, resembles, take_a
 from wicketgate.identity.keys import Key, load
 from wicketgate.model.identity import Identity, Proof
 from wicketgate.model.issuer import Acceptance, Issuer
+from wicketgate.model.saml import SamlIssuer, SignedInBy
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import check_group, check_name, is_any
 
@@ -37,12 +38,19 @@ class IssuerTokens:
     """Proves by tokens of trusted issuers. Made anew when issuers or keys change.
 
     issuers: name -> Issuer. keys: name -> {"source", "until" (wall ns), "keys": members of its key set}.
+    saml: name -> SAML identity provider: tokens of ours are given for what these prove.
     """
 
-    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys")
+    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys", "saml")
 
-    def __init__(self, issuers: Mapping[str, Issuer], keys: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        issuers: Mapping[str, Issuer],
+        keys: Mapping[str, Mapping[str, Any]],
+        saml: Mapping[str, SamlIssuer] | None = None,
+    ) -> None:
         self._issuers = dict(issuers)
+        self.saml = dict(saml or {})
         self._by_url = {issuer.url: issuer for issuer in issuers.values()}
         self._keys: dict[str, tuple[int, tuple[Key, ...]]] = {}
         self._fixed = {
@@ -191,12 +199,33 @@ class IssuerTokens:
             check_name(name)
         except ValueError:
             raise NotProven("the token's name can't name an identity here") from None
-        if is_any(name) or name in self._fixed:
+        if is_any(name):
             raise NotProven("the token's name is given to others")
-        for other in self._issuers.values():
-            if len(other.prefix) > len(issuer.prefix) and name.startswith(other.prefix):
-                raise NotProven(f"the token's name is for {other.name} to give")
+        self.check_given(name, issuer.prefix)
         return name
+
+    def check_given(self, name: str, prefix: str) -> None:
+        """Whether an issuer with this prefix may give the name. Raises NotProven where it is another's."""
+        if name in self._fixed:
+            raise NotProven("the name is given to others")
+        everyone: list[Issuer | SamlIssuer] = [*self._issuers.values(), *self.saml.values()]
+        for other in everyone:
+            if len(other.prefix) > len(prefix) and name.startswith(other.prefix):
+                raise NotProven(f"the name is for {other.name} to give")
+
+    def still_trusts(self, name: str, proven: SignedInBy, lifetime: int) -> bool:
+        """Whether what an identity provider proved once would still be taken from it: that it is trusted, may
+        give the name and the groups, and for so long (ns)."""
+        issuer = self.saml.get(proven.issuer)
+        if issuer is None or issuer.entity_id != proven.entity_id or lifetime > issuer.longest * SECOND:
+            return False
+        if not name.startswith(issuer.prefix) or (issuer.groups is None and proven.groups):
+            return False
+        try:
+            self.check_given(name, issuer.prefix)
+        except NotProven:
+            return False
+        return all(each.startswith(issuer.group_prefix) for each in proven.groups)
 
 
 def _meant_for(issuer: Issuer, claims: Mapping[str, Any]) -> None:

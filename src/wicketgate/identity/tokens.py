@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from wicketgate.model.saml import SignedInBy, signed_in_by
 from wicketgate.model.secret import Secret
 from wicketgate.model.task import Task, task_of
 from wicketgate.model.token import TokenRecord, check_name
@@ -73,6 +74,7 @@ def issue(
     rules: frozenset[str] = frozenset(),
     networks: frozenset[str] = frozenset(),
     task: Task | None = None,
+    proven: SignedInBy | None = None,
 ) -> tuple[Secret, TokenRecord]:
     """A new token for an identity: its text, to be shown once, and the record to keep.
 
@@ -95,6 +97,7 @@ def issue(
         rules=rules,
         networks=networks,
         task=task,
+        proven=proven,
     )
     return secret, record
 
@@ -104,6 +107,7 @@ def from_replicated(hash_text: str, fields: Mapping[str, Any]) -> TokenRecord:
 
     Raises KeyError, TypeError, ValueError."""
     expires, revoked, task = fields["expires"], fields["revoked"], fields["task"]
+    proven = fields["proven"]
     return TokenRecord(
         hash=hash_text,
         id=str(fields["id"]),
@@ -115,4 +119,5 @@ def from_replicated(hash_text: str, fields: Mapping[str, Any]) -> TokenRecord:
         rules=frozenset(str(name) for name in fields["rules"]),
         networks=frozenset(str(network) for network in fields["networks"]),
         task=None if task is None else task_of(task),
+        proven=None if proven is None else signed_in_by(proven),
     )

@@ -7,12 +7,14 @@ The file has one record a line, a letter and a space before it:
 - `B` a block: segment, block, last, prev, root, and `leaves`, those of the block's other sessions. Its
   numbers are there for people; what is proven are the lines, through root and checkpoint.
 - `L` a line of the session, byte for byte, in the block before it, or behind `T` in none.
+- `K` what follows is encrypted; `key` (base64url) opens the session's lines of that segment, and no others.
 - `T` what follows is not sealed yet.
 - `C` a checkpoint.
 
 Blocks that hold none of the session's lines are there only to reach the next block that a checkpoint names.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,13 +23,17 @@ import orjson
 
 from wicketgate.journal.blocks import leaf
 from wicketgate.journal.checkpoint import Checkpoint
+from wicketgate.journal.decrypt import Opener
 from wicketgate.journal.parse import Line, LineMalformed, parse
 from wicketgate.journal.segments import WriterFiles, read_lines, writers
 from wicketgate.journal.witness import read_checkpoints
 
 
-def export(folder: Path, session: str, checkpoints: Iterable[Checkpoint] = ()) -> bytes | None:
-    """The session's file; None if no writer holds a line of it. Raises OSError.
+def export(
+    folder: Path, session: str, checkpoints: Iterable[Checkpoint] = (), opener: Opener | None = None
+) -> bytes | None:
+    """The session's file; None if no writer holds a line of it. Raises OSError, and KeyMissing where it is
+    encrypted and its key is not at hand.
 
     checkpoints: those of the store; the ones in the journal itself are found.
     """
@@ -37,9 +43,8 @@ def export(folder: Path, session: str, checkpoints: Iterable[Checkpoint] = ()) -
         numbers = [number for number in sorted(writer.segments) if _holds(writer.segments[number], mark)]
         if numbers:
             known = [*checkpoints, *read_checkpoints(files)]
-            return _Exporter(writer, session, [one for one in known if one.node == writer.node]).run(
-                numbers[0]
-            )
+            own = [one for one in known if one.node == writer.node]
+            return _Exporter(writer, session, own, opener or Opener(None, lambda: 0)).run(numbers[0])
     return None
 
 
@@ -48,7 +53,11 @@ def _holds(path: Path, mark: bytes) -> bool:
 
 
 class _Exporter:
-    def __init__(self, files: WriterFiles, session: str, checkpoints: list[Checkpoint]) -> None:
+    def __init__(
+        self, files: WriterFiles, session: str, checkpoints: list[Checkpoint], opener: Opener
+    ) -> None:
+        self._opener = opener
+        self._keyed = 0
         self._files = files
         self._session = session
         self._witness: dict[int, Checkpoint] = {}
@@ -98,8 +107,18 @@ class _Exporter:
                 continue
             self._heads.setdefault(line.session, []).append(line.head)
             if line.session == self._session:
+                if self._keyed != number:
+                    self._keyed = number
+                    self._key(number)
                 self._own.append(b"L " + raw.data)
                 self._closed = self._closed or line.kind == "close"
+
+    def _key(self, segment: int) -> None:
+        """The key of the session's lines in this segment, before the first of them."""
+        cipher = self._opener.cipher(self._files.segments[segment])
+        if cipher is not None:
+            key = urlsafe_b64encode(cipher.session_key(self._session.encode())).decode("ascii")
+            self._own.append(b"K " + orjson.dumps({"segment": segment, "key": key}))
 
     def _seal(self, segment: int, seal: Line) -> None:
         heads, own = self._heads, self._own

@@ -5,12 +5,17 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wicketgate.journal.decrypt import Opener, opened
+from wicketgate.journal.encrypt import SegmentCipher, SessionCipher
 from wicketgate.journal.parse import Line, LineMalformed, parse
 from wicketgate.journal.segments import WriterFiles, read_lines, writers
+from wicketgate.model.errors import KeyMissing
 
+AGAIN = 10_000_000_000
+"""Nanoseconds after which segments whose key was missing are tried again."""
 _VERSION = 1
 _SCHEMA = f"""
 CREATE TABLE segment (node TEXT, writer TEXT, number INTEGER, inode INTEGER, scanned INTEGER,
@@ -33,6 +38,7 @@ _COLUMNS = (
 @dataclass(slots=True)
 class RecordedSession:
     """One session. opened, closed: wall clock ns; closed None: no `close` was recorded. lines: its last q.
+    Where it is encrypted and the key is not at hand, nothing is known of it but times and counts of lines.
 
     rows, size: rows and bytes that reached the client. statements: lines of kind `ask`; denied: `deny`.
     """
@@ -86,13 +92,18 @@ def _add(entry: RecordedSession, line: Line) -> None:
 
 class Index:
     """folder: the journal's root. file: where the index is kept (outside of the folder); None: in memory.
+    opener: of what is encrypted; its index is kept in memory alone, for it holds who opened what.
 
     Blocking; may be used from any thread, one at a time. Methods raise OSError where files can't be read.
     """
 
-    def __init__(self, folder: Path, file: Path | None = None) -> None:
+    def __init__(self, folder: Path, file: Path | None = None, opener: Opener | None = None) -> None:
+        if file is not None and opener is not None:
+            raise ValueError("what was encrypted must not lie in an index's file")
         self._folder = folder
         self._file = file
+        self._opener = opener or Opener(None, lambda: 0)
+        self._blind: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
         self._base = self._open()
 
@@ -159,7 +170,8 @@ class Index:
             return self._find(session)
 
     def read(self, session: str) -> list[Line]:
-        """The session's lines, in the order they were written; empty if there is none."""
+        """The session's lines, in the order they were written; empty if there is none. One that its key does
+        not open stays closed. Raises KeyMissing where a key is not at hand."""
         with self._lock:
             for _ in range(3):
                 self._refresh()
@@ -188,10 +200,18 @@ class Index:
         ).fetchall()
         lines: list[Line] = []
         mark = b'"s":"%b"' % session.encode()
+        paths = {
+            number: self._folder / entry.node / entry.writer / f"{number:06d}.log" for number, *_ in spans
+        }
+        ciphers = self._opener.ciphers(paths.values())
         for number, begin, finish, inode in spans:
-            path = self._folder / entry.node / entry.writer / f"{number:06d}.log"
+            path = paths[number]
             if path.stat().st_ino != inode:
                 return None
+            cipher = ciphers[path]
+            if isinstance(cipher, KeyMissing):
+                raise cipher
+            own = None if cipher is None else cipher.session(session.encode())
             for raw in read_lines(path, begin):
                 if raw.offset >= finish:
                     break
@@ -201,36 +221,52 @@ class Index:
                     except LineMalformed:
                         continue
                     if line.session == session:
-                        lines.append(line)
+                        lines.append(opened(line, own))
             if path.stat().st_ino != inode:
                 return None
         return lines
 
     def _refresh(self) -> None:
-        for files in writers(self._folder) if self._folder.is_dir() else []:
-            known = {
-                number: (inode, scanned)
-                for number, inode, scanned in self._base.execute(
-                    "SELECT number, inode, scanned FROM segment WHERE node = ? AND writer = ?",
-                    (files.node, files.writer),
-                )
-            }
-            stats = {number: path.stat() for number, path in files.segments.items()}
-            if any(
-                number not in stats or stats[number].st_ino != inode or stats[number].st_size < scanned
-                for number, (inode, scanned) in known.items()
-            ):
-                self._forget(files)
-                known = {}
+        looked = [self._grown(files) for files in (writers(self._folder) if self._folder.is_dir() else [])]
+        # the keys of all that is to be read are unwrapped together
+        ciphers = self._opener.ciphers(files.segments[number] for files, grown in looked for number in grown)
+        for files, grown in looked:
             with self._base:
-                for number in sorted(stats):
-                    scanned = known.get(number, (0, 0))[1]
-                    if scanned < stats[number].st_size:
-                        self._scan(files, number, stats[number].st_ino, scanned)
+                for number, (inode, scanned) in grown.items():
+                    cipher = ciphers[files.segments[number]]
+                    if isinstance(cipher, KeyMissing):
+                        self._blind.setdefault((files.node, files.writer), self._opener.now())
+                        cipher = None
+                    self._scan(files, number, inode, scanned, cipher)
+
+    def _grown(self, files: WriterFiles) -> tuple[WriterFiles, dict[int, tuple[int, int]]]:
+        """A writer's segments that are to be read, in order: number -> inode, and how far they were."""
+        known = {
+            number: (inode, scanned)
+            for number, inode, scanned in self._base.execute(
+                "SELECT number, inode, scanned FROM segment WHERE node = ? AND writer = ?",
+                (files.node, files.writer),
+            )
+        }
+        stats = {number: path.stat() for number, path in files.segments.items()}
+        blind = self._blind.get((files.node, files.writer))
+        if (blind is not None and self._opener.now() - blind >= AGAIN) or any(
+            number not in stats or stats[number].st_ino != inode or stats[number].st_size < scanned
+            for number, (inode, scanned) in known.items()
+        ):
+            self._forget(files)
+            known = {}
+        found = {
+            number: (stats[number].st_ino, known.get(number, (0, 0))[1])
+            for number in sorted(stats)
+            if known.get(number, (0, 0))[1] < stats[number].st_size
+        }
+        return files, found
 
     def _forget(self, files: WriterFiles) -> None:
         """A segment was replaced or is gone: the writer is read again from its start."""
         where = (files.node, files.writer)
+        self._blind.pop(where, None)
         with self._base:
             self._base.execute(
                 "DELETE FROM span WHERE session IN"
@@ -240,9 +276,12 @@ class Index:
             self._base.execute("DELETE FROM session WHERE node = ? AND writer = ?", where)
             self._base.execute("DELETE FROM segment WHERE node = ? AND writer = ?", where)
 
-    def _scan(self, files: WriterFiles, number: int, inode: int, start: int) -> None:
+    def _scan(
+        self, files: WriterFiles, number: int, inode: int, start: int, cipher: SegmentCipher | None
+    ) -> None:
         entries: dict[str, RecordedSession] = {}
         spans: dict[str, tuple[int, int]] = {}
+        own: dict[str, SessionCipher] = {}
         end = start
         for line, offset, finish in _session_lines(files.segments[number], start):
             end = finish
@@ -254,7 +293,9 @@ class Index:
                 if (entry.node, entry.writer) != (files.node, files.writer):
                     continue  # an id that another writer has already: `verify` tells
                 entries[line.session] = entry
-            _add(entry, line)
+            if cipher is not None and line.session not in own:
+                own[line.session] = cipher.session(line.session.encode())
+            _add(entry, opened(replace(line, body=None), own.get(line.session)))
             spans[line.session] = (spans.get(line.session, (offset, 0))[0], finish)
         marks = ", ".join("?" * 15)
         self._base.executemany(
@@ -295,18 +336,18 @@ def _session_lines(path: Path, start: int) -> Iterator[tuple[Line | None, int, i
         yield line, raw.offset, raw.offset + len(raw.data) + 1
 
 
-def sessions(folder: Path) -> list[RecordedSession]:
+def sessions(folder: Path, opener: Opener | None = None) -> list[RecordedSession]:
     """All sessions of a journal, oldest first, without a kept index."""
-    index = Index(folder)
+    index = Index(folder, opener=opener)
     try:
         return index.sessions()
     finally:
         index.close()
 
 
-def read_session(folder: Path, session: str) -> list[Line]:
+def read_session(folder: Path, session: str, opener: Opener | None = None) -> list[Line]:
     """One session's lines, without a kept index; empty if there is none."""
-    index = Index(folder)
+    index = Index(folder, opener=opener)
     try:
         return index.read(session)
     finally:

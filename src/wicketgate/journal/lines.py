@@ -5,6 +5,9 @@ It must never do I/O, nor render a HEAD whose bytes differ from those that were 
 a session, then what the caller hands in, then h. `t` and `m` are read once a turn: all lines between two
 flushes carry the clocks' values at the first of them. A seal carries those of the last line before it, so
 that its whole HEAD follows from its block and `verify` can render it again.
+
+Where the writer has a cipher, what the caller hands in is encrypted: HEAD's members become one, `z`, and BODY
+`{"cipher":"…"}`. Digests are over what stands there, so whoever has no key can verify it all.
 """
 
 from binascii import hexlify
@@ -13,10 +16,13 @@ from hashlib import sha256
 from typing import Final
 
 from wicketgate.journal.blocks import START, leaf, root
+from wicketgate.journal.encrypt import AFTER, BEFORE, BODY, HEAD, SegmentCipher, SessionCipher
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.event import KINDS
 
 _KIND: Final[dict[str, bytes]] = {kind: b'%b"' % kind.encode() for kind in KINDS}
+_CLEAR: Final = frozenset({"begin", "orphan", "gone", "checkpoint"})
+"""Kinds that `verify` and the next start read: they are never encrypted."""
 _SALTS: Final = 256
 """Salts drawn from the random source at once (16 bytes each)."""
 
@@ -71,7 +77,7 @@ class Block:
 class SessionLines:
     """One session's place among a writer's lines: its last `q`, and its HEADs in the open block."""
 
-    __slots__ = ("_lines", "_piece", "closed", "heads", "q", "session")
+    __slots__ = ("_cipher", "_lines", "_piece", "_under", "closed", "heads", "q", "session")
 
     def __init__(self, lines: "Lines", session: bytes) -> None:
         self._lines = lines
@@ -80,6 +86,16 @@ class SessionLines:
         self.q = 0
         self.heads: list[bytes] = []
         self.closed = False
+        self._under: SegmentCipher | None = None
+        self._cipher: SessionCipher | None = None
+
+    def cipher(self, segment: SegmentCipher) -> SessionCipher:
+        """This session's, in that segment."""
+        cipher = self._cipher
+        if cipher is None or self._under is not segment:
+            cipher = self._cipher = segment.session(self.session)
+            self._under = segment
+        return cipher
 
     def line(self, kind: str, head: bytes = b"", body: bytes | None = None) -> int:
         """Append one line to the turn and return its q. Nothing is on disk before the writer's flush.
@@ -96,7 +112,11 @@ class SessionLines:
         n = lines.n + 1
         q = self.q + 1
         pending = lines.pending
-        if body is None:
+        segment = lines.cipher
+        if segment is not None:
+            before = b"%b%d%b%b%b%d" % (lines.start, n, stamp, _KIND[kind], self._piece, q)
+            text = lines.encrypted(self.cipher(segment), before, head, body)
+        elif body is None:
             text = b"%b%d%b%b%b%d%b}" % (lines.start, n, stamp, _KIND[kind], self._piece, q, head)
             pending.append(text)
         else:
@@ -128,8 +148,8 @@ class Lines:
     """
 
     __slots__ = (
-        "_at", "_boot", "_clock", "_closed", "_salts", "_token", "authors", "block", "failure", "first",
-        "last_stamp", "n", "open", "own", "pending", "prev", "stamp", "start", "touched", "writer",
+        "_at", "_boot", "_clock", "_closed", "_salts", "_token", "authors", "block", "cipher", "failure",
+        "first", "last_stamp", "n", "open", "own", "pending", "prev", "stamp", "start", "touched", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -154,6 +174,7 @@ class Lines:
         self.touched: list[SessionLines] = []
         self.open: dict[bytes, SessionLines] = {}
         self._closed: list[SessionLines] = []
+        self.cipher: SegmentCipher | None = None
         self.own = SessionLines(self, b"")
 
     def session(self, session: str) -> SessionLines:
@@ -171,7 +192,11 @@ class Lines:
         own = self.own
         n = self.n + 1
         text = b"%b%d%b%b%b" % (self.start, n, stamp, _KIND[kind], head)
-        if body is None:
+        segment = self.cipher
+        if segment is not None and kind not in _CLEAR:
+            before = b"%b%d%b%b" % (self.start, n, stamp, _KIND[kind])
+            text = self.encrypted(own.cipher(segment), before, head, body)
+        elif body is None:
             text += b"}"
             self.pending.append(text)
         else:
@@ -184,6 +209,21 @@ class Lines:
             self.touched.append(own)
         own.heads.append(text)
         self.authors.append(own)
+
+    def encrypted(self, cipher: SessionCipher, before: bytes, head: bytes, body: bytes | None) -> bytes:
+        """Put a line that begins so among the pending ones, but for its LF, and return its HEAD."""
+        text = before
+        if head:
+            text = b'%b,"z":"%b"' % (before, cipher.encrypt(head, HEAD, before))
+        if body is None:
+            text = b"%b}" % text
+            self.pending.append(text)
+            return text
+        salted = b'{"salt":"%b",%b}' % (self.salt(), body)
+        stored = b"%b%b%b" % (BEFORE, cipher.encrypt(salted, BODY, before), AFTER)
+        text = b'%b,"h":"%b"}' % (text, hexlify(_digest(stored)))
+        self.pending += [text, b"\t", stored]
+        return text
 
     def take_stamp(self) -> bytes:
         """Read the clocks for this turn. Raises JournalFailed once the writer has failed."""

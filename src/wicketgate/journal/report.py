@@ -46,6 +46,10 @@ class Fault(Enum):
     CHECKPOINT_UNMET = "checkpoint-unmet"
     """The files hold another history than the one that was signed."""
     UNREADABLE = "unreadable"
+    KEY_LOST = "key-lost"
+    """An encrypted segment whose wrapped key is not beside it, or is another's: nobody can read it."""
+    KEY_FALSE = "key-false"
+    """In an export: the key that it carries does not open its lines."""
 
     UNWITNESSED = "unwitnessed"
     """Lines that no signed checkpoint leads to: nothing tells them from forged ones."""

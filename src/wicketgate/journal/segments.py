@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wicketgate.journal.keyfile import named
+
 LINE_LIMIT = 64 << 20
 """Bytes: a longer line is taken for torn, so that a file of one endless line can't fill the memory."""
 
@@ -19,13 +21,15 @@ class RawLine:
 
 @dataclass(frozen=True, slots=True)
 class WriterFiles:
-    """One writer's folder. segments: number -> file. strange: names that are neither segment nor reserve."""
+    """One writer's folder. segments: number -> file. keys: number -> the file of its wrapped key.
+    strange: names that are none of these, nor the reserve."""
 
     node: str
     writer: str
     path: Path
     segments: dict[int, Path] = field(default_factory=dict)
     strange: tuple[str, ...] = ()
+    keys: dict[int, Path] = field(default_factory=dict)
 
 
 def read_lines(path: Path, start: int = 0) -> Iterator[RawLine]:
@@ -52,14 +56,19 @@ def _segment_number(name: str) -> int | None:
 def writer_files(path: Path) -> WriterFiles:
     """What lies in `<folder>/<node>/<writer>`. Raises OSError."""
     segments: dict[int, Path] = {}
+    keys: dict[int, Path] = {}
     strange: list[str] = []
     for entry in sorted(path.iterdir()):
+        if (key := named(entry.name)) is not None and entry.is_file() and not entry.is_symlink():
+            if key[1]:
+                keys[key[0]] = entry
+            continue
         number = _segment_number(entry.name)
         if number is not None and entry.is_file() and not entry.is_symlink():
             segments[number] = entry
         elif entry.name != "reserve":
             strange.append(entry.name)
-    return WriterFiles(path.parent.name, path.name, path, segments, tuple(strange))
+    return WriterFiles(path.parent.name, path.name, path, segments, tuple(strange), keys)
 
 
 def writers(folder: Path) -> list[WriterFiles]:

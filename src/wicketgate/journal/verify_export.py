@@ -2,6 +2,7 @@
 It must never call a line sound from which no chain of blocks leads to a root that a true checkpoint names.
 """
 
+from base64 import urlsafe_b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,6 +11,8 @@ import orjson
 
 from wicketgate.journal.blocks import leaf, root
 from wicketgate.journal.checkpoint import Checkpoint, CheckpointForged, Trust, parse_checkpoint
+from wicketgate.journal.decrypt import open_line
+from wicketgate.journal.encrypt import LENGTH, NotOpened, SessionCipher
 from wicketgate.journal.parse import Line, LineMalformed, parse
 from wicketgate.journal.report import Fault, Finding, Report, Tail
 
@@ -60,6 +63,18 @@ def _read_block(record: bytes) -> _Block | None:
     return None
 
 
+def read_cipher(record: bytes) -> SessionCipher | None:
+    """What a `K` record opens lines with; None where it can't be read."""
+    try:
+        match orjson.loads(record):
+            case {"segment": int(), "key": str(key)}:
+                raw = urlsafe_b64decode(key)
+                return SessionCipher(raw) if len(raw) == LENGTH else None
+    except ValueError:
+        return None
+    return None
+
+
 def verify_export(
     data: bytes, public_key: bytes | Iterable[bytes], expect: Checkpoint | None = None
 ) -> Report:
@@ -80,6 +95,7 @@ class _Check:
         self._tied = False
         self._chained = False  # the blocks without a gap up to here hold lines of the session
         self._block: _Block | None = None
+        self._cipher: SessionCipher | None = None
         self._before: _Block | None = None
         self._own: list[Line] = []
         self._sealed = True
@@ -162,6 +178,10 @@ class _Check:
         elif record == b"T":
             self._end_block()
             self._sealed = False
+        elif record.startswith(b"K "):
+            self._cipher = read_cipher(record[2:])
+            if self._cipher is None:
+                self._note(Fault.KEY_FALSE, "a key's record can't be read")
         elif record.startswith(b"L "):
             self._line(header, record[2:])
         elif not record.startswith(b"C "):
@@ -203,6 +223,13 @@ class _Check:
             self._note(
                 Fault.BODY_CHANGED, f"the BODY of line {line.n} isn't the one that was written", line.n
             )
+
+        if self._cipher is not None:
+            try:
+                open_line(line, self._cipher)
+            except NotOpened as error:
+                detail = f"the file's key does not open line {line.n}: {error}"
+                self._note(Fault.KEY_FALSE, detail, line.n)
 
     def _end_block(self) -> None:
         block, own = self._block, self._own

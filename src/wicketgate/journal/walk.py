@@ -15,6 +15,7 @@ from wicketgate.journal.contents import (
     read_seal,
     spell,
 )
+from wicketgate.journal.keyfile import read_key
 from wicketgate.journal.parse import Line, LineMalformed, parse
 from wicketgate.journal.report import Fault, Finding, Report, Tail
 from wicketgate.journal.segments import RawLine, WriterFiles, read_lines
@@ -145,6 +146,23 @@ class Walk:
         elif line.members.get("prev") != self._prev.hex() and not self._gaps:
             detail = "the segment doesn't continue the one before it"
             self._note(Fault.CHAIN_BROKEN, detail, line=line.n)
+        if "key" in line.members:
+            self._check_key(line.members["key"])
+
+    def _check_key(self, wanted: object) -> None:
+        """Whether the key that the segment was encrypted with lies beside it, wrapped."""
+        files = self._files
+        path = files.keys.get(self._segment)
+        try:
+            if path is None:
+                detail = "the segment is encrypted, and its wrapped key is missing: nobody can read it"
+            elif read_key(path, files.node, files.writer, self._segment).id != wanted:
+                detail = f"{path.name} is another segment's: nobody can read this one"
+            else:
+                return
+        except ValueError as error:
+            detail = f"{path.name if path else 'its key'} can't be read: {error}"
+        self._note(Fault.KEY_LOST, detail)
 
     def _check_body(self, line: Line) -> None:
         if line.body is None:

@@ -2,8 +2,9 @@
 It must never say that a line is written when it isn't, and never write after a failed fsync.
 
 Layout: `<folder>/<node>/<writer>/000001.log` and onwards, and `<writer>/reserve`, a small allocated file that
-is given up when the disk is full, so that open sessions can still be closed and the block sealed. A writer is
-never resumed: each process start gets a new id. The folder and the segment being written hold a flock.
+is given up when the disk is full, so that open sessions can still be closed and the block sealed; where lines
+are encrypted, each segment's wrapped key (keyfile.py). A writer is never resumed: each process start gets a
+new id. The folder and the segment being written hold a flock.
 """
 
 import errno
@@ -16,6 +17,8 @@ from typing import NoReturn
 
 from mypy_extensions import mypyc_attr
 
+from wicketgate.journal.encrypt import SegmentCipher
+from wicketgate.journal.keyfile import KeySupply, key_name, render_key, write_file
 from wicketgate.journal.lines import Block, Lines, SessionLines, check_id
 from wicketgate.model.errors import JournalFailed
 
@@ -26,7 +29,7 @@ SEGMENT_AGE = 3600
 RESERVE = 1 << 20
 """Bytes: room to close about 4 000 sessions."""
 _SEAL_ROOM = 4096
-_CLOSE_ROOM = 256
+_CLOSE_ROOM = 320
 """Bytes: more than a closing line has behind its writer's id."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CLOSED_BY_JOURNAL = b',"o":{"tag":"journal"}'
@@ -66,7 +69,8 @@ class Writer:
 
     folder: the journal's root. node, writer: random ids that the control process gave out.
     clock, boot: wall and boot clock, ns. token: that many random bytes (salts).
-    sync: one fdatasync at each flush. segment_size: bytes; segment_age: seconds.
+    sync: one fdatasync at each flush. segment_size: bytes; segment_age: seconds. keys: lines are encrypted
+    with these; a segment goes on beyond its size and age while there is none for the next.
     Raises JournalFailed if the folder exists or can't be made.
     """
 
@@ -83,6 +87,7 @@ class Writer:
         segment_age: int = SEGMENT_AGE,
         reserve: int = RESERVE,
         disk: Disk | None = None,
+        keys: KeySupply | None = None,
     ) -> None:
         check_id(node)
         self.node = node
@@ -95,6 +100,7 @@ class Writer:
         self._segment_age = segment_age * 1_000_000_000
         self._reserve = reserve
         self._disk = disk or Disk()
+        self._keys = keys
         self._path = folder / node / writer
         self._folder = self._file = -1
         self._segment = 0
@@ -109,6 +115,9 @@ class Writer:
             self._make_reserve()
             self._open_segment()
             self._fsync_folder(self._path.parent)
+        except JournalFailed:
+            self._release()
+            raise
         except OSError as error:
             self._release()
             raise JournalFailed("the session's record can't be written", f"journal: {error}") from error
@@ -166,7 +175,8 @@ class Writer:
         seal = self._sealed(block)
         # A segment that holds its `begin` alone is not ended by age: an idle writer makes no files.
         old = self._boot() - self._started >= self._segment_age and block.last > self._begun
-        if self._size >= self._segment_size or old:
+        due = self._size >= self._segment_size or old
+        if due and (self._keys is None or self._keys.due()):
             self._rotate()
         return seal
 
@@ -272,6 +282,7 @@ class Writer:
             if self._file != before[0]:
                 os.close(self._file)
                 (self._path / segment_name(self._segment)).unlink(missing_ok=True)
+                (self._path / key_name(self._segment)).unlink(missing_ok=True)
             self._file, self._segment, self._size, self._started, self._begun = before
             self._fail(error)
         os.close(before[0])
@@ -280,6 +291,7 @@ class Writer:
         """Make the next segment and write its `begin`. Raises OSError with the lines rolled back."""
         number = self._segment + 1
         path = self._path / segment_name(number)
+        cipher, named = self._take_key(number)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._file, self._segment, self._size = file, number, 0
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -287,8 +299,8 @@ class Writer:
         self._started = self._boot()
         lines.line(
             "begin",
-            b',"node":"%b","segment":%d,"prev":"%b"'
-            % (self.node.encode(), number, lines.prev.hex().encode()),
+            b',"node":"%b","segment":%d,"prev":"%b"%b'
+            % (self.node.encode(), number, lines.prev.hex().encode(), named),
         )
         self._begun = lines.n
         data = b"".join(lines.pending)
@@ -301,7 +313,17 @@ class Writer:
             lines.rollback()
             raise
         lines.taken()
+        lines.cipher = cipher
         self._size = len(data)
+
+    def _take_key(self, segment: int) -> tuple[SegmentCipher | None, bytes]:
+        """The next segment's cipher, its wrapped key on the disk, and what `begin` says of it."""
+        if self._keys is None:
+            return None, b""
+        taken = self._keys.take(segment)
+        cipher = SegmentCipher(taken.key.reveal(), self.node, self.writer, segment)
+        write_file(self._path / key_name(segment), render_key(cipher.id, taken.wrapped))
+        return cipher, b',"key":"%b"' % cipher.id.encode()
 
     def _make_reserve(self) -> None:
         file = os.open(self._path / "reserve", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

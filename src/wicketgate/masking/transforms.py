@@ -78,33 +78,41 @@ def last4(value: bytes, marker: bytes) -> bytes:
     size: i64 = len(value)
     if size > LONGEST:
         return marker if value.isascii() else _last4_of_text(value, marker)
+    sorts = _SORTS
     count: i64 = 0
     cut: i64 = size
     at: i64 = size
     while at > 0:
         at -= 1
-        code: i64 = value[at]
-        if code >= 128:
-            return _last4_of_text(value, marker)
-        if code == 42:
-            return marker
-        if _alphanumeric(code):
+        sort: i64 = sorts[value[at]]
+        if sort == _ALPHANUMERIC:
             count += 1
             if count == 4:
                 cut = at
+        elif sort == _FOREIGN:
+            return _last4_of_text(value, marker)
+        elif sort == _STAR:
+            return marker
     if count < LAST4_LEAST:
         return marker
     out = BytesWriter()
     while at < cut:
         code = value[at]
-        out.append(u8(42) if _alphanumeric(code) else u8(code))
+        out.append(u8(42) if sorts[code] == _ALPHANUMERIC else u8(code))
         at += 1
-    out.write(value[cut:])
+    while at < size:
+        out.append(u8(value[at]))
+        at += 1
     return out.getvalue()
 
 
-def _alphanumeric(code: i64) -> bool:
-    return 48 <= code <= 57 or 97 <= code <= 122 or 65 <= code <= 90
+_ALPHANUMERIC: Final = 1
+_STAR: Final = 2
+_FOREIGN: Final = 3
+_SORTS: Final = bytes(
+    _FOREIGN if code >= 128 else _STAR if code == 42 else int(chr(code).isalnum()) for code in range(256)
+)
+"""What a byte of a text is: a letter or digit of ASCII, a star, a part of another character, or else (0)."""
 
 
 def _last4_of_text(value: bytes, marker: bytes) -> bytes:

@@ -55,6 +55,7 @@ class Decision:
 
     mask: data class -> transform name (`redact`, `null`, `last4`, `partial`, `truncate`) or `reveal`; the key
         `"*"` always exists and stands for classes not named and for values of no proven class.
+    resolves: classes whose tokens may be stored as the values that they stand for.
     valid_until: wall clock ns after which this answer must be asked for again; None: as long as the policy.
     policy: the digest of the policy that gave it.
     """
@@ -67,6 +68,7 @@ class Decision:
     limits: tuple[Limit, ...] = ()
     observed: tuple[Observed, ...] = ()
     valid_until: int | None = None
+    resolves: frozenset[str] = frozenset()
 
     def transform(self, data_class: str) -> str:
         """The transform for a data class: a transform's name, or `reveal`."""

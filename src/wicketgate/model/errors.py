@@ -18,6 +18,13 @@ class JournalFailed(GatewayError):
     """The record could not be written: nothing may pass."""
 
 
+class KeyMissing(GatewayError):
+    """What was recorded is encrypted, and its key is not at hand. detail says why."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("the recording is encrypted, and its key is not at hand", detail)
+
+
 class UpstreamFailed(GatewayError):
     """The target could not be reached or did not let us in."""
 

@@ -33,7 +33,7 @@ class Identity:
 
     name: the local name (`crew-bot`); unique among identities.
     subject, issuer: who proved it and under which subject there (`local` for service accounts).
-    how: the means of proof (`token`, `oidc`, later `saml`, `mtls`).
+    how: the means of proof (`token`, `oidc`, `saml`, later `mtls`).
     credential_id: the id (never the value) of the token that was used, so that revoking it ends sessions.
     valid_until: wall clock, ns since the epoch, after which the proof ends; None if it does not end.
     proof: for `oidc`, what the session is proven again by.

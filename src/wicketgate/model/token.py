@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.network import check_network
+from wicketgate.model.saml import SignedInBy
 from wicketgate.model.task import Task
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,61}[A-Za-z0-9])?")
@@ -46,6 +47,8 @@ class TokenRecord:
     rules: only these of the policy's rules may permit and reveal; empty means all. Others still bind.
     networks: it is good from these (CIDR) only; empty means from anywhere.
     task: what it is for; None: its identity acts for itself.
+    proven: the sign-in at an identity provider that it was given for, with that person's groups; None: it is
+    an account's of ours.
     last_used: None until first used; exact to the minute. revoked: when it was, None while it holds.
     """
 
@@ -61,6 +64,7 @@ class TokenRecord:
     rules: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
     task: Task | None = None
+    proven: SignedInBy | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.hash):
@@ -75,6 +79,8 @@ class TokenRecord:
                 raise ValueError(f"the network {network!r} is written {check_network(network)}")
         if self.task is not None and (not self.resources or self.expires is None):
             raise ValueError("a task's token names its resources, and ends")
+        if self.proven is not None and (self.task is not None or self.expires is None):
+            raise ValueError("a token for a sign-in ends, and is for no task")
 
     def holds(self, now: int) -> bool:
         """Whether it is neither revoked nor expired at `now` (ns)."""
@@ -97,6 +103,7 @@ class TokenRecord:
             "rules": sorted(self.rules),
             "networks": sorted(self.networks),
             "task": None if self.task is None else self.task.replicated(),
+            "proven": None if self.proven is None else self.proven.replicated(),
         }
 
 

@@ -84,6 +84,7 @@ def joint(agent: Decision, human: Decision, name: str, ceilings: tuple[Limit, ..
         tuple(limits),
         observed,
         until,
+        agent.resolves & human.resolves,
     )
 
 

@@ -256,6 +256,7 @@ class Ruleset:
             tuple(limit for finding in findings for limit in finding.limits),
             observed,
             until,
+            frozenset().union(*(finding.resolves for finding in findings)),
         )
 
     def _match(self, facts: Facts, context: Context) -> tuple[Matched, ...]:

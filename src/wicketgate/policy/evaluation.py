@@ -44,6 +44,7 @@ class Evaluation:
 class Finding:
     """What one control says. mask None: it says nothing of masks.
 
+    resolves: classes whose tokens may be stored as their values.
     sure False: the denial is for want of knowledge, and one that is sure is told instead, if there is one.
     rules: those that it rests on. observed: what observing rules would have done.
     """
@@ -51,6 +52,7 @@ class Finding:
     denial: Denial | None = None
     sure: bool = True
     mask: Mapping[str, str] | None = None
+    resolves: frozenset[str] = frozenset()
     limits: tuple[Limit, ...] = ()
     rules: tuple[str, ...] = ()
     observed: tuple[Observed, ...] = ()

@@ -2,16 +2,18 @@
 It must never trust more than what is written out: no wildcard for an issuer or an audience."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.issuer import ALGORITHMS, DEFAULT_ALGORITHMS, Acceptance, Issuer, check_url
+from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import check_group, check_name, is_any
 from wicketgate.policy.document import Node
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import path_of
+from wicketgate.policy.saml import read_saml
 
 ISSUER_KEYS: Final = frozenset(
     """url audiences parties algorithms kind name groups prefix group_prefix accept skew longest jwks
@@ -36,11 +38,12 @@ STARS: Final = 4
 """Stars in one pattern at most: each makes matching longer."""
 
 
-def read_identity(reading: Reading, node: Node) -> dict[str, Issuer]:
-    """name -> issuer. Those with something wrong are left out, and what is wrong is collected."""
+def read_identity(reading: Reading, node: Node) -> tuple[dict[str, Issuer], dict[str, SamlIssuer]]:
+    """name -> issuer, and the same for SAML. Those with something wrong are left out, and it is collected."""
     found: dict[str, Issuer] = {}
+    saml: dict[str, SamlIssuer] = {}
     with suppress(Invalid):
-        keys = reading.keys(node, "identity", ("issuers",))
+        keys = reading.keys(node, "identity", ("issuers", "saml"))
         entries = reading.keys(keys["issuers"], "issuers") if "issuers" in keys else {}
         for name, entry in entries.items():
             with suppress(Invalid):
@@ -56,7 +59,26 @@ def read_identity(reading: Reading, node: Node) -> dict[str, Issuer]:
                             f"{name!r} and {other.name!r} have one prefix: one could name the other's people",
                         )
                 found[name] = issuer
-    return found
+        if "saml" in keys:
+            saml = read_saml(reading, keys["saml"], _prefix, _time)
+            _apart(reading, keys["saml"], found, saml)
+    return found, saml
+
+
+def _apart(
+    reading: Reading, node: Node, issuers: Mapping[str, Issuer], saml: Mapping[str, SamlIssuer]
+) -> None:
+    """No two of all issuers have one name or one prefix."""
+    everyone: list[Issuer | SamlIssuer] = list(issuers.values())
+    for name, each in saml.items():
+        for other in everyone:
+            where = node.get(name) or node
+            if other.name == name:
+                reading.problems.add(where, f"{name!r} is among issuers too")
+            if other.prefix == each.prefix:
+                message = f"{name!r} and {other.name!r} have one prefix: one could name the other's people"
+                reading.problems.add(where, message)
+        everyone.append(each)
 
 
 def _issuer(reading: Reading, name: str, node: Node) -> Issuer:

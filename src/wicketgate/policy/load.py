@@ -14,6 +14,7 @@ from wicketgate.model.detector import Custom
 from wicketgate.model.errors import PolicyError
 from wicketgate.model.issuer import Issuer
 from wicketgate.model.resource import Resource
+from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
 from wicketgate.policy.detectors import read_detectors
 from wicketgate.policy.document import Node, Place, Problems, Source, parse, read_sources, restore
@@ -56,7 +57,8 @@ class Policy:
     resources, identities: by name; identities are those that the file itself declares.
     closed: resource -> why nothing on it is permitted. warnings: `file:line:column: message`.
     shipped: what `load_shipped` makes the same policy from, without YAML.
-    detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name.
+    detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name. saml:
+    SAML identity providers, by name.
     """
 
     digest: str
@@ -69,6 +71,7 @@ class Policy:
     shipped: str = ""
     detectors: Mapping[str, Custom] = field(default_factory=dict)
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    saml: Mapping[str, SamlIssuer] = field(default_factory=dict)
 
     @property
     def permits(self) -> frozenset[str]:
@@ -164,6 +167,7 @@ def _build(
     identities: dict[str, ServiceAccount] = {}
     detectors: dict[str, Custom] = {}
     issuers: dict[str, Issuer] = {}
+    saml: dict[str, SamlIssuer] = {}
     with suppress(Invalid):
         sections = reading.keys(root, "the file", SECTIONS)
         for key in ("identities", "service_accounts"):
@@ -172,7 +176,7 @@ def _build(
                 reading.problems.add(sections[key], f"the identity {name!r} is given twice")
             identities |= declared
         if "identity" in sections:
-            issuers = read_identity(reading, sections["identity"])
+            issuers, saml = read_identity(reading, sections["identity"])
         if "enforce" in sections:
             with suppress(Invalid):
                 enforce = reading.choice(sections["enforce"], "enforce", ("enforce", "observe"))
@@ -185,7 +189,7 @@ def _build(
         if "rules" in sections:
             rules = read_rules(reading, sections["rules"], ground)
             # a name that an issuer proves is declared nowhere
-            _warn_unknown(ground, rules, {} if issuers else identities)
+            _warn_unknown(ground, rules, {} if issuers or saml else identities)
     problems.raise_any()
     return Policy(
         _digest(root),
@@ -198,6 +202,7 @@ def _build(
         orjson.dumps([[tree.place.file, _policy_part(tree)] for tree in trees]).decode(),
         detectors,
         issuers,
+        saml,
     )
 
 

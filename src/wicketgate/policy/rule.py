@@ -41,6 +41,7 @@ class Rule:
         offers. Resources that are not in it are not spoken of.
     databases: None: all of them.
     permit: effects that it lets through. mask: data class (or `*`) -> transform. reveal: classes (or `*`).
+    resolve: tokens that its mask gives out may be stored as the values that they stand for.
     deny: the message; None: it does not deny. observe: it only records what it would have done.
     """
 
@@ -53,6 +54,7 @@ class Rule:
     permit: frozenset[Effect] = frozenset()
     mask: Mapping[str, str] = field(default_factory=dict)
     reveal: frozenset[str] = frozenset()
+    resolve: bool = False
     limits: tuple[Limit, ...] = ()
     deny: str | None = None
     review: Review | None = None

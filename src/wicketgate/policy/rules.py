@@ -31,6 +31,7 @@ _KEYS: Final = frozenset(
         "permit",
         "mask",
         "reveal",
+        "written",
         "limits",
         "deny",
         "review",
@@ -85,6 +86,7 @@ def _rule(reading: Reading, node: Node, ground: Ground) -> Rule:
     observe = ground.observe
     if "enforce" in keys:
         observe = reading.choice(keys["enforce"], "enforce", ("enforce", "observe")) == "observe"
+    mask = _mask(reading, keys.get("mask"), ground, selected, accounts, observe)
     rule = Rule(
         name,
         place,
@@ -93,8 +95,9 @@ def _rule(reading: Reading, node: Node, ground: Ground) -> Rule:
         selected.databases,
         when,
         permit=_permit(reading, keys.get("permit")),
-        mask=_mask(reading, keys.get("mask"), ground, selected, accounts, observe),
+        mask=mask,
         reveal=_reveal(reading, keys.get("reveal"), ground, accounts),
+        resolve=_written(reading, keys.get("written"), mask),
         limits=_limits(reading, keys.get("limits"), name),
         deny=_message(reading, keys.get("deny")),
         review=_review(reading, keys.get("review")),
@@ -235,6 +238,18 @@ def _reveal(
                     _check_class(reading, each.place, text, ground, accounts)
                     found.add(text)
     return frozenset(found)
+
+
+def _written(reading: Reading, node: Node | None, mask: Mapping[str, str]) -> bool:
+    """Whether tokens that come back in a write are resolved; by default such a write is refused."""
+    if node is None:
+        return False
+    with suppress(Invalid):
+        resolve = reading.choice(node, "written", ("refuse", "resolve")) == "resolve"
+        if resolve and not any(each.startswith("pseudonym") for each in mask.values()):
+            raise reading.fail(node, "written: resolve is about tokens, and the rule's mask gives none out")
+        return resolve
+    return False
 
 
 def _limits(reading: Reading, node: Node | None, name: str) -> tuple[Limit, ...]:

@@ -23,7 +23,8 @@ _HOLDING = frozenset({"PrepareStmt", "DeclareCursorStmt", "ExplainStmt"})
 
 class Use(Enum):
     """COMPARED: every use is a direct operand of `=` or IN against a bare sensitive column. STORED: every
-    use is a value of INSERT … VALUES, SET or MERGE by itself, in a known column. OTHER: anything else."""
+    use is a value of INSERT … VALUES, SET or MERGE by itself, in a known column of a table that no rule
+    rewrites and that compares values for nothing but equality. OTHER: anything else."""
 
     COMPARED = "compared"
     STORED = "stored"
@@ -139,7 +140,7 @@ class _Noting(Walk):
         if place is None:
             return
         stored = OTHER
-        if len(relations) == 1 and column in relations[0].numbers:
+        if len(relations) == 1 and column in relations[0].numbers and _plain(relations[0]):
             number = relations[0].numbers[column]
             classes = self.catalog.relation_classes(relations[0]).get(number, frozenset())
             stored = Operand(Use.STORED, classes, frozenset({(relations[0].oid, number)}))
@@ -157,6 +158,10 @@ class _Noting(Walk):
                 return None
             node = cast.get("arg", {})
         return place_of(node)
+
+
+def _plain(relation: Relation) -> bool:
+    return relation.kind in "rp" and not (relation.ruled or relation.excludes or relation.patterned)
 
 
 def place_of(node: Node) -> int | None:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from wicketgate.model.errors import StoreFailed
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.saml import signed_in_by
 from wicketgate.model.task import task_of
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.store.address import connecting
@@ -184,6 +185,7 @@ class Store:
                     rules=sorted(record.rules),
                     networks=sorted(record.networks),
                     task=sa.null() if record.task is None else record.task.replicated(),
+                    proven=sa.null() if record.proven is None else record.proven.replicated(),
                 )
             )
 
@@ -343,6 +345,7 @@ def _token(row: Any) -> TokenRecord:
         rules=frozenset(row.rules),
         networks=frozenset(row.networks),
         task=None if row.task is None else task_of(row.task),
+        proven=None if row.proven is None else signed_in_by(row.proven),
     )
 
 

@@ -63,6 +63,7 @@ TOKENS = Table(
     Column("rules", JSON, nullable=False, server_default="[]"),
     Column("networks", JSON, nullable=False, server_default="[]"),
     Column("task", JSON),
+    Column("proven", JSON),
 )
 
 # spent counts what was leased and has not come back: a slice that is lost stays spent
@@ -155,4 +156,32 @@ SHARED_KEYS = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("node", String(64), nullable=False),
     Column("created", BigInteger, nullable=False),
+)
+
+# sign-ins by SAML that are under way. Whatever opens one is kept as its SHA-256: ticket, browser, code
+SAML_LOGINS = Table(
+    "saml_logins",
+    METADATA,
+    Column("ticket", String(64), primary_key=True),
+    Column("issuer", String(63), nullable=False),
+    Column("source", String(64), nullable=False, index=True),
+    Column("challenge", String(64), nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("state", String(128), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
+    Column("request", String(64)),
+    Column("relay", String(64), unique=True),
+    Column("browser", String(64)),
+    Column("code", String(64)),
+    Column("proven", JSON),
+)
+
+# assertions that were taken: none is taken twice, on whatever node
+SAML_SEEN = Table(
+    "saml_seen",
+    METADATA,
+    Column("issuer", String(63), primary_key=True),
+    Column("assertion", String(64), primary_key=True),
+    Column("expires", BigInteger, nullable=False, index=True),
 )

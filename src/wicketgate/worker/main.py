@@ -27,6 +27,7 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.keyring import Keyring
 from wicketgate.worker.ports import WorkerPorts
+from wicketgate.worker.segment_keys import KeysAhead
 from wicketgate.worker.shell import Shell
 from wicketgate.worker.tasks import Tasks
 
@@ -53,6 +54,7 @@ class Worker:
         self._welcome: Welcome | None = None
         self._drain: Drain | None = None
         self._shell: Shell | None = None
+        self._keys: KeysAhead | None = None
         loop = asyncio.get_running_loop()
         self._started: asyncio.Future[Welcome | None] = loop.create_future()
         self._ended: asyncio.Future[str] = loop.create_future()
@@ -67,6 +69,7 @@ class Worker:
             welcome = None
         if welcome is None:
             return "link: no welcome"
+        await self._segment_key(welcome)
         shell = self._make(welcome, await self._pseudonyms())
         timer = self._tasks.start(self._tick(shell), "tick")
         try:
@@ -90,11 +93,21 @@ class Worker:
             self._ports.log(f"no keys of pseudonyms: {type(error).__name__}")
             return None
 
+    async def _segment_key(self, welcome: Welcome) -> None:
+        """The journal's first key, where it is to be encrypted. Without it the journal is not opened."""
+        if welcome.settings.get("encrypt") is not True:
+            return
+        self._keys = KeysAhead(self._asks, welcome.node, welcome.writer)
+        why = await self._keys.fetch()
+        if why is not None:
+            self._ports.log(f"journal: no key to encrypt with: {why}")
+
     def _make(self, welcome: Welcome, pseudonyms: Keyring | None) -> Shell:
         """Everything that needs the first commit."""
         journal = None
         try:
-            journal = self._ports.build_journal(welcome)
+            supply = None if self._keys is None else self._keys.supply
+            journal = self._ports.build_journal(welcome, supply)
         except (JournalFailed, OSError) as error:
             self._ports.log(f"journal: {getattr(error, 'detail', '') or error}")
         shell = self._shell = Shell(
@@ -129,6 +142,8 @@ class Worker:
                 await asyncio.sleep(SEAL_EVERY)
                 shell.seal()
                 shell.look()
+                if self._keys is not None:
+                    self._keys.look(self._tasks)
                 ticks += 1
                 if ticks % COUNT_TICKS == 0:
                     self._tell(shell)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wicketgate.control.messages import Answer, Welcome
+from wicketgate.journal.keyfile import KeySupply
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
 from wicketgate.model.resource import Resource
@@ -78,6 +79,7 @@ class AskPort(Protocol):
         `issuer`: {issuer} -> {} once its keys have been asked for, or need not be.
         `lease`: {identity, rule, what, per, amount, want} -> {lease, granted, until (wall ns)}.
         `attempt`: {source, identity, outcome: begin|failed|good} -> {allowed, wait (seconds)}.
+        `segment`: {segment} -> {wrapped}, with the key: what that segment of our writer is encrypted with.
         `review`: always denied in this version."""
         ...
 
@@ -108,7 +110,8 @@ class GateNeeds:
 class WorkerPorts:
     """Everything that a worker is given.
 
-    build_journal: opens the writer named in the Welcome; raises JournalFailed or OSError.
+    build_journal: opens the writer named in the Welcome; raises JournalFailed or OSError. What it writes is
+        encrypted where it is given keys.
     build_gate: called once, after the first commit; it must subscribe to the replica itself, before the
         worker does, so that `readmit` sees the new state.
     resource: the resource of this name in the policy that holds now, or None (asked after commits).
@@ -116,7 +119,7 @@ class WorkerPorts:
     """
 
     protocols: Mapping[str, ProtocolSpec]
-    build_journal: Callable[[Welcome], Any]
+    build_journal: Callable[[Welcome, KeySupply | None], Any]
     build_gate: Callable[[GateNeeds], GatePort]
     resource: Callable[[GatePort, str], Resource | None]
     clock: Callable[[], int]

@@ -253,6 +253,8 @@ class Shell:
             return SHUTDOWN
         if self._replica.get("standing", "closed") is not None:
             return UNAVAILABLE
+        if self._replica.get("standing", "keys") is not None:
+            return UNRECORDED
         return None if self._watch.standing() == "live" else LOST
 
     def _opened(self, session: Session) -> None:

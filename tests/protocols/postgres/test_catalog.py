@@ -75,6 +75,43 @@ async def test_temporary_tables_of_others_change_nothing(postgres15: Postgres, s
         assert await read_catalog(access(postgres15, database=scratch)) == before
 
 
+@pytest.mark.parametrize(
+    ("lock", "named"),
+    [
+        ("ALTER TABLE customers ADD COLUMN more int", "customers"),
+        ("LOCK TABLE v IN ACCESS EXCLUSIVE MODE", "v"),
+        ("DROP TABLE orders CASCADE", "orders"),
+        ("CREATE OR REPLACE VIEW v AS SELECT id, ssn AS contact FROM customers", "v"),
+    ],
+)
+async def test_a_lock_hides_only_what_it_locks(postgres: Postgres, lock: str, named: str) -> None:
+    scratch = postgres.database()
+    asked = access(postgres, database=scratch)
+    whole = load(await read_catalog(asked), {"public.customers.ssn": "national-id"}, {})
+    with postgres.connect(database=scratch) as holding, holding.transaction(force_rollback=True):
+        holding.execute(lock.encode())
+        raw = await read_catalog(asked)
+        assert await catalog_changed(asked, raw), "it is read again until it is whole"
+        catalog = load(raw, {"public.customers.ssn": "national-id"}, {})
+    assert catalog.relations.keys() == whole.relations.keys()
+    hidden = {
+        each.qualified for each in catalog.relations.values() if each.code != whole.relations[each.oid].code
+    }
+    assert f"public.{named}" in hidden
+    for each in catalog.relations.values():
+        if each.qualified in hidden:
+            assert each.kind not in "vm" or each.view == ""
+        else:
+            other = whole.relations[each.oid]
+            assert (each.view, each.expressions, each.code) == (other.view, other.expressions, other.code)
+        for number, _, _ in each.columns:
+            told = whole.classes(each.oid, number)
+            assert told is not None
+            assert (catalog.classes(each.oid, number) or frozenset()) >= told, (each.qualified, number)
+    assert not await catalog_changed(asked, await read_catalog(asked))
+    postgres.drop(scratch)
+
+
 async def test_names_are_qualified_whatever_the_path(postgres15: Postgres, scratch: str) -> None:
     postgres15.sql(f'ALTER DATABASE "{scratch}" SET search_path = public, s1', database=scratch)
     raw = await read_catalog(access(postgres15, database=scratch))

@@ -28,7 +28,29 @@ def judge(evaluation: Evaluation) -> Finding:
         for each in evaluation.matched
         if each.rule.mask and each.rule.observe and _would_change(evaluation, mask, masking, revealing, each)
     )
-    return Finding(_denial(evaluation, mask), mask=mask, rules=rules, observed=observed)
+    return Finding(
+        _denial(evaluation, mask),
+        mask=mask,
+        resolves=_resolves(evaluation, mask, masking),
+        rules=rules,
+        observed=observed,
+    )
+
+
+def _resolves(evaluation: Evaluation, mask: Mapping[str, str], masking: list[Matched]) -> frozenset[str]:
+    """Classes whose tokens may be stored as values: every rule that masks them says so, for sure, and to be
+    equal may be asked of them, as keys do."""
+    found = set()
+    for data_class in evaluation.classes():
+        speaking = [each for each in masking if data_class in each.rule.mask]
+        speaking = speaking or [each for each in masking if REST in each.rule.mask]
+        if (
+            mask.get(data_class, mask[REST]).startswith("pseudonym")
+            and evaluation.resource.predicate(data_class) in ("allow", "equality-only")
+            and all(each.rule.resolve and each.truth is Truth.TRUE for each in speaking)
+        ):
+            found.add(data_class)
+    return frozenset(found)
 
 
 def unite(masking: list[Matched], revealing: list[Matched]) -> dict[str, str]:

@@ -19,6 +19,9 @@ __all__ = ["catalog_changed", "load_catalog", "probe", "read_catalog"]
 
 _CONNECT_SECONDS = 10
 _QUERY_SECONDS = 60
+_LOCK_MILLISECONDS = 1000
+_LOCK_TURNS = 5
+"""How long a reading waits for locks, and how often it looks who holds them."""
 
 FORMAT = 6
 """The layout of what read_catalog makes; load refuses another."""
@@ -39,10 +42,8 @@ async def read_catalog(access: CatalogAccess) -> bytes:
             for key, query in (
                 ("relations", queries.RELATIONS),
                 ("columns", queries.COLUMNS),
-                ("views", queries.VIEWS),
                 ("uses", queries.USES),
                 ("generated", queries.GENERATED),
-                ("expressions", queries.EXPRESSIONS),
                 ("code", queries.CODE),
                 ("event_triggers", queries.EVENT_TRIGGERS),
                 ("foreign", queries.FOREIGN),
@@ -58,12 +59,7 @@ async def read_catalog(access: CatalogAccess) -> bytes:
                 ("types", queries.TYPES),
             ):
                 found[key] = [list(row) for row in await connection.fetch(query)]
-            if found["server"] >= 140000:
-                rows = await connection.fetch(queries.STATISTICS)
-                found["expressions"].extend(list(row) for row in rows)
-            body = "pg_get_function_sqlbody(p.oid)" if found["server"] >= 140000 else "null::text"
-            rows = await connection.fetch(queries.ROUTINES.format(body=body))
-            found["routines"] = [list(row) for row in rows]
+            await _definitions(connection, found)
             for key, query in (
                 ("builtin_operators", queries.BUILTIN_OPERATORS),
                 ("builtin_types", queries.BUILTIN_TYPES),
@@ -79,6 +75,39 @@ async def read_catalog(access: CatalogAccess) -> bytes:
         raise UpstreamFailed("the catalog could not be read", _detail(error)) from None
     finally:
         await _close(connection)
+
+
+async def _definitions(connection: Any, found: dict[str, Any]) -> None:
+    """What is printed from trees, which waits for locks: views, relations' own expressions, bound functions.
+
+    Where a transaction keeps a relation locked against reading, its definitions are left out: nobody can tell
+    then what reading it does. It is read again until they are there."""
+    wanted = [("views", queries.VIEWS), ("expressions", queries.EXPRESSIONS)]
+    body = "null::text"
+    if found["server"] >= 140000:
+        wanted.append(("statistics", queries.STATISTICS))
+        body = "pg_get_function_sqlbody(p.oid)"
+    wanted.append(("routines", queries.ROUTINES.format(body=body)))
+    left_out: set[int] = set()
+    for turn in range(_LOCK_TURNS):
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS:d}")
+                for key, query in wanted:
+                    found[key] = [list(row) for row in await connection.fetch(query, sorted(left_out))]
+            break
+        except asyncpg.LockNotAvailableError:
+            if turn == _LOCK_TURNS - 1:
+                raise
+            left_out |= {row[0] for row in await connection.fetch(queries.LOCKED)}
+    found["expressions"].extend(found.pop("statistics", ()))
+    if left_out:
+        found["fingerprint"] = "incomplete"
+        kinds = {row[0]: row[3] for row in found["relations"]}
+        for oid in sorted(left_out & kinds.keys()):
+            if kinds[oid] in "vm":
+                found["views"].append([oid, ""])
+            found["code"].append([oid, "any", "a definition under a lock", "v", None])
 
 
 async def catalog_changed(access: CatalogAccess, raw: bytes) -> bool:

@@ -33,7 +33,9 @@ select c.oid::int8, pg_get_viewdef(c.oid)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('v', 'm') and {OURS}
   and (n.nspname not in ('pg_catalog', 'information_schema') or c.oid >= 16384)
+  and not c.oid = any ($1::int8[]::oid[])
 order by c.oid"""
+"""$1: those that are left out."""
 
 USES = f"""
 select distinct r.ev_class::int8, d.refobjid::int8, d.refobjsubid::int8
@@ -53,28 +55,54 @@ join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = a.attre
 where a.attgenerated <> '' and not a.attisdropped and {LASTING.format(oid="a.attrelid")}
 order by 1, 2, 3"""
 
+
+def _printed(tree: str, relation: str) -> str:
+    """The text of an expression; NULL where its relation is one of $1, and is not touched then."""
+    return (
+        f"case when {relation} = any ($1::int8[]::oid[]) then null else pg_get_expr({tree}, {relation}) end"
+    )
+
+
 EXPRESSIONS = f"""
 select x.relation::int8, x.moment, x.text from (
   select p.polrelid as relation, 'any' as moment, e.text
     from pg_policy p join pg_class c on c.oid = p.polrelid,
-    lateral (values (pg_get_expr(p.polqual, p.polrelid)), (pg_get_expr(p.polwithcheck, p.polrelid))) e (text)
+    lateral (values ({_printed("p.polqual", "p.polrelid")}),
+                    ({_printed("p.polwithcheck", "p.polrelid")})) e (text)
     where c.relrowsecurity
   union all select f.adrelid, case a.attgenerated when 'v' then 'any' else 'store' end,
-      pg_get_expr(f.adbin, f.adrelid)
+      {_printed("f.adbin", "f.adrelid")}
     from pg_attrdef f join pg_attribute a on a.attrelid = f.adrelid and a.attnum = f.adnum
-  union all select k.conrelid, 'guard', pg_get_expr(k.conbin, k.conrelid)
+  union all select k.conrelid, 'guard', {_printed("k.conbin", "k.conrelid")}
     from pg_constraint k where k.contype = 'c' and k.conrelid <> 0
   union all select i.indrelid, 'guard', e.text from pg_index i,
-    lateral (values (pg_get_expr(i.indexprs, i.indrelid)), (pg_get_expr(i.indpred, i.indrelid))) e (text)
-  union all select p.partrelid, 'guard', pg_get_expr(p.partexprs, p.partrelid) from pg_partitioned_table p
+    lateral (values ({_printed("i.indexprs", "i.indrelid")}),
+                    ({_printed("i.indpred", "i.indrelid")})) e (text)
+  union all select p.partrelid, 'guard', {_printed("p.partexprs", "p.partrelid")} from pg_partitioned_table p
 ) x where x.text is not null and x.relation >= 16384 and {LASTING.format(oid="x.relation")}
 order by 1, 2, 3"""
 """What a relation's own expressions are, and when they run: policies and what is computed at each reading at
 `any` access, defaults and stored columns where a row is stored, the rest guards what is written."""
 
+LOCKED = """
+with locked as (
+  select l.relation as oid from pg_locks l join pg_database d on d.oid = l.database
+  where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock' and d.datname = current_database()
+    and l.pid <> pg_backend_pid())
+select l.oid::int8 from locked l
+union select r.ev_class::int8
+from pg_rewrite r join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+join locked l on l.oid = d.refobjid where d.refclassid = 'pg_class'::regclass
+union select p.polrelid::int8
+from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+join locked l on l.oid = d.refobjid where d.refclassid = 'pg_class'::regclass"""
+"""Relations that a transaction has locked against being read, or waits to, and those whose views or policies
+name them."""
+
 STATISTICS = f"""
-select s.stxrelid::int8, 'guard', pg_get_expr(s.stxexprs, s.stxrelid) from pg_statistic_ext s
-where s.stxexprs is not null and {LASTING.format(oid="s.stxrelid")}
+select s.stxrelid::int8, 'guard', {_printed("s.stxexprs", "s.stxrelid")} from pg_statistic_ext s
+where s.stxexprs is not null and not s.stxrelid = any ($1::int8[]::oid[])
+  and {LASTING.format(oid="s.stxrelid")}
 order by 1, 3"""
 """More of them, from 14 on."""
 
@@ -194,8 +222,11 @@ select p.oid::int8, n.nspname::text, p.proname::text, p.prosrc, {{body}}, p.pros
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
 where l.lanname = 'sql' and p.prokind = 'f' and p.provariadic = 0 and {OURS}
   and (n.nspname <> 'pg_catalog' or p.oid >= 16384)
+  and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
+                  and d.refclassid = 'pg_class'::regclass and d.refobjid = any ($1::int8[]::oid[]))
 order by p.oid"""
-"""Functions in SQL. body: what prints a body whose names were bound when it was made (from 14 on)."""
+"""Functions in SQL, but for those bound to $1. body: what prints a body whose names were bound when it was
+made (from 14 on)."""
 
 BUILTIN_OPERATORS = """
 select distinct o.oprname::text from pg_operator o join pg_namespace n on n.oid = o.oprnamespace

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from wicketgate.protocols.postgres.frames import TERMINATE, FrameError, frame, run
 from wicketgate.protocols.postgres.ledger import QUERY, Execution, State
 from wicketgate.protocols.postgres.parameters import copied
-from wicketgate.protocols.postgres.returned import WRITTEN, kept_by_copy, suspicious
+from wicketgate.protocols.postgres.returned import WRITTEN, Carried, kept_by_copy, suspicious
 
 if TYPE_CHECKING:
     from wicketgate.protocols.postgres.units import Units
@@ -22,7 +22,10 @@ def copy_frame(units: "Units", data: bytes, at: int, end: int, kind: int) -> int
     copying = state.copying
     if kind == 100 and copying is not None:
         end, _ = run(data, at, 100, LARGEST, 1 << 30)
-        if suspicious(data[at:end]) and kept_by_copy(data, at, end):
+        carried = copying.carried
+        if carried is None:
+            carried = copying.carried = Carried()
+        if carried.take(data, at, end) or (suspicious(data[at:end]) and kept_by_copy(data, at, end)):
             return refuse_copy(state, copying, data, at, end)
         copying.record(copied(data, at, end, copying.shape.analysis), state.setting.kept)
         state.up.append(data[at:end])

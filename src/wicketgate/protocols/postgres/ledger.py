@@ -15,7 +15,7 @@ from wicketgate.protocols.base import Setting
 from wicketgate.protocols.postgres.copying import Copying, CopyPlan
 from wicketgate.protocols.postgres.names import Entry, Names
 from wicketgate.protocols.postgres.plan import Plan
-from wicketgate.protocols.postgres.returned import Returned
+from wicketgate.protocols.postgres.returned import Carried, Returned
 from wicketgate.protocols.postgres.types import Names as Tokens
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
@@ -77,6 +77,8 @@ class Execution:
         self.kept: list[bytes] = []
         self.digest: object = None
         self.masked: dict[str, int] = {}
+        self.carried: Carried | None = None
+        """Of COPY data from the client: the cell that goes on in the next message."""
 
     def record(self, chunk: bytes, limit: int) -> None:
         """Keep what goes to the client, or comes from it as COPY data: whole up to `limit` bytes, its digest

@@ -2,12 +2,14 @@
 It must never put a value where it could come out or be kept, nor let what masks left in a value become data.
 
 A token becomes its value again where each of its uses is a direct operand of `=` or IN against columns of its
-own class, for whom it was made for, while the rule still makes such tokens. All else sees the token.
+own class, for whom it was made for, while the rule still makes such tokens; or where each is a value stored
+in a column of its own class, if the rules say so (`written: resolve`). All else sees the token.
 """
 
 import re
 from typing import Final
 
+from librt.strings import read_i32_be
 from mypy_extensions import i64
 
 from wicketgate.masking.marks import marks_in
@@ -46,8 +48,15 @@ _KINDS: Final = frozenset("select insert update delete merge declare values".spl
 _CELLS: Final = re.compile(rb'[\t\n\r,;|"]+')
 """What stands between cells of COPY's text formats, as good as all that people use."""
 
-Held = tuple[tuple[str, str], ...]
-"""(data class, transform): what must still hold for a class when a statement with its tokens runs."""
+_ENDS: Final = bytes([code in b'\t\n\r,;|"' for code in range(256)])
+"""1 for a byte at which such a cell ends."""
+
+LONGEST_CELL: Final = 1024
+"""Bytes that are kept of a cut cell: more than any token or mark has."""
+
+Held = tuple[tuple[str, str, bool], ...]
+"""(data class, transform, stored): what must still hold for a class when a statement with its tokens runs;
+stored: they are stored as values."""
 
 SHORT: Final = 256
 """Up to as many bytes a text is looked at one by one; a longer one by searches."""
@@ -103,6 +112,42 @@ def kept_by_copy(data: bytes, at: int, end: int) -> bool:
                 return True
         at = stop
     return False
+
+
+class Carried:
+    """A cell of COPY data that is cut by the end of a message: the client chooses where messages end."""
+
+    def __init__(self) -> None:
+        self.cell = b""
+
+    def take(self, data: bytes, at: int, end: int) -> bool:
+        """Whether a cell that goes on from one CopyData frame to the next, up to the last of those in
+        data[at:end], holds a token or what a mask left."""
+        here: i64 = at
+        last: i64 = end
+        while here < last:
+            stop: i64 = here + 1 + i64(read_i32_be(data, here + 1))
+            first: i64 = here + 5
+            here = stop
+            if stop == first:
+                continue
+            if _ENDS[data[stop - 1]] and not self.cell:  # as every whole line does
+                continue
+            begins: i64 = first
+            while begins < stop and not _ENDS[data[begins]]:
+                begins += 1
+            if self.cell:
+                cell = self.cell + data[first:begins]
+                if suspicious(cell) and (found_in(cell) or marks_in(cell)):
+                    return True
+            ends: i64 = stop
+            while ends > first and not _ENDS[data[ends - 1]]:
+                ends -= 1
+            if ends > first:
+                self.cell = data[ends:stop][-LONGEST_CELL:]
+            else:
+                self.cell = (self.cell + data[first:stop])[-LONGEST_CELL:]
+        return False
 
 
 class Returned:
@@ -166,14 +211,16 @@ class Returned:
             return WRITTEN if keeping and not compared and marks_in(raw) else None
         names = self.names
         known = names.pseudonyms.value_of(raw, names.scopes.values()) if names is not None else None
-        if names is not None and known is not None and compared and operand.classes == frozenset({known[0]}):
+        stored = operand.use is Use.STORED and known is not None and known[0] in decision.resolves
+        own = known is not None and operand.classes == frozenset({known[0]})
+        if names is not None and known is not None and own and (compared or stored):
             transform = decision.transform(known[0])
             name, _, option = transform.partition(":")
             scope = names.scopes.get(option)
             if name != "pseudonym" or scope is None or names.pseudonyms.value_of(raw, [scope]) != known:
                 return NO_LONGER
-            if (known[0], transform) not in meant.held:
-                meant.held = (*meant.held, (known[0], transform))
+            if (known[0], transform, stored) not in meant.held:
+                meant.held = (*meant.held, (known[0], transform, stored))
             return known[1]
         if keeping and not compared:
             return WRITTEN
@@ -189,4 +236,7 @@ def quoted(value: bytes) -> bytes:
 
 def still_hold(held: Held, decision: Decision) -> bool:
     """Whether the rules that gave tokens out still do."""
-    return not [name for name, transform in held if decision.transform(name) != transform]
+    for name, transform, stored in held:
+        if decision.transform(name) != transform or (stored and name not in decision.resolves):
+            return False
+    return True
