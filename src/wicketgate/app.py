@@ -26,7 +26,7 @@ from wicketgate.control.ports import (
     TlsFiles,
 )
 from wicketgate.custodian import sources, vault_of
-from wicketgate.identity import keys
+from wicketgate.identity import keys, userinfo
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.service_accounts import unite
@@ -35,6 +35,7 @@ from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
 from wicketgate.model.identity import Claim
+from wicketgate.model.issuer import Unread
 from wicketgate.model.secret import Secret
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
 from wicketgate.policy.engine import Context, Engine
@@ -61,6 +62,7 @@ class FilePolicy:
         self._loaded: dict[str, Policy] = {}
         self._engine: Engine | None = None
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+        self.seen: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._used: dict[str, int] = {}
 
     def read(self) -> Policy:
@@ -88,7 +90,10 @@ class FilePolicy:
     def issuers(self) -> IssuerTokens:
         """What tokens of trusted issuers are judged by, as of now. For any thread."""
         engine = self._engine
-        return IssuerTokens({} if engine is None else engine.policy.issuers, self.keys())
+        return IssuerTokens({} if engine is None else engine.policy.issuers, self.keys(), self.seen())
+
+    def unread(self, secret: Secret) -> Unread | None:
+        return self.issuers().unread(secret, time.time_ns())
 
     async def used(self, credential: str) -> None:
         now = time.time_ns()
@@ -252,6 +257,7 @@ def _serve(config: Path) -> int:
         log=log,
         sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
         key_sets=keys,
+        userinfo=userinfo,
     )
     control = ControlSettings(
         node=node,
@@ -272,7 +278,7 @@ def _serve(config: Path) -> int:
     handles: list[Any] = []
 
     def started(port: ControlPort) -> None:
-        policy.keys = port.issuer_keys
+        policy.keys, policy.seen = port.issuer_keys, port.seen
         office = partial(
             open_office,
             settings.database_url,

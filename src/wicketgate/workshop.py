@@ -99,7 +99,9 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
 
     def people(held: PolicyInForce) -> Authenticator:
         replica = needs.replica
-        issuers = IssuerTokens(held.engine.policy.issuers, replica.section("issuers"))
+        issuers = IssuerTokens(
+            held.engine.policy.issuers, replica.section("issuers"), replica.section("seen")
+        )
         return Authenticator(replica.section("tokens"), replica.section("identities"), issuers)
 
     key = needs.token(32)
@@ -120,7 +122,7 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
     def changed(sections: frozenset[str]) -> None:
         if "policy" in sections:
             gate.policy = policy()
-        if sections & {"policy", "tokens", "identities", "issuers"}:
+        if sections & {"policy", "tokens", "identities", "issuers", "seen"}:
             gate.authenticator = people(gate.policy)
 
     needs.replica.on_commit(changed)

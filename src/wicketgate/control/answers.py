@@ -12,6 +12,7 @@ from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.messages import Answer, Ask
 from wicketgate.control.ports import LoadedPolicy, PolicyPort
+from wicketgate.control.rereading import Rereading
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.secret import Secret
@@ -29,6 +30,7 @@ class Answers:
         catalogs: Catalogs,
         pseudonyms: Keyring,
         issuers: IssuerKeys,
+        rereading: Rereading | None = None,
     ) -> None:
         self._policy = policy
         self._credentials = credentials
@@ -37,6 +39,7 @@ class Answers:
         self._catalogs = catalogs
         self._pseudonyms = pseudonyms
         self._issuers = issuers
+        self._rereading = rereading
         self.policy_now: LoadedPolicy | None = None
 
     async def answer(self, worker: int, ask: Ask) -> Answer:
@@ -53,6 +56,9 @@ class Answers:
                     return await self._inherit(ask.id, ask.body)
                 case "issuer":
                     await self._issuers.wanted(str(ask.body["issuer"]))
+                    return Answer(ask.id, {})
+                case "reread" if self._rereading is not None and ask.secret is not None:
+                    await self._rereading.asked(ask.secret)
                     return Answer(ask.id, {})
                 case "keys":
                     return Answer(ask.id, {}, None, Secret(self._pseudonyms.written()))

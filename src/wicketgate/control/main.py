@@ -37,7 +37,9 @@ from wicketgate.control.messages import (
     encode,
 )
 from wicketgate.control.notary import Notary
-from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy, SessionRow
+from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy
+from wicketgate.control.rereading import Rereading
+from wicketgate.control.rows import Rows
 from wicketgate.control.state import State, bind
 from wicketgate.control.versions import Versions
 from wicketgate.model.errors import GatewayError
@@ -58,7 +60,7 @@ class Control:
         self.ports = ports
         self.loop = asyncio.get_running_loop()
         self.sockets: list[tuple[socket.socket, str, bool]] = []
-        self.rows: dict[str, SessionRow] = {}
+        self.rows = Rows()
         self.counters: dict[str, int] = {}
         self.policy: LoadedPolicy | None = None
         self.policy_error: str | None = None
@@ -66,7 +68,6 @@ class Control:
         self.draining = False
         self._node_number = 0
         self._tls = settings.tls
-        self._identities: dict[str, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -99,6 +100,15 @@ class Control:
             ports.log,
         )
         self.issuers = IssuerKeys(ports.key_sets, self._put_soon, ports.clock, ports.boot, ports.log)
+        self.rereading = Rereading(
+            lambda secret: ports.policy.unread(secret),
+            ports.userinfo,
+            lambda identity: self.rows.count(identity) > 0,
+            self._put_soon,
+            ports.clock,
+            ports.boot,
+            ports.log,
+        )
         self.answers = Answers(
             ports.policy,
             self.credentials,
@@ -107,6 +117,7 @@ class Control:
             self.catalogs,
             ports.pseudonyms,
             self.issuers,
+            self.rereading,
         )
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
@@ -134,6 +145,7 @@ class Control:
                 (self._checkpoints(), "checkpoints"),
                 (self._watch_store(), "store"),
                 (self._renew(), "certificates"),
+                (self.rereading.watch(), "issuers' words"),
                 (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
                 self.start(work, name)
@@ -172,6 +184,7 @@ class Control:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.catalogs.stop()
         await self.issuers.stop()
+        await self.rereading.stop()
         await self.leases.stop()
         await self.credentials.close()
         with contextlib.suppress(GatewayError):
@@ -275,6 +288,7 @@ class Control:
             self.answers.policy_now = policy
             self.state.replace("account", versions)
             self.issuers.adopt(policy.issuers)
+            self.rereading.adopt(policy.issuers)
             for section, key, value in policy.replicate:
                 self.state.put(section, key, value)
             self.state.put(
@@ -317,7 +331,7 @@ class Control:
             case Opened():
                 self._opened(child, message)
             case Closed():
-                self._closed(message.session)
+                self.rows.close(message.session)
             case Spent():
                 self.leases.spent(child.number, message.lease, message.used)
             case Counters():
@@ -345,33 +359,14 @@ class Control:
             owner.link.send(cancel)
 
     def _opened(self, child: Child, opened: Opened) -> None:
-        self.rows[opened.session] = SessionRow(
-            opened.session,
-            opened.identity,
-            opened.resource,
-            opened.database,
-            opened.account,
-            opened.source,
-            child.number,
-            opened.at,
-        )
-        count = self._identities[opened.identity] = self._identities.get(opened.identity, 0) + 1
-        if count > self.settings.sessions_per_identity:
+        if self.rows.open(child.number, opened) > self.settings.sessions_per_identity:
             # Each worker bounds its own; together they may be over.
             self.end_session(opened.session, "limit", "Too many open sessions.")
-
-    def _closed(self, session: str) -> None:
-        row = self.rows.pop(session, None)
-        if row is not None:
-            self._identities[row.identity] -= 1
-            if not self._identities[row.identity]:
-                del self._identities[row.identity]
 
     def _dead(self, child: Child) -> None:
         """A worker's process has ended."""
         self.leases.worker_gone(child.number)
-        for session in [row.session for row in self.rows.values() if row.worker == child.number]:
-            self._closed(session)
+        self.rows.worker_gone(child.number)
         self.start(self.notary.dead(child.writer), "dead worker's journal")
 
     def end_session(self, session: str, reason: str, message: str) -> bool:

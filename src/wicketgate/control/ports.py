@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
-from wicketgate.model.issuer import Issuer
+from wicketgate.model.issuer import Issuer, Unread
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
@@ -53,6 +53,11 @@ class PolicyPort(Protocol):
         """A token of ours opened a session. Raises GatewayError where the store is away."""
         ...
 
+    def unread(self, secret: Secret) -> Unread | None:
+        """What a trusted issuer's token proves once its issuer was asked again; None where it need not be.
+        Raises ValueError where the token is not sound."""
+        ...
+
     async def may_open(
         self,
         identity: str,
@@ -65,6 +70,18 @@ class PolicyPort(Protocol):
         """Decide again, before a secret leaves: whether this identity, by this credential, may open this.
 
         proof: a trusted issuer's token, as the client presented it."""
+        ...
+
+
+class UserInfo(Protocol):
+    """Reads what issuers say of a token's owner (identity.userinfo). Both raise ValueError."""
+
+    def read_place(self, body: bytes, issuer: str) -> str:
+        """Where it is asked for."""
+        ...
+
+    def read_answer(self, body: bytes, issuer: Issuer, subject: str) -> frozenset[str] | str:
+        """The groups, as policies know them; or why the token proves nobody any more."""
         ...
 
 
@@ -154,7 +171,7 @@ class ControlPorts:
     journal: opened control journal. signing: the key of checkpoints.
     clock: wall ns. boot: monotonic ns. token: n random bytes.
     pseudonyms: the keys of pseudonyms; workers ask for them at their start.
-    key_sets: None: no issuer's keys are ever read.
+    key_sets: None: no issuer's keys are ever read. userinfo: None: no issuer is ever asked again.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     sources: credentials' sources outside of the process, by the name that references give them.
     """
@@ -172,6 +189,7 @@ class ControlPorts:
     log: Callable[[str], None]
     sources: Mapping[str, Source] = field(default_factory=dict)
     key_sets: KeySets | None = None
+    userinfo: UserInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +309,14 @@ class ControlPort(Protocol):
 
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
         """Ask an issuer for its keys again, unless that was done just now."""
+        ...
+
+    def seen(self) -> Mapping[str, Mapping[str, Any]]:
+        """What issuers said when they were asked again, as workers have it: a token's id -> entry."""
+        ...
+
+    def reread(self, secret: Secret) -> "concurrent.futures.Future[None]":
+        """Ask the issuer of a token again, unless that was done just now."""
         ...
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":

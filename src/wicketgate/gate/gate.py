@@ -96,6 +96,9 @@ class Gate:
             if issuer is not None:
                 # its keys may have changed since: what is replicated by then is what is judged by
                 await self._asks.ask("issuer", {"issuer": issuer})
+            if self.authenticator.unread(claim.secret, self._clock()):
+                # where its issuer says no, or nothing, it proves nobody
+                await self._asks.ask("reread", {}, claim.secret)
             by = (self.policy, self.authenticator)
             found = choose(self.policy.engine, self.authenticator, claim, self._clock())
             outcome = "failed" if isinstance(found, str) else "good"

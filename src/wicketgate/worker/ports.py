@@ -76,6 +76,7 @@ class AskPort(Protocol):
         """`secret`: {session, identity, credential, resource, database, account, version}; with what a client
         presented, where the control process can't know it by its id.
         `issuer`: {issuer} -> {} once its keys have been asked for, or need not be.
+        `reread`: {} -> {} once the issuer of what a client presented was asked about it, or need not be.
         `lease`: {identity, rule, what, per, amount, want} -> {lease, granted, until (wall ns)}.
         `attempt`: {source, identity, outcome: begin|failed|good} -> {allowed, wait (seconds)}.
         `review`: always denied in this version."""

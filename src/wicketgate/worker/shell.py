@@ -32,7 +32,7 @@ from wicketgate.worker.turn import Turn
 
 FAREWELL = 1.0
 """Seconds that a worker that ends waits for targets that it asks to cancel."""
-READMITTING = frozenset({"policy", "tokens", "identities", "issuers", "revoked"})
+READMITTING = frozenset({"policy", "tokens", "identities", "issuers", "seen", "revoked"})
 """Sections whose change has every session admitted again."""
 
 
