@@ -37,6 +37,7 @@ from wicketgate.model.errors import GatewayError, PolicyError
 from wicketgate.model.identity import Claim
 from wicketgate.model.issuer import Unread
 from wicketgate.model.secret import Secret
+from wicketgate.model.usage import Member, Use
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, load_sources, read_sources
@@ -45,6 +46,7 @@ from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
 from wicketgate.store.control import ControlStore
 from wicketgate.store.db import MINUTE, Store, store_url
+from wicketgate.store.history import HistoryRows
 from wicketgate.workshop import boot, log, rules_of
 
 MOST_USED = 4096
@@ -215,6 +217,22 @@ class LateStore:
         await self._store.close()
 
 
+class LateHistory:
+    """control.ports.HistoryStore over a store that is opened when it is first asked."""
+
+    def __init__(self, store: StoreOfLoop) -> None:
+        self._store = store
+
+    async def keep(self, uses: Sequence[Use], members: Sequence[tuple[int, Member]], lost: int) -> None:
+        await HistoryRows(await self._store.get()).keep(uses, members, lost, time.time_ns())
+
+    async def members(self) -> Sequence[Member]:
+        return await HistoryRows(await self._store.get()).members()
+
+    async def forget(self, before: int) -> None:
+        await HistoryRows(await self._store.get()).forget(before)
+
+
 def serve(config: Path) -> int:
     """Run the gateway until a signal ends it. The exit code; errors of the start are told in one line."""
     try:
@@ -258,6 +276,7 @@ def _serve(config: Path) -> int:
         sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
         key_sets=keys,
         userinfo=userinfo,
+        history=LateHistory(store),
     )
     control = ControlSettings(
         node=node,
@@ -274,6 +293,7 @@ def _serve(config: Path) -> int:
         drain=settings.drain_seconds,
         sessions_per_identity=settings.limits.sessions_per_identity,
         store_grace=settings.store_grace_seconds,
+        history_days=settings.history_days,
     )
     handles: list[Any] = []
 

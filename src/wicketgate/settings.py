@@ -151,6 +151,7 @@ class Settings(_Strict):
 
     listen: protocol -> where it is served. plain_text: `loopback` lets clients on this machine do without
     TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
+    history_days: how long it is kept who used what.
     admin_groups: whose members may use the API's verbs on others. vaults: servers that keep secrets.
     aws: where AWS is. custody: the vault of our own.
     """
@@ -162,6 +163,7 @@ class Settings(_Strict):
     database_url: Annotated[str, Field(min_length=1)] | None = None
     drain_seconds: Seconds = 30.0
     store_grace_seconds: Seconds = 60.0
+    history_days: int = Field(default=400, ge=1, le=3660)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)

@@ -117,6 +117,7 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
         needs.touch,
         key,
         needs.count,
+        needs.usage,
     )
 
     def changed(sections: frozenset[str]) -> None:

@@ -33,7 +33,7 @@ async def test_many_that_start_at_once_migrate_once(tmp_path: Path) -> None:
         await store.ready()
         await store.close()
     with sqlite3.connect(tmp_path / "wicketgate.sqlite") as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0010",)]
 
 
 async def test_a_newer_store_is_left_alone(tmp_path: Path) -> None:

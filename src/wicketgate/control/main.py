@@ -17,6 +17,7 @@ from wicketgate.control.catalogs import Catalogs
 from wicketgate.control.children import Child, Children
 from wicketgate.control.credentials import Credentials
 from wicketgate.control.facade import Facade
+from wicketgate.control.history import History
 from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.link import COMMIT_EVERY
@@ -33,6 +34,7 @@ from wicketgate.control.messages import (
     Sealed,
     Spent,
     Stale,
+    Used,
     Welcome,
     encode,
 )
@@ -109,6 +111,7 @@ class Control:
             ports.boot,
             ports.log,
         )
+        self.history = History(ports.history, settings.history_days, ports.clock, ports.log)
         self.answers = Answers(
             ports.policy,
             self.credentials,
@@ -146,6 +149,7 @@ class Control:
                 (self._watch_store(), "store"),
                 (self._renew(), "certificates"),
                 (self.rereading.watch(), "issuers' words"),
+                (self.history.watch(), "history"),
                 (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
                 self.start(work, name)
@@ -185,6 +189,7 @@ class Control:
         await self.catalogs.stop()
         await self.issuers.stop()
         await self.rereading.stop()
+        await self.history.flush()
         await self.leases.stop()
         await self.credentials.close()
         with contextlib.suppress(GatewayError):
@@ -251,7 +256,7 @@ class Control:
             files = await asyncio.to_thread(renew)
             if files is not None:
                 self._tls = files
-                self.state.put("tls", "files", self._tls_files() | {"renewed": self.ports.clock()})
+                self.state.put("tls", "files", self._tls.told() | {"renewed": self.ports.clock()})
 
     async def _resync(self) -> None:
         """Read from the store what workers replicate."""
@@ -260,6 +265,7 @@ class Control:
             sections[section][key] = dict(value)
         for section, entries in sections.items():
             self.state.replace(section, entries)
+        self.history.accounts(sections["identities"])
         self.catalogs.inherited(await self.ports.store.inherited())
 
     # -- policy ---------------------------------------------------------------------------------------------
@@ -306,9 +312,6 @@ class Control:
         self.loop.call_soon(self.state.commit_changes)
 
     # -- workers --------------------------------------------------------------------------------------------
-    def _tls_files(self) -> dict[str, Any]:
-        return {"certificate": self._tls.certificate, "key": self._tls.key, "client_ca": self._tls.client_ca}
-
     def _welcome(self, worker: int, writer: str) -> Welcome:
         return Welcome(
             node=self.settings.node,
@@ -317,7 +320,7 @@ class Control:
             writer=writer,
             journal=str(self.settings.journal),
             ports=[[listening.fileno(), protocol, plain] for listening, protocol, plain in self.sockets],
-            tls=self._tls_files(),
+            tls=self._tls.told(),
             settings={"sessions_per_identity": self.settings.sessions_per_identity, **self.settings.worker},
         )
 
@@ -337,6 +340,8 @@ class Control:
             case Counters():
                 for name, amount in message.added.items():
                     self.counters[name] = self.counters.get(name, 0) + amount
+            case Used():
+                self.history.add(message)
             case Stale():
                 self.catalogs.stale(message.resource, message.database)
             case Cancel():

@@ -15,6 +15,7 @@ from wicketgate.model.issuer import Issuer, Unread
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
+from wicketgate.model.usage import Member, Use
 from wicketgate.protocols.base import ProtocolSpec
 
 
@@ -151,6 +152,22 @@ class StorePort(Protocol):
         ...
 
 
+class HistoryStore(Protocol):
+    """Who used what, and who was in which groups. All raise GatewayError where the store is away."""
+
+    async def keep(self, uses: Sequence[Use], members: Sequence[tuple[int, Member]], lost: int) -> None:
+        """Add to what is kept. members: wall ns since when each is so. lost: uses that were not counted."""
+        ...
+
+    async def members(self) -> Sequence[Member]:
+        """Each identity as it was last."""
+        ...
+
+    async def forget(self, before: int) -> None:
+        """Forget what was before (wall ns), but for what still is."""
+        ...
+
+
 class ControlJournal(Protocol):
     """The control process's own journal (journal.writer.Writer has these)."""
 
@@ -172,6 +189,7 @@ class ControlPorts:
     clock: wall ns. boot: monotonic ns. token: n random bytes.
     pseudonyms: the keys of pseudonyms; workers ask for them at their start.
     key_sets: None: no issuer's keys are ever read. userinfo: None: no issuer is ever asked again.
+    history: None: none is kept.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     sources: credentials' sources outside of the process, by the name that references give them.
     """
@@ -190,6 +208,7 @@ class ControlPorts:
     sources: Mapping[str, Source] = field(default_factory=dict)
     key_sets: KeySets | None = None
     userinfo: UserInfo | None = None
+    history: HistoryStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +228,10 @@ class TlsFiles:
     certificate: str
     key: str
     client_ca: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """As workers are told of it."""
+        return {"certificate": self.certificate, "key": self.key, "client_ca": self.client_ca}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +260,7 @@ class ControlSettings:
     checkpoint_every: float = 5.0
     catalog_every: float = 5.0
     credentials_every: float = 5.0
+    history_days: int = 400
 
 
 # -- what the API thread sees ------------------------------------------------------------------------------

@@ -3,10 +3,11 @@ No adapter lives here: only Protocols, and the frozen data that cross them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wicketgate.control.messages import Answer, Welcome
+from wicketgate.gate.usage import Usage
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
 from wicketgate.model.resource import Resource
@@ -91,7 +92,7 @@ class AskPort(Protocol):
 class GateNeeds:
     """What the gate is built from. clock: wall ns. boot: monotonic ns. token: n random bytes.
 
-    touch: the gate recorded something outside a turn: flush soon.
+    touch: the gate recorded something outside a turn: flush soon. usage: of what sessions do.
     """
 
     welcome: Welcome
@@ -103,6 +104,7 @@ class GateNeeds:
     clock: Callable[[], int]
     boot: Callable[[], int]
     token: Callable[[int], bytes]
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True)
