@@ -40,7 +40,7 @@ from wicketgate.model.secret import Secret
 from wicketgate.model.usage import Member, Use
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
 from wicketgate.policy.engine import Context, Engine
-from wicketgate.policy.load import Policy, load_sources, read_sources
+from wicketgate.policy.load import Policy, Source, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
@@ -70,6 +70,14 @@ class FilePolicy:
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
         return load_sources(read_sources(self._config), self._rules)
+
+    def sources(self) -> tuple[Source, ...]:
+        """The texts of the policy that holds. For any thread, as `compile` is."""
+        engine = self._engine
+        return () if engine is None else engine.policy.sources
+
+    def compile(self, sources: Sequence[Source]) -> Policy:
+        return load_sources(sources, self._rules)
 
     async def load(self) -> LoadedPolicy:
         policy = await asyncio.to_thread(self.read)
@@ -310,6 +318,7 @@ def _serve(config: Path) -> int:
             Audit(config),
             partial(vault_of, settings.keepers),
             issuers=policy.issuers,
+            texts=policy,
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

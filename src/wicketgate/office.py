@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
+from wicketgate.admin.ports import Control, Office, Recordings, SecretVault, Texts
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
@@ -26,6 +26,7 @@ from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.db import Store, store_url
+from wicketgate.store.history import HistoryRows
 
 if TYPE_CHECKING:
     from wicketgate.custody.settings import Keepers
@@ -95,6 +96,7 @@ async def open_office(
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
     issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
+    texts: Texts | None = None,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
@@ -122,6 +124,8 @@ async def open_office(
             admin_groups=admin_groups,
             clock=clock,
             random=random,
+            history=HistoryRows(store),
+            texts=texts,
         )
     finally:
         await secrets.close()

@@ -88,7 +88,7 @@ async def test_reports(rows: HistoryRows, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(history, "MOST_REPORTS", 2)
     assert await rows.last_report() is None
     for at in range(5):
-        await rows.keep_report(KeptReport(NOW + at, "ana", "d" * 64, [{"at": at}]))
+        await rows.keep_report(NOW + at, "ana", "d" * 64, [{"at": at}])
     assert await rows.last_report() == KeptReport(NOW + 4, "ana", "d" * 64, [{"at": 4}])
     await rows.forget(NOW + 9)
     assert await rows.last_report() is None

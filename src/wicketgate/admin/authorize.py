@@ -30,6 +30,9 @@ class Action(Enum):
     LIST_SECRETS = "secrets.list"
     ROTATE_SECRETS = "secrets.rotate"
     REMOVE_SECRET = "secrets.remove"  # noqa: S105 - an action's name
+    SEE_ACCESS = "access.see"
+    KEEP_ACCESS = "access.keep"
+    SUGGEST_ACCESS = "access.suggest"
 
 
 ANYONE = frozenset({Action.SEE_SELF})

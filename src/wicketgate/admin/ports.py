@@ -10,6 +10,9 @@ from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
+from wicketgate.model.usage import Member, Use
+from wicketgate.policy.document import Source
+from wicketgate.policy.load import Policy
 
 
 class TokenStore(Protocol):
@@ -151,6 +154,42 @@ class SecretVault(Protocol):
     async def close(self) -> None: ...
 
 
+class KeptReport(Protocol):
+    """A report of access that was kept (store/history.KeptReport). at: wall ns."""
+
+    @property
+    def at(self) -> int: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def policy(self) -> str: ...
+    @property
+    def granted(self) -> list[dict[str, Any]]: ...
+
+
+class AccessHistory(Protocol):
+    """Who used what, and who was in which groups (store/history.HistoryRows). Raises StoreFailed."""
+
+    async def uses(
+        self, since: int, identity: str | None = None, resource: str | None = None
+    ) -> tuple[list[Use], int]: ...
+    async def members(self) -> list[Member]: ...
+    async def changes(self, since: int) -> list[tuple[int, Member]]: ...
+    async def before(self, moment: int) -> dict[str, Member]: ...
+    async def begins(self) -> int | None: ...
+    async def keep_report(self, at: int, author: str, policy: str, granted: list[dict[str, Any]]) -> None: ...
+    async def last_report(self) -> KeptReport | None: ...
+
+
+class Texts(Protocol):
+    """The texts of the policy that holds, and what makes a policy of such texts. Any thread."""
+
+    def sources(self) -> tuple[Source, ...]: ...
+    def compile(self, sources: Sequence[Source]) -> Policy:
+        """Raises PolicyError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """Everything that verbs are given.
@@ -159,6 +198,7 @@ class Office:
     prove: a token as presented and its source -> the identity that it proves now, and its record (None
     where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
+    history: of access. texts: of the policy; None: no gateway runs here.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     """
 
@@ -174,3 +214,5 @@ class Office:
     admin_groups: frozenset[str]
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    history: AccessHistory
+    texts: Texts | None

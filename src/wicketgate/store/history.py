@@ -22,7 +22,7 @@ PART: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class KeptReport:
-    """A report that was kept: what the next is compared with. granted: JSON (policy.access.Granted.told)."""
+    """A report that was kept: what the next is compared with. granted: JSON (policy.granted.Granted.told)."""
 
     at: int
     author: str
@@ -146,7 +146,7 @@ class HistoryRows:
             await connection.execute(sa.delete(ACCESS_REPORTS).where(ACCESS_REPORTS.c.at < before))
 
     # -- reports --------------------------------------------------------------------------------------------
-    async def keep_report(self, report: KeptReport) -> None:
+    async def keep_report(self, at: int, author: str, policy: str, granted: list[dict[str, Any]]) -> None:
         oldest = sa.select(ACCESS_REPORTS.c.at).order_by(ACCESS_REPORTS.c.at.desc()).offset(MOST_REPORTS - 1)
         async with self._store.transaction() as connection:
             await connection.execute(
@@ -154,7 +154,7 @@ class HistoryRows:
             )
             await connection.execute(
                 self._store.insert(ACCESS_REPORTS)
-                .values(at=report.at, author=report.author, policy=report.policy, granted=report.granted)
+                .values(at=at, author=author, policy=policy, granted=granted)
                 .on_conflict_do_nothing()
             )
 
