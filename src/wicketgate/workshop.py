@@ -120,9 +120,17 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
         needs.usage,
     )
 
+    seen = dict(needs.replica.section("seen"))
+
     def changed(sections: frozenset[str]) -> None:
+        nonlocal seen
         if "policy" in sections:
             gate.policy = policy()
+        if "seen" in sections:
+            before, seen = seen, dict(needs.replica.section("seen"))
+            if before.items() <= seen.items():
+                # somebody came: nobody who is here is another for it
+                sections -= {"seen"}
         if sections & {"policy", "tokens", "identities", "issuers", "seen"}:
             gate.authenticator = people(gate.policy)
 
