@@ -31,7 +31,7 @@ from wicketgate.control.ports import (
 from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.custodian import key_supply, sources, vault_of, wrapping
 from wicketgate.federation import need, unreadable
-from wicketgate.identity import keys
+from wicketgate.identity import keys, userinfo
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.service_accounts import unite
@@ -40,10 +40,12 @@ from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError
 from wicketgate.model.identity import Claim
+from wicketgate.model.issuer import Unread
 from wicketgate.model.secret import Secret
+from wicketgate.model.usage import Member, Use
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings
 from wicketgate.policy.engine import Context, Engine
-from wicketgate.policy.load import Policy, load_sources, read_sources
+from wicketgate.policy.load import Policy, Source, load_sources, read_sources
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
@@ -51,6 +53,7 @@ from wicketgate.store.address import store_url
 from wicketgate.store.bus import Bus
 from wicketgate.store.control import ControlStore
 from wicketgate.store.db import MINUTE, Store
+from wicketgate.store.history import HistoryRows
 from wicketgate.store.nodes import NodeRows
 from wicketgate.workshop import boot, log, rules_of
 
@@ -69,6 +72,7 @@ class FilePolicy:
         self._loaded: dict[str, Policy] = {}
         self._engine: Engine | None = None
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+        self.seen: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._used: dict[str, int] = {}
 
     def read(self) -> Policy:
@@ -76,6 +80,14 @@ class FilePolicy:
         policy = load_sources(read_sources(self._config), self._rules)
         need(policy.saml, str(self._config))
         return policy
+
+    def sources(self) -> tuple[Source, ...]:
+        """The texts of the policy that holds. For any thread, as `compile` is."""
+        engine = self._engine
+        return () if engine is None else engine.policy.sources
+
+    def compile(self, sources: Sequence[Source]) -> Policy:
+        return load_sources(sources, self._rules)
 
     async def load(self) -> LoadedPolicy:
         policy = await asyncio.to_thread(self.read)
@@ -102,7 +114,10 @@ class FilePolicy:
         engine = self._engine
         if engine is None:
             return IssuerTokens({}, {})
-        return IssuerTokens(engine.policy.issuers, self.keys(), engine.policy.saml)
+        return IssuerTokens(engine.policy.issuers, self.keys(), engine.policy.saml, self.seen())
+
+    def unread(self, secret: Secret) -> Unread | None:
+        return self.issuers().unread(secret, time.time_ns())
 
     async def used(self, credential: str) -> None:
         now = time.time_ns()
@@ -234,6 +249,22 @@ class LateStore:
         await self._store.close()
 
 
+class LateHistory:
+    """control.ports.HistoryStore over a store that is opened when it is first asked."""
+
+    def __init__(self, store: StoreOfLoop) -> None:
+        self._store = store
+
+    async def keep(self, uses: Sequence[Use], members: Sequence[tuple[int, Member]], lost: int) -> None:
+        await HistoryRows(await self._store.get()).keep(uses, members, lost, time.time_ns())
+
+    async def members(self) -> Sequence[Member]:
+        return await HistoryRows(await self._store.get()).members()
+
+    async def forget(self, before: int) -> None:
+        await HistoryRows(await self._store.get()).forget(before)
+
+
 def serve(config: Path) -> int:
     """Run the gateway until a signal ends it. The exit code; errors of the start are told in one line."""
     try:
@@ -285,6 +316,8 @@ def _serve(config: Path) -> int:
         segment_keys=None
         if supply is None
         else SegmentKeys(wrapping(settings.keepers), supply, os.urandom, log),
+        userinfo=userinfo,
+        history=LateHistory(store),
     )
     control = ControlSettings(
         node=node,
@@ -301,11 +334,12 @@ def _serve(config: Path) -> int:
         drain=settings.drain_seconds,
         sessions_per_identity=settings.limits.sessions_per_identity,
         store_grace=settings.store_grace_seconds,
+        history_days=settings.history_days,
     )
     handles: list[Any] = []
 
     def started(port: ControlPort) -> None:
-        policy.keys = port.issuer_keys
+        policy.keys, policy.seen = port.issuer_keys, port.seen
         office = partial(
             open_office,
             settings.database_url,
@@ -318,6 +352,7 @@ def _serve(config: Path) -> int:
             partial(vault_of, settings.keepers, journal),
             issuers=policy.issuers,
             node=node,
+            texts=policy,
         )
         api = ApiSettings(settings.api.socket, settings.api.https, Path(tls.certificate), Path(tls.key))
         handles.append(serve_api(office, api, log))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wicketgate.admin.ports import Control, Office, Recordings, SecretVault
+from wicketgate.admin.ports import Control, Office, Recordings, SecretVault, Texts
 from wicketgate.federation import Federation
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
@@ -29,6 +29,7 @@ from wicketgate.protocols.base import Shown
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.address import StoreAddress, store_url
 from wicketgate.store.db import Store
+from wicketgate.store.history import HistoryRows
 from wicketgate.store.nodes import NodeRows
 from wicketgate.store.saml import SignInRows
 
@@ -54,6 +55,10 @@ def prover(
         trusted = issuers()
         if (missing := trusted.missing(secret)) is not None:
             await asyncio.wrap_future(control.ask_issuer(missing))
+            trusted = issuers()
+        if Authenticator({}, {}, trusted).unread(secret, clock()):
+            with suppress(GatewayError):  # then it proves nobody
+                await asyncio.wrap_future(control.reread(secret))
             trusted = issuers()
         authenticator = Authenticator(
             {} if record is None else {record.hash: record.replicated()},
@@ -97,6 +102,7 @@ async def open_office(
     random: Callable[[int], bytes] = os.urandom,
     issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
     node: str = "",
+    texts: Texts | None = None,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
@@ -130,6 +136,8 @@ async def open_office(
             node=node,
             others=NodeRows(opened, clock) if store.shared else None,
             saml=Federation(state, issuers, SignInRows(store)),
+            history=HistoryRows(store),
+            texts=texts,
         )
     finally:
         await secrets.close()

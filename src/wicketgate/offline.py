@@ -114,6 +114,9 @@ class _NoGateway:
     def ask_issuer(self, issuer: str) -> "Future[None]":
         return _done(None)
 
+    def reread(self, secret: Secret) -> "Future[None]":
+        return _done(None)
+
     def attempt(self, outcome: str, source: str, identity: str | None) -> "Future[int]":
         return _done(0)
 

@@ -170,9 +170,9 @@ class Settings(_Strict):
 
     listen: protocol -> where it is served. plain_text: `loopback` lets clients on this machine do without
     TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
-    TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
     name: what people call this node; the machine's where not set. admin_groups: whose members may use the
     API's verbs on others. vaults: servers that keep secrets. aws: where AWS is. custody: our own vault.
+    history_days: how long it is kept who used what.
     """
 
     listen: Mapping[str, Listening] = Field(default_factory=dict)
@@ -183,6 +183,7 @@ class Settings(_Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
     drain_seconds: Seconds = 30.0
     store_grace_seconds: Seconds = 60.0
+    history_days: int = Field(default=400, ge=1, le=3660)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)

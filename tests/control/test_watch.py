@@ -66,6 +66,7 @@ class Stage:
             self.state,
             self.put,
             lambda rows: None,
+            lambda accounts: None,
             self.ended.set,
             time.monotonic_ns,
             self.log.append,

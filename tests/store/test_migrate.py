@@ -56,6 +56,12 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ),
         ("saml_seen", {"issuer": "i", "assertion": "a", "expires": NOW}),
     ],
+    "0010": [
+        ("shapes", {"id": "s", "identity": "bot", "resource": "r", "told": "{}"}),
+        ("uses", {"day": 1, "shape": "s", "count": 2, "first": NOW, "last": NOW}),
+        ("group_history", {"identity": "bot", "at": NOW, "told": "{}"}),
+        ("access_reports", {"at": NOW, "author": "ana", "policy": "p", "granted": "[]"}),
+    ],
 }
 """What a store of that version held, beside what the ones before did."""
 

@@ -33,6 +33,9 @@ class Action(Enum):
     LIST_SEGMENT_KEYS = "journal.keys"
     REMOVE_SECRET = "secrets.remove"  # noqa: S105 - an action's name
     SIGN_IN = "sign-in"
+    SEE_ACCESS = "access.see"
+    KEEP_ACCESS = "access.keep"
+    SUGGEST_ACCESS = "access.suggest"
 
 
 ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN})

@@ -12,6 +12,9 @@ from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.secret import Secret
 from wicketgate.model.sign_in import Asserted, SignIn
 from wicketgate.model.token import ServiceAccount, TokenRecord
+from wicketgate.model.usage import Member, Use
+from wicketgate.policy.document import Source
+from wicketgate.policy.load import Policy
 
 
 class TokenStore(Protocol):
@@ -143,6 +146,7 @@ class Control(Protocol):
     ) -> "concurrent.futures.Future[None]": ...
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]": ...
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]": ...
+    def reread(self, secret: Secret) -> "concurrent.futures.Future[None]": ...
     def attempt(
         self, outcome: str, source: str, identity: str | None
     ) -> "concurrent.futures.Future[int]": ...
@@ -225,6 +229,42 @@ class SamlPort(Protocol):
     async def prove(self, issuer: SamlIssuer, text: bytes, request: str | None, now: int) -> Asserted: ...
 
 
+class KeptReport(Protocol):
+    """A report of access that was kept (store/history.KeptReport). at: wall ns."""
+
+    @property
+    def at(self) -> int: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def policy(self) -> str: ...
+    @property
+    def granted(self) -> list[dict[str, Any]]: ...
+
+
+class AccessHistory(Protocol):
+    """Who used what, and who was in which groups (store/history.HistoryRows). Raises StoreFailed."""
+
+    async def uses(
+        self, since: int, identity: str | None = None, resource: str | None = None
+    ) -> tuple[list[Use], int]: ...
+    async def members(self) -> list[Member]: ...
+    async def changes(self, since: int) -> list[tuple[int, Member]]: ...
+    async def before(self, moment: int) -> dict[str, Member]: ...
+    async def begins(self) -> int | None: ...
+    async def keep_report(self, at: int, author: str, policy: str, granted: list[dict[str, Any]]) -> None: ...
+    async def last_report(self) -> KeptReport | None: ...
+
+
+class Texts(Protocol):
+    """The texts of the policy that holds, and what makes a policy of such texts. Any thread."""
+
+    def sources(self) -> tuple[Source, ...]: ...
+    def compile(self, sources: Sequence[Source]) -> Policy:
+        """Raises PolicyError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """Everything that verbs are given.
@@ -234,6 +274,7 @@ class Office:
     where a trusted issuer made it); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
     saml: None: none.
+    history: of access. texts: of the policy; None: no gateway runs here.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     node: this one's random id. others: the other nodes; None where there can be none.
     """
@@ -250,6 +291,8 @@ class Office:
     admin_groups: frozenset[str]
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    history: AccessHistory
+    texts: Texts | None
     node: str = ""
     others: Others | None = None
     saml: SamlPort | None = None

@@ -3,22 +3,21 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response, status
+from fastapi import APIRouter, Depends, FastAPI, Query, Response, status
 from fastapi.security import HTTPBearer
 
 from wicketgate import __version__
 from wicketgate.admin import access, sessions
 from wicketgate.admin import secrets as verbs
-from wicketgate.admin.authorize import Action, Actor
+from wicketgate.admin.authorize import Action
 from wicketgate.admin.ports import Office
-from wicketgate.api import metrics, nodes, problems, saml, secrets, shapes
-from wicketgate.api.people import SignedIn, actor_of
+from wicketgate.api import metrics, nodes, problems, reports, saml, secrets, shapes
+from wicketgate.api.people import By, Desk, SignedIn
 
 _bearer = HTTPBearer(
     auto_error=False,
     description="A token (`wkt_…`), or a trusted issuer's (JWT). Not needed on the local socket.",
 )
-By = Annotated[Actor, Depends(actor_of)]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     number: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": text}
     for number, text in (
@@ -29,13 +28,6 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     )
 }
 
-
-def _office(request: Request) -> Office:
-    office: Office = request.app.state.office
-    return office
-
-
-Desk = Annotated[Office, Depends(_office)]
 
 OPEN = frozenset({"/api/v1/health", "/api/v1/ready"})
 """Paths that need nobody proven; none of them takes a body."""
@@ -191,6 +183,9 @@ async def export(office: Desk, by: By, session: str) -> Response:
 async def verify(office: Desk, by: By) -> shapes.Verified:
     found = await sessions.verify_journal(office, by)
     return shapes.Verified(ok=bool(found["ok"]), findings=list(found["findings"]), facts=found["facts"])
+
+
+routes.include_router(reports.routes)
 
 
 async def prometheus(office: Desk, by: By) -> Response:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from wicketgate.cli import discover, keys, login, node, nodes, secrets, sessions, setup, tokens
+from wicketgate.cli import access, discover, keys, login, node, nodes, secrets, sessions, setup, tokens
 from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.cli.output import clean, note, say
 
@@ -55,6 +55,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")
+app.add_typer(access.app, name="access")
 app.command()(login.login)
 app.command()(node.whoami)
 app.command()(node.status)

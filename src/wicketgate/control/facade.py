@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wicketgate.control.ports import LoadedPolicy, SessionRow, Standing
+from wicketgate.model.secret import Secret
 from wicketgate.model.session import CLOSE_REASONS
 
 if TYPE_CHECKING:
@@ -92,6 +93,16 @@ class Facade:
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
         async def ask() -> None:
             await self._control.issuers.wanted(issuer)
+
+        return self.call(ask)
+
+    def seen(self) -> Mapping[str, Mapping[str, Any]]:
+        return self._control.rereading.entries
+
+    def reread(self, secret: Secret) -> "concurrent.futures.Future[None]":
+        async def ask() -> None:
+            await self._control.rereading.asked(secret)
+            self._control.state.commit_changes()
 
         return self.call(ask)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import uvloop
@@ -14,9 +14,11 @@ import uvloop
 from wicketgate.control.answers import Answers
 from wicketgate.control.attempts import Attempts
 from wicketgate.control.catalogs import Catalogs
+from wicketgate.control.certificates import Certificates
 from wicketgate.control.children import Child, Children
 from wicketgate.control.credentials import Credentials
 from wicketgate.control.facade import Facade, message_of
+from wicketgate.control.history import History
 from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.link import COMMIT_EVERY
@@ -33,20 +35,20 @@ from wicketgate.control.messages import (
     Sealed,
     Spent,
     Stale,
+    Used,
     Welcome,
     encode,
 )
 from wicketgate.control.neighbours import Neighbours
 from wicketgate.control.notary import Notary
 from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy
+from wicketgate.control.rereading import Rereading
 from wicketgate.control.roll import Roll
 from wicketgate.control.state import State, bind
+from wicketgate.control.tasks import Tasks
 from wicketgate.control.versions import Versions
 from wicketgate.control.watch import StoreWatch
 from wicketgate.model.errors import GatewayError
-
-RENEW_EVERY = 43_200.0
-"""Seconds between looks whether a certificate is to be renewed."""
 
 
 class Control:
@@ -64,8 +66,8 @@ class Control:
         self.policy_error: str | None = None
         self.draining = False
         self._node_number = 0
-        self._tls = settings.tls
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(ports.log)
+        self.start = self._tasks.start
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
         self.credentials = Credentials(ports.decrypt, sources=ports.sources, boot=ports.boot)
@@ -87,6 +89,7 @@ class Control:
             ports.log,
         )
         self.state = State(self.children.send)
+        self._certificates = Certificates(settings.tls, settings.renew, self.state.put, ports.clock)
         self.catalogs = Catalogs(
             ports.protocols,
             self.credentials,
@@ -97,6 +100,16 @@ class Control:
             ports.log,
         )
         self.issuers = IssuerKeys(ports.key_sets, self._put_soon, ports.clock, ports.boot, ports.log)
+        self.rereading = Rereading(
+            lambda secret: ports.policy.unread(secret),
+            ports.userinfo,
+            lambda identity: self.roll.count(identity) > 0,
+            self._put_soon,
+            ports.clock,
+            ports.boot,
+            ports.log,
+        )
+        self.history = History(ports.history, settings.history_days, ports.clock, ports.log)
         self.answers = Answers(
             ports.policy,
             self.credentials,
@@ -106,6 +119,7 @@ class Control:
             ports.pseudonyms,
             self.issuers,
             ports.segment_keys,
+            self.rereading,
         )
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
@@ -117,6 +131,7 @@ class Control:
             self.state,
             self._put_soon,
             self.catalogs.inherited,
+            self.history.accounts,
             self._end_all,
             ports.boot,
             ports.log,
@@ -168,7 +183,9 @@ class Control:
                 (self.watch.hear(), "what others say"),
                 (self.neighbours.work(), "other nodes"),
                 (self.neighbours.send(), "cancels for other nodes"),
-                (self._renew(), "certificates"),
+                (self._certificates.watch(), "certificates"),
+                (self.rereading.watch(), "issuers' words"),
+                (self.history.watch(), "history"),
                 (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
                 self.start(work, name)
@@ -205,12 +222,11 @@ class Control:
         for child in list(self.children.living.values()):
             child.link.close("done")
         await self.children.wait(5.0)
-        for task in list(self._tasks):
-            if task.get_name() == "commits" or not task.get_name().startswith("dead"):
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
         await self.catalogs.stop()
         await self.issuers.stop()
+        await self.rereading.stop()
+        await self.history.flush()
         await self.leases.stop()
         await self.credentials.close()
         with contextlib.suppress(GatewayError):
@@ -225,18 +241,6 @@ class Control:
         for listening, _, _ in self.sockets:
             listening.close()
         self.sockets.clear()
-
-    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run a coroutine that this process owns; a failure is told."""
-        task = self.loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.ports.log(f"{task.get_name()}: {type(error).__name__}: {error}")
 
     # -- what repeats ---------------------------------------------------------------------------------------
     async def _beat(self) -> None:
@@ -253,15 +257,6 @@ class Control:
         """The store was away for too long."""
         for session in list(self.rows):
             self.end_session(session, "unavailable", "The gateway's store is away.")
-
-    async def _renew(self) -> None:
-        renew = self.settings.renew
-        while renew is not None:
-            await asyncio.sleep(RENEW_EVERY)
-            files = await asyncio.to_thread(renew)
-            if files is not None:
-                self._tls = files
-                self.state.put("tls", "files", self._tls_files() | {"renewed": self.ports.clock()})
 
     # -- policy ---------------------------------------------------------------------------------------------
     def _hang_up(self) -> None:
@@ -289,6 +284,7 @@ class Control:
             self.answers.policy_now = policy
             self.state.replace("account", versions)
             self.issuers.adopt(policy.issuers)
+            self.rereading.adopt(policy.issuers)
             for section, key, value in policy.replicate:
                 self.state.put(section, key, value)
             self.state.put(
@@ -306,9 +302,6 @@ class Control:
         self.loop.call_soon(self.state.commit_changes)
 
     # -- workers --------------------------------------------------------------------------------------------
-    def _tls_files(self) -> dict[str, Any]:
-        return {"certificate": self._tls.certificate, "key": self._tls.key, "client_ca": self._tls.client_ca}
-
     def _welcome(self, worker: int, writer: str) -> Welcome:
         return Welcome(
             node=self.settings.node,
@@ -317,7 +310,7 @@ class Control:
             writer=writer,
             journal=str(self.settings.journal),
             ports=[[listening.fileno(), protocol, plain] for listening, protocol, plain in self.sockets],
-            tls=self._tls_files(),
+            tls=self._certificates.told(),
             settings={"sessions_per_identity": self.settings.sessions_per_identity, **self.settings.worker},
         )
 
@@ -337,6 +330,8 @@ class Control:
             case Counters():
                 for name, amount in message.added.items():
                     self.counters[name] = self.counters.get(name, 0) + amount
+            case Used():
+                self.history.add(message)
             case Stale():
                 self.catalogs.stale(message.resource, message.database)
             case Cancel():

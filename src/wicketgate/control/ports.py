@@ -12,10 +12,11 @@ from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
-from wicketgate.model.issuer import Issuer
+from wicketgate.model.issuer import Issuer, Unread
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
+from wicketgate.model.usage import Member, Use
 from wicketgate.protocols.base import ProtocolSpec
 
 
@@ -54,6 +55,11 @@ class PolicyPort(Protocol):
         """A token of ours opened a session. Raises GatewayError where the store is away."""
         ...
 
+    def unread(self, secret: Secret) -> Unread | None:
+        """What a trusted issuer's token proves once its issuer was asked again; None where it need not be.
+        Raises ValueError where the token is not sound."""
+        ...
+
     async def may_open(
         self,
         identity: str,
@@ -66,6 +72,18 @@ class PolicyPort(Protocol):
         """Decide again, before a secret leaves: whether this identity, by this credential, may open this.
 
         proof: a trusted issuer's token, as the client presented it."""
+        ...
+
+
+class UserInfo(Protocol):
+    """Reads what issuers say of a token's owner (identity.userinfo). Both raise ValueError."""
+
+    def read_place(self, body: bytes, issuer: str) -> str:
+        """Where it is asked for."""
+        ...
+
+    def read_answer(self, body: bytes, issuer: Issuer, subject: str) -> frozenset[str] | str:
+        """The groups, as policies know them; or why the token proves nobody any more."""
         ...
 
 
@@ -172,6 +190,22 @@ class NodesPort(Protocol):
     ) -> Mapping[int, tuple[str, str]]: ...
 
 
+class HistoryStore(Protocol):
+    """Who used what, and who was in which groups. All raise GatewayError where the store is away."""
+
+    async def keep(self, uses: Sequence[Use], members: Sequence[tuple[int, Member]], lost: int) -> None:
+        """Add to what is kept. members: wall ns since when each is so. lost: uses that were not counted."""
+        ...
+
+    async def members(self) -> Sequence[Member]:
+        """Each identity as it was last."""
+        ...
+
+    async def forget(self, before: int) -> None:
+        """Forget what was before (wall ns), but for what still is."""
+        ...
+
+
 class ControlJournal(Protocol):
     """The control process's own journal (journal.writer.Writer has these)."""
 
@@ -192,7 +226,8 @@ class ControlPorts:
     journal: opened control journal. signing: the key of checkpoints.
     clock: wall ns. boot: monotonic ns. token: n random bytes.
     pseudonyms: the keys of pseudonyms; workers ask for them at their start.
-    key_sets: None: no issuer's keys are ever read.
+    key_sets: None: no issuer's keys are ever read. userinfo: None: no issuer is ever asked again.
+    history: None: none is kept.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     sources: credentials' sources outside of the process, by the name that references give them.
     bus, nodes: None where no other node can be on the store.
@@ -215,6 +250,8 @@ class ControlPorts:
     bus: BusPort | None = None
     nodes: NodesPort | None = None
     segment_keys: SegmentKeys | None = None
+    userinfo: UserInfo | None = None
+    history: HistoryStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +271,10 @@ class TlsFiles:
     certificate: str
     key: str
     client_ca: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """As workers are told of it."""
+        return {"certificate": self.certificate, "key": self.key, "client_ca": self.client_ca}
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +303,7 @@ class ControlSettings:
     checkpoint_every: float = 5.0
     catalog_every: float = 5.0
     credentials_every: float = 5.0
+    history_days: int = 400
 
 
 # -- what the API thread sees ------------------------------------------------------------------------------
@@ -334,6 +376,14 @@ class ControlPort(Protocol):
 
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
         """Ask an issuer for its keys again, unless that was done just now."""
+        ...
+
+    def seen(self) -> Mapping[str, Mapping[str, Any]]:
+        """What issuers said when they were asked again, as workers have it: a token's id -> entry."""
+        ...
+
+    def reread(self, secret: Secret) -> "concurrent.futures.Future[None]":
+        """Ask the issuer of a token again, unless that was done just now."""
         ...
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":

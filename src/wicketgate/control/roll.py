@@ -29,8 +29,12 @@ class Roll:
             opened.at,
         )
         self._changed(opened.session)
-        count = self._identities[opened.identity] = self._identities.get(opened.identity, 0) + 1
+        count = self._identities[opened.identity] = self.count(opened.identity) + 1
         return count
+
+    def count(self, identity: str) -> int:
+        """How many sessions an identity has."""
+        return self._identities.get(identity, 0)
 
     def closed(self, session: str) -> None:
         """Strike it off, if it is there."""

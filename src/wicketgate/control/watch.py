@@ -29,8 +29,8 @@ _TOKEN: Final = re.compile(r"tokens:([0-9A-Za-z]{1,16})")
 
 class StoreWatch:
     """put_soon: into the replicated dictionary, committed soon. inherited: takes rows of what columns
-    inherited. ends: ends all sessions. bus: None where the store is ours alone. boot: monotonic ns.
-    every, grace: seconds.
+    inherited. accounts: takes all accounts that were read. ends: ends all sessions. bus: None where the
+    store is ours alone. boot: monotonic ns. every, grace: seconds.
 
     topics: what is done when a message names one; each may raise GatewayError, and is then tried again.
     """
@@ -42,6 +42,7 @@ class StoreWatch:
         state: State,
         put_soon: Callable[[str, str, Any, bytes | None], None],
         inherited: Callable[[Any], None],
+        accounts: Callable[[Mapping[str, Mapping[str, Any]]], None],
         ends: Callable[[], None],
         boot: Callable[[], int],
         log: Callable[[str], None],
@@ -53,6 +54,7 @@ class StoreWatch:
         self._state = state
         self._put_soon = put_soon
         self._inherited = inherited
+        self._accounts = accounts
         self._ends = ends
         self._boot = boot
         self._log = log
@@ -98,6 +100,7 @@ class StoreWatch:
                 self._newer = None
             for section, entries in sections.items():
                 self._state.replace(section, entries, newer)
+            self._accounts(sections["identities"])
             self._inherited(rows)
             self._state.commit_changes()
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from wicketgate.identity.jwt import NotProven, Token, members, resembles, take_apart
 from wicketgate.identity.keys import Key, load
 from wicketgate.model.identity import Identity, Proof
-from wicketgate.model.issuer import Acceptance, Issuer
+from wicketgate.model.issuer import Acceptance, Issuer, Unread
 from wicketgate.model.saml import SamlIssuer, SignedInBy
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import check_group, check_name, is_any
@@ -39,18 +39,21 @@ class IssuerTokens:
 
     issuers: name -> Issuer. keys: name -> {"source", "until" (wall ns), "keys": members of its key set}.
     saml: name -> SAML identity provider: tokens of ours are given for what these prove.
+    seen: a token's id -> {"source", "groups"}, as long as its issuer says that it still holds.
     """
 
-    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys", "saml")
+    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys", "_seen", "saml")
 
     def __init__(
         self,
         issuers: Mapping[str, Issuer],
         keys: Mapping[str, Mapping[str, Any]],
         saml: Mapping[str, SamlIssuer] | None = None,
+        seen: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._issuers = dict(issuers)
         self.saml = dict(saml or {})
+        self._seen = {} if seen is None else seen
         self._by_url = {issuer.url: issuer for issuer in issuers.values()}
         self._keys: dict[str, tuple[int, tuple[Key, ...]]] = {}
         self._fixed = {
@@ -69,6 +72,21 @@ class IssuerTokens:
     ) -> Identity:
         """Whom the token proves at `now` (wall ns). local: names that accounts of this gateway have, which no
         issuer may prove. Raises NotProven: its text is for the journal alone."""
+        return self._prove(secret, local, claimed, now, True)[1]
+
+    def unread(self, secret: Secret, now: int) -> Unread | None:
+        """What a sound token's issuer must be asked before it proves anybody; None where it need not be.
+        Raises NotProven where the token is not sound."""
+        if not any(issuer.reread is not None for issuer in self._issuers.values()):
+            return None
+        issuer, found = self._prove(secret, {}, {}, now, False)
+        if issuer.reread is None or found.credential_id is None or found.valid_until is None:
+            return None
+        return Unread(issuer, found.subject, found.credential_id, found.name, found.valid_until)
+
+    def _prove(
+        self, secret: Secret, local: Mapping[str, Any], claimed: Mapping[str, str], now: int, read: bool
+    ) -> tuple[Issuer, Identity]:
         text = secret.reveal()
         try:
             token = take_apart(text)
@@ -81,7 +99,8 @@ class IssuerTokens:
             raise NotProven(f"{issuer.name}: the signature is not the issuer's")
         proof = Proof(issuer.name, key.thumbprint, token.payload)
         credential = "jwt-" + hashlib.sha256(text).hexdigest()[:16]
-        return self._identity(issuer, token.claims, proof, credential, local, claimed, now)
+        found = self._identity(issuer, token.claims, proof, credential, local, claimed, now, read)
+        return issuer, found
 
     def still_proves(self, identity: Identity, local: Mapping[str, Any], now: int) -> Identity:
         """The same for an open session, by what is trusted now. Raises NotProven."""
@@ -95,7 +114,8 @@ class IssuerTokens:
         claims = members(proof.claims)
         if claims.get("iss") != issuer.url:
             raise NotProven("the issuer is no longer trusted")
-        again = self._identity(issuer, claims, proof, identity.credential_id, local, identity.claimed, now)
+        credential, claimed = identity.credential_id, identity.claimed
+        again = self._identity(issuer, claims, proof, credential, local, claimed, now, True)
         if again.name != identity.name:
             raise NotProven(f"{issuer.name}: the token now proves another name")
         return again
@@ -150,6 +170,7 @@ class IssuerTokens:
         local: Mapping[str, Any],
         claimed: Mapping[str, str],
         now: int,
+        read: bool,
     ) -> Identity:
         try:
             _meant_for(issuer, claims)
@@ -159,7 +180,11 @@ class IssuerTokens:
                 raise NotProven("the token names no subject")
             accepted = _accepted(issuer, subject, claims)
             name = self._name(issuer, claims, accepted)
-            groups = _groups(issuer, claims) | frozenset().union(*(each.groups for each in accepted))
+            groups = groups_of(issuer, claims)
+            if read and issuer.reread is not None:
+                # a reading takes away and never gives: a token may have been asked for with less than all
+                groups &= self._read(issuer, credential)
+            groups |= frozenset().union(*(each.groups for each in accepted))
         except NotProven as error:
             raise NotProven(f"{issuer.name}: {error}") from None
         if name in local:
@@ -176,6 +201,12 @@ class IssuerTokens:
             claimed=claimed,
             proof=proof,
         )
+
+    def _read(self, issuer: Issuer, credential: str | None) -> frozenset[str]:
+        entry = self._seen.get(credential or "")
+        if entry is None or entry.get("source") != issuer.source:
+            raise NotProven("the issuer does not say that the token still holds")
+        return frozenset(entry["groups"])
 
     def _name(self, issuer: Issuer, claims: Mapping[str, Any], accepted: tuple[Acceptance, ...]) -> str:
         fixed = {each.identity for each in accepted if each.identity is not None}
@@ -336,7 +367,7 @@ def look(claims: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-def _groups(issuer: Issuer, claims: Mapping[str, Any]) -> frozenset[str]:
+def groups_of(issuer: Issuer, claims: Mapping[str, Any]) -> frozenset[str]:
     """The groups that the token names and that a policy can. Raises NotProven where it does not tell."""
     if issuer.groups is None:
         return frozenset()

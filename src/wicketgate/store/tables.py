@@ -185,3 +185,42 @@ SAML_SEEN = Table(
     Column("assertion", String(64), primary_key=True),
     Column("expires", BigInteger, nullable=False, index=True),
 )
+
+# what was used, without values and texts: a shape is one kind of use (model.usage), counted by day
+SHAPES = Table(
+    "shapes",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("identity", String(63), nullable=False, index=True),
+    Column("resource", String(63), nullable=False),
+    Column("told", JSON, nullable=False),
+)
+
+# shape is no foreign key: `lost` stands for uses that nothing is known of
+USES = Table(
+    "uses",
+    METADATA,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("shape", String(32), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+)
+Index("ix_uses_shape", USES.c.shape)
+
+GROUP_HISTORY = Table(
+    "group_history",
+    METADATA,
+    Column("identity", String(63), primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("told", JSON, nullable=False),
+)
+
+ACCESS_REPORTS = Table(
+    "access_reports",
+    METADATA,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("author", String(200), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("granted", JSON, nullable=False),
+)

@@ -21,6 +21,7 @@ from wicketgate.control.messages import (
     End,
     Put,
     Ready,
+    Used,
     Welcome,
 )
 from wicketgate.model.decision import Denial
@@ -157,6 +158,8 @@ class Worker:
         counted = shell.tally.take()
         if counted:
             self._link.send(Counters(counted))
+        for shapes, members, lost in shell.usage.take():
+            self._link.send(Used(shapes, members, lost))
 
     # -- the link -------------------------------------------------------------------------------------------
     def _received(self, message: Any) -> None:
