@@ -293,6 +293,7 @@ def test_the_store_is_killed_and_comes_back(pair: Pair) -> None:
     token, number = issued(pair.left, "reader")
     kept, _ = issued(pair.left, "writer")
     wires = [Wire.open(at(each, "reader", token)) for each in (pair.left, pair.right)]
+    heard = [each.gateway.log().count("other nodes are heard") for each in (pair.left, pair.right)]
     pair.state.kill()
     killed = time.monotonic()
     try:
@@ -311,6 +312,9 @@ def test_the_store_is_killed_and_comes_back(pair: Pair) -> None:
         for _ in range(10):
             assert not refused(at(each, "writer", kept)), "a dead connection makes no refusal"
             assert refused(at(each, "reader", token)) == "28P01"
+    for each, before in zip((pair.left, pair.right), heard, strict=True):
+        # it connects again some seconds after; until then it reads every two
+        eventually(lambda e=each, b=before: e.gateway.log().count("other nodes are heard") > b, "a word")  # type: ignore[misc]
     again, number = issued(pair.left, "reader")
     wire = Wire.open(at(pair.right, "reader", again))
     assert api(pair.left, "DELETE", f"/tokens/{number}") == 200
