@@ -279,7 +279,7 @@ class Control:
             self.ports.policy.adopt(policy)
             # The accounts that it declares, or no more, hold with it; without the store, once that is back.
             with contextlib.suppress(GatewayError):
-                await self.watch.resync()
+                await self.watch.resync(commit=False)
             self.policy, self.policy_error = policy, None
             self.answers.policy_now = policy
             self.state.replace("account", versions)

@@ -87,8 +87,10 @@ class StoreWatch:
         if section == "tokens" and value is not None:
             self.heard(f"tokens:{value.get('id')}")
 
-    async def resync(self) -> None:
-        """Read all that workers replicate. Raises GatewayError where the store is away."""
+    async def resync(self, *, commit: bool = True) -> None:
+        """Read all that workers replicate. Raises GatewayError where the store is away.
+
+        commit: whether it holds at once; else with the next commit, together with what is put until then."""
         async with self._reading:
             newer = self._newer = set()
             try:
@@ -102,7 +104,8 @@ class StoreWatch:
                 self._state.replace(section, entries, newer)
             self._accounts(sections["identities"])
             self._inherited(rows)
-            self._state.commit_changes()
+            if commit:
+                self._state.commit_changes()
 
     async def _read_inherited(self) -> None:
         self._inherited(await self._store.inherited())
