@@ -10,7 +10,7 @@ from api.stage import PlayedControl
 from identity.issuer import URL, issuers, key, published, secret
 from wicketgate.admin.access import NotFound, issue_token
 from wicketgate.admin.authorize import Actor
-from wicketgate.app import FilePolicy, LateStore, StoreOfLoop
+from wicketgate.app import FilePolicy
 from wicketgate.audit import Audit
 from wicketgate.custodian import vault_of
 from wicketgate.model.identity import IdentityKind
@@ -19,6 +19,7 @@ from wicketgate.model.token import ServiceAccount
 from wicketgate.office import open_office, recordings
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import default_settings, load_settings
+from wicketgate.stores import LateStore, StoreOfLoop
 
 
 def held(file: Path) -> int:

@@ -209,3 +209,21 @@ def test_roles_that_stop_the_start(tmp_path: Path, written: str, fault: str) -> 
     told = faults(tmp_path, f"gateway:\n  roles: {written}\n")
     assert fault in told[0]
     assert told[0].startswith("wicket.yaml:2:")
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["{env: 'hunter2 x'}", "{env: A, file: hunter2}", "{url: hunter2}", "7", "''", "{file: ''}", "[hunter2]"],
+)
+def test_a_store_that_is_said_wrong_is_not_repeated(tmp_path: Path, said: str) -> None:
+    found = "\n".join(faults(tmp_path, f"gateway: {{database_url: {said}}}"))
+    assert "gateway.database_url" in found
+    assert "hunter2" not in found
+
+
+def test_a_store_that_is_said_elsewhere(tmp_path: Path) -> None:
+    found = read(tmp_path, "gateway: {database_url: {file: keys/url}, name: gw-a}").database_url
+    assert found is not None
+    assert found.file == tmp_path / "keys/url"
+    found = read(tmp_path, "gateway: {database_url: 'postgresql://u:hunter2@h/d'}")
+    assert "hunter2" not in repr(found) + str(found)

@@ -6,7 +6,7 @@ import datetime
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,26 +30,28 @@ from wicketgate.control.ports import (
 from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.custodian import key_supply, sources, vault_of, wrapping
 from wicketgate.federation import unreadable
-from wicketgate.identity import keys
+from wicketgate.identity import keys, userinfo
 from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
-from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.journal.writer import Writer
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, PolicyError, StoreFailed
 from wicketgate.model.identity import Claim, Identity, IdentityKind
+from wicketgate.model.issuer import Unread
 from wicketgate.model.secret import Secret
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings, site
 from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_file, recorder, revisions
 from wicketgate.policy.engine import Context, Engine
-from wicketgate.policy.load import Policy
+from wicketgate.policy.load import Policy, Source, load_sources
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
-from wicketgate.store.control import ControlStore
-from wicketgate.store.db import MINUTE, Store, store_url
+from wicketgate.store.bus import Bus
+from wicketgate.store.db import MINUTE
 from wicketgate.store.exchanges import with_origins
+from wicketgate.store.nodes import NodeRows
+from wicketgate.stores import LateHistory, LateStore, StoreOfLoop
 from wicketgate.workshop import boot, log, rules_of
 
 MOST_USED = 4096
@@ -76,11 +78,20 @@ class FilePolicy:
         self._loaded: tuple[LoadedPolicy, Found, Engine] | None = None
         self._engine: Engine | None = None
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+        self.seen: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._used: dict[str, int] = {}
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
         return read_file(self._config, self._rules)
+
+    def sources(self) -> tuple[Source, ...]:
+        """The texts of the policy that holds. For any thread, as `compile` is."""
+        engine = self._engine
+        return () if engine is None else engine.policy.sources
+
+    def compile(self, sources: Sequence[Source]) -> Policy:
+        return load_sources(sources, self._rules)
 
     async def load(self) -> LoadedPolicy:
         return await self._made(await self._origin.load())
@@ -125,7 +136,10 @@ class FilePolicy:
         if engine is None:
             return IssuerTokens({}, {})
         policy = engine.policy
-        return IssuerTokens(policy.issuers, self.keys(), policy.saml, policy.mesh)
+        return IssuerTokens(policy.issuers, self.keys(), policy.saml, policy.mesh, self.seen())
+
+    def unread(self, secret: Secret) -> Unread | None:
+        return self.issuers().unread(secret, time.time_ns())
 
     async def used(self, credential: str) -> None:
         now = time.time_ns()
@@ -180,76 +194,6 @@ def _exchanging(policy: Policy) -> Callable[[Identity], bool]:
 def _claimed(name: str, credential: str) -> Identity:
     """An identity as an open session holds it: enough to prove that its token still holds."""
     return Identity(name, name, "local", IdentityKind.SERVICE, "token", credential_id=credential)
-
-
-class StoreOfLoop:
-    """The store, opened on the loop that uses it.
-
-    filed: the accounts that the policy in force declares. Replaced whole, so that any thread may read it.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._store: Store | None = None
-        self.filed: tuple[Any, ...] = ()
-
-    def unite(self, stored: Any) -> Any:
-        return unite(self.filed, stored)
-
-    async def get(self) -> Store:
-        if self._store is None:
-            self._store = await Store.open(store_url(self._settings.database_url, self._settings.state))
-        return self._store
-
-    async def close(self) -> None:
-        """Close it, if it was opened."""
-        store, self._store = self._store, None
-        if store is not None:
-            await store.close()
-
-
-class LateStore:
-    """control.ports.StorePort over a store that is opened when it is first asked."""
-
-    def __init__(self, store: StoreOfLoop) -> None:
-        self._store = store
-        self._inner: ControlStore | None = None
-
-    async def _get(self) -> ControlStore:
-        if self._inner is None:
-            self._inner = ControlStore(await self._store.get(), self._store.unite, time.time_ns)
-        return self._inner
-
-    async def node_number(self, node: str) -> int:
-        return await (await self._get()).node_number(node)
-
-    async def reserve(self, counted: Any, want: int, amount: int) -> int:
-        return await (await self._get()).reserve(counted, want, amount)
-
-    async def give_back(self, counted: Any, unspent: int) -> None:
-        await (await self._get()).give_back(counted, unspent)
-
-    async def keep_checkpoint(self, number: int, node: str, checkpoint: bytes) -> None:
-        await (await self._get()).keep_checkpoint(number, node, checkpoint)
-
-    async def last_checkpoint(self, node: str) -> tuple[int, bytes] | None:
-        return await (await self._get()).last_checkpoint(node)
-
-    async def replicated(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
-        return await (await self._get()).replicated()
-
-    async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
-        await (await self._get()).inherit(resource, database, inherits)
-
-    async def inherited(self) -> Sequence[tuple[str, str, str, str]]:
-        return await (await self._get()).inherited()
-
-    async def ping(self) -> None:
-        await (await self._get()).ping()
-
-    async def close(self) -> None:
-        self._inner = None
-        await self._store.close()
 
 
 def serve(config: Path) -> int:
@@ -308,9 +252,13 @@ def _serve(config: Path) -> int:
         log=log,
         sources=sources(settings.keepers, store.get, grace=settings.store_grace_seconds),
         key_sets=keys,
+        bus=None if store.url().get_backend_name() == "sqlite" else Bus(store.url, log),
+        nodes=NodeRows(store.get, time.time_ns),
         segment_keys=None
         if supply is None
         else SegmentKeys(wrapping(settings.keepers), supply, os.urandom, log),
+        userinfo=userinfo,
+        history=LateHistory(store),
     )
     control = ControlSettings(
         node=node,
@@ -327,11 +275,12 @@ def _serve(config: Path) -> int:
         drain=settings.drain_seconds,
         sessions_per_identity=settings.limits.sessions_per_identity,
         store_grace=settings.store_grace_seconds,
+        history_days=settings.history_days,
     )
     handles: list[Any] = []
 
     def started(port: ControlPort) -> None:
-        policy.keys = port.issuer_keys
+        policy.keys, policy.seen = port.issuer_keys, port.seen
         office = partial(
             open_office,
             settings.database_url,
@@ -346,6 +295,8 @@ def _serve(config: Path) -> int:
             seats=settings.roles.seats,
             rate=settings.api.rate.rate,
             policies=revisions(settings.policy.source, config, port, None if origin is None else policy.keep),
+            node=node,
+            texts=policy,
         )
         api = ApiSettings(
             settings.api.socket,

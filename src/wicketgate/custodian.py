@@ -22,7 +22,8 @@ from wicketgate.journal.segments import writers
 from wicketgate.model.credential import CredentialMissing, Source
 from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.secret import Secret
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.address import StoreAddress, store_url
+from wicketgate.store.db import Store
 from wicketgate.store.secrets import SecretRows
 
 
@@ -57,7 +58,7 @@ def vault_of(keepers: Keepers, journal: Path, store: Store) -> OwnVault:
 
 
 async def key_supply(
-    keepers: Keepers, database_url: str | None, state: Path, node: str, writer: str
+    keepers: Keepers, database_url: StoreAddress | None, state: Path, node: str, writer: str
 ) -> KeySupply:
     """A writer's supply with its first key. The file of keys is made where nothing was ever wrapped. Raises
     GatewayError: then nothing is recorded."""
@@ -172,7 +173,7 @@ def unwrapper(keepers: Callable[[], Keepers]) -> Unwrap:
 class LookedAt:
     """For who looks on without a gateway: a store that is opened when it is asked for; it makes none."""
 
-    def __init__(self, database_url: str | None, state: Path) -> None:
+    def __init__(self, database_url: StoreAddress | None, state: Path) -> None:
         self._database_url = database_url
         self._state = state
         self._store: Store | None = None

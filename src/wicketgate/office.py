@@ -12,71 +12,35 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wicketgate.admin.history import Texts
 from wicketgate.admin.ports import Control, Office, PolicyDesk, Rate, Recordings, SecretVault
 from wicketgate.admin.roles import Seat
 from wicketgate.federation import Federation
 from wicketgate.identity import tokens
-from wicketgate.identity.authenticate import Authenticator
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.service_accounts import unite
 from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint
 from wicketgate.journal.decrypt import Opener
 from wicketgate.journal.report import Verdict
 from wicketgate.model.errors import GatewayError
-from wicketgate.model.identity import Identity
 from wicketgate.model.keyring import LENGTH, Keyring
 from wicketgate.model.secret import Secret
-from wicketgate.model.token import ServiceAccount, TokenRecord
+from wicketgate.model.token import ServiceAccount
 from wicketgate.protocols.base import Shown
+from wicketgate.proving import prover
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.accounts import Accounts
-from wicketgate.store.db import MINUTE, Store, store_url
-from wicketgate.store.exchanges import holding, with_origins
+from wicketgate.store.address import StoreAddress, store_url
+from wicketgate.store.db import Store
+from wicketgate.store.exchanges import holding
+from wicketgate.store.history import HistoryRows
+from wicketgate.store.nodes import NodeRows
 from wicketgate.store.once import Answers
 from wicketgate.store.saml import SignInRows
 
 if TYPE_CHECKING:
     from wicketgate.custody.settings import Keepers
     from wicketgate.settings import Settings
-
-Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
-
-
-def prover(
-    store: Store,
-    together: Unite,
-    clock: Callable[[], int],
-    control: Control,
-    issuers: Callable[[], IssuerTokens],
-) -> Callable[[Secret, str, bytes | None], Awaitable[tuple[Identity, TokenRecord | None] | None]]:
-    """For the API: a token as presented, its source and the certificate beside it (DER, verified by TLS) ->
-    whose it is, proven by the store at each call."""
-
-    async def prove(
-        secret: Secret, source: str, certificate: bytes | None = None
-    ) -> tuple[Identity, TokenRecord | None] | None:
-        record = await store.token_by_hash(tokens.hash_of(secret))
-        accounts = together(await store.identities())
-        trusted = issuers()
-        if (missing := trusted.missing(secret)) is not None:
-            await asyncio.wrap_future(control.ask_issuer(missing))
-            trusted = issuers()
-        authenticator = Authenticator(
-            await with_origins(store, record),
-            {name: account.replicated() for name, account in accounts.items()},
-            trusted,
-        )
-        now = clock()
-        identity = authenticator.bearer(secret, source, now, certificate)
-        if identity is not None and identity.proof is not None:
-            return identity, None
-        if identity is None or record is None:
-            return None
-        if record.last_used is None or now - record.last_used >= MINUTE:
-            await store.used_token(record.id, now)
-        return identity, record
-
-    return prove
 
 
 def show(protocol: str, answer: bytes) -> Shown:
@@ -92,7 +56,7 @@ def show(protocol: str, answer: bytes) -> Shown:
 
 @asynccontextmanager
 async def open_office(
-    database_url: str | None,
+    database_url: StoreAddress | None,
     state: Path,
     filed: Callable[[], Iterable[ServiceAccount]],
     control: Control,
@@ -106,6 +70,8 @@ async def open_office(
     seats: tuple[Seat, ...] = (),
     rate: Rate | None = None,
     policies: Callable[[Store], PolicyDesk] | None = None,
+    node: str = "",
+    texts: Texts | None = None,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
@@ -113,6 +79,7 @@ async def open_office(
     vault: the vault of our own, with its rows in this store.
     issuers: the same, for what tokens of trusted issuers are judged by. seats, rate: see Office.
     policies: where the policy comes from; None: from a file that is not shown here.
+    issuers: the same, for what tokens of trusted issuers are judged by. node: this one's random id.
     """
     from wicketgate.policies import Revisions
 
@@ -120,6 +87,9 @@ async def open_office(
 
     def together(stored: Iterable[ServiceAccount]) -> Mapping[str, ServiceAccount]:
         return unite(filed(), stored)
+
+    async def opened() -> Store:
+        return store
 
     secrets = vault(store)
     try:
@@ -142,7 +112,11 @@ async def open_office(
             once=Answers(store),
             seats=seats,
             rate=rate or Rate(),
+            node=node,
+            others=NodeRows(opened, clock) if store.shared else None,
             saml=Federation(state, issuers, SignInRows(store)),
+            history=HistoryRows(store),
+            texts=texts,
         )
     finally:
         await secrets.close()
@@ -158,7 +132,7 @@ class Site:
     config: Path
     state: Path
     socket: Path
-    database_url: str | None
+    database_url: StoreAddress | None
     names: tuple[str, ...]
     own_certificate: bool
     ports: Mapping[str, int]
@@ -356,6 +330,24 @@ def pseudonym_keys(state: Path) -> Keyring:
         return Keyring.parse(kept(path, lambda: Keyring({1: Secret(os.urandom(LENGTH))}).written()))
     except ValueError as error:
         raise GatewayError(f"{path}: {error}") from None
+
+
+def forget_pseudonyms(config: Path) -> int:
+    """Forget the fingerprints of pseudonym keys that nodes agreed on. Raises GatewayError while one runs."""
+    place = site(config)
+
+    async def forget() -> int:
+        store = await Store.open(store_url(place.database_url, place.state))
+
+        async def opened() -> Store:
+            return store
+
+        try:
+            return await NodeRows(opened, time.time_ns).forget_keys("pseudonyms")
+        finally:
+            await store.close()
+
+    return asyncio.run(forget())
 
 
 def rotate_pseudonyms(config: Path) -> Keyring:

@@ -24,7 +24,8 @@ from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.office import Site, node_of, open_office, recordings, site
 from wicketgate.policy.load import Policy
-from wicketgate.store.db import Store, store_url
+from wicketgate.store.address import store_url
+from wicketgate.store.db import Store
 from wicketgate.workshop import boot
 
 RESERVE: Final = 1 << 14
@@ -115,6 +116,9 @@ class _NoGateway:
         return _done(None)
 
     def ask_issuer(self, issuer: str) -> "Future[None]":
+        return _done(None)
+
+    def reread(self, secret: Secret) -> "Future[None]":
         return _done(None)
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "Future[int]":

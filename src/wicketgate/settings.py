@@ -4,7 +4,7 @@ An unknown key or a wrong type stops the start, with file, line and column.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Protocol
 
@@ -14,9 +14,11 @@ from pydantic import model_validator as whole
 from wicketgate.admin.settings import RateSettings, RoleSettings
 from wicketgate.custody.settings import AwsSettings, CustodySettings, Keepers, Vaults
 from wicketgate.model.errors import PolicyError
+from wicketgate.model.secret import Secret
 from wicketgate.policy.document import Node, Place, Problems, parse, read_sources
 from wicketgate.policy.load import merge
 from wicketgate.policy.reading import near
+from wicketgate.store.address import StoreAddress
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 AWAY: Final = 10_000
@@ -75,6 +77,20 @@ def _path(value: object) -> Path:
     return Path(value).expanduser()
 
 
+def _store(value: object) -> StoreAddress:
+    """An address, `{env: NAME}` or `{file: PATH}`; what is said of a wrong one never repeats it."""
+    if isinstance(value, StoreAddress):
+        return value
+    if isinstance(value, str) and value.strip():
+        return StoreAddress(url=Secret(value.strip().encode()))
+    match value:
+        case {"env": str(name), **rest} if not rest and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            return StoreAddress(env=name)
+        case {"file": found, **rest} if not rest:
+            return StoreAddress(file=_path(found))
+    raise ValueError("must be an address, {env: NAME} or {file: PATH}")
+
+
 def _group(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value):
         raise ValueError("must be up to 63 letters, digits, and ._- between them")
@@ -92,6 +108,7 @@ Address = Annotated[tuple[str, int], BeforeValidator(address)]
 Listening = Annotated[Listener, BeforeValidator(_listener)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Name = Annotated[str, Field(min_length=1, max_length=253)]
+StoreLies = Annotated[StoreAddress, BeforeValidator(_store)]
 
 
 class _Strict(BaseModel):
@@ -168,15 +185,20 @@ class Settings(_Strict):
     TLS. state: the folder of everything that lasts. database_url: None: SQLite in the state folder.
     admin_groups: whose members may use the API's verbs on others. roles: who else may what.
     vaults: servers that keep secrets. aws: where AWS is. custody: the vault of our own.
+    name: what people call this node; the machine's where not set. admin_groups: whose members may use the
+    API's verbs on others. vaults: servers that keep secrets. aws: where AWS is. custody: our own vault.
+    history_days: how long it is kept who used what.
     """
 
     listen: Mapping[str, Listening] = Field(default_factory=dict)
     plain_text: Literal["never", "loopback"] = "never"
     workers: int = Field(default=1, ge=1, le=256)
     state: AnyPath = Path("state")
-    database_url: Annotated[str, Field(min_length=1)] | None = None
+    database_url: StoreLies | None = None
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
     drain_seconds: Seconds = 30.0
     store_grace_seconds: Seconds = 60.0
+    history_days: int = Field(default=400, ge=1, le=3660)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
@@ -260,10 +282,14 @@ def _settings(node: Node, config: Path) -> Settings:
         raise _explain(node, error) from None
     folder = (config if config.is_dir() else config.parent).absolute()
     state = folder / settings.state
-    tls = settings.tls
+    tls, store = settings.tls, settings.database_url
+    if store is not None:
+        located = None if store.file is None else folder / store.file
+        store = replace(store, folder=folder, file=located)
     return settings.model_copy(
         update={
             "state": state,
+            "database_url": store,
             "api": settings.api.model_copy(
                 update={
                     "socket": (folder if "socket" in settings.api.model_fields_set else state)

@@ -109,7 +109,9 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
     def people(held: PolicyInForce) -> Authenticator:
         replica = needs.replica
         policy = held.engine.policy
-        issuers = IssuerTokens(policy.issuers, replica.section("issuers"), policy.saml, policy.mesh)
+        issuers = IssuerTokens(
+            policy.issuers, replica.section("issuers"), policy.saml, policy.mesh, replica.section("seen")
+        )
         return Authenticator(replica.section("tokens"), replica.section("identities"), issuers)
 
     key = needs.token(32)
@@ -125,12 +127,21 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
         needs.touch,
         key,
         needs.count,
+        needs.usage,
     )
 
+    seen = dict(needs.replica.section("seen"))
+
     def changed(sections: frozenset[str]) -> None:
+        nonlocal seen
         if "policy" in sections:
             gate.policy = policy()
-        if sections & {"policy", "tokens", "identities", "issuers"}:
+        if "seen" in sections:
+            before, seen = seen, dict(needs.replica.section("seen"))
+            if before.items() <= seen.items():
+                # somebody came: nobody who is here is another for it
+                sections -= {"seen"}
+        if sections & {"policy", "tokens", "identities", "issuers", "seen"}:
             gate.authenticator = people(gate.policy)
 
     needs.replica.on_commit(changed)

@@ -14,7 +14,7 @@ from typing import Any
 from api.stage import PlayedControl, Stage
 from wicketgate import assay
 from wicketgate.admin.ports import Office
-from wicketgate.app import FilePolicy, StoreOfLoop
+from wicketgate.app import FilePolicy
 from wicketgate.assay import Assay
 from wicketgate.control.ports import LoadedPolicy, Standing
 from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError
@@ -22,6 +22,7 @@ from wicketgate.office import open_office
 from wicketgate.policies import StoreOrigin, revisions
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import load_settings
+from wicketgate.stores import StoreOfLoop
 from wicketgate.workshop import rules_of
 
 SETTINGS = """\

@@ -98,6 +98,11 @@ def cases() -> list[Case]:
         Case("PUT", f"{api}/secrets/{{name}}", body={"value": "x"}, values={"name": "kept"}),
         Case("DELETE", f"{api}/secrets/{{name}}", values={"name": "kept"}),
         Case("GET", f"{api}/journal/keys"),
+        Case("GET", f"{api}/nodes"),
+        Case("GET", f"{api}/access/report"),
+        Case("GET", f"{api}/access/report", query="?resource=sales"),
+        Case("POST", f"{api}/access/report"),
+        Case("GET", f"{api}/access/suggestion"),
         Case("GET", f"{api}/sessions"),
         Case("GET", f"{api}/sessions", query="?identity=other"),
     ]

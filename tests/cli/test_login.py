@@ -43,8 +43,8 @@ def provider() -> Iterator[Provider]:
     system.remove(folder)
 
 
-def browse(address: str) -> str:
-    """Go there as a person does: whatever form comes is filled in, as ana. The last page's text."""
+def browse(address: str, person: str = "ana") -> str:
+    """Go there as a person does: whatever form comes is filled in, as them. The last page's text."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
     data: bytes | None = None
     for _ in range(10):
@@ -60,7 +60,7 @@ def browse(address: str) -> str:
             name = re.search(r'name="(.*?)"', tag)
             value = re.search(r'value="(.*?)"', tag)
             if name is not None:
-                fields[name[1]] = html.unescape(value[1]) if value is not None else "ana"
+                fields[name[1]] = html.unescape(value[1]) if value is not None else person
         address, data = urljoin(address, html.unescape(action[1])), urlencode(fields).encode()
     raise AssertionError("a form came again and again")
 

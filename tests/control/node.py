@@ -44,6 +44,7 @@ class MemoryStore:
         self.spent: dict[Counted, int] = {}
         self.kept: list[tuple[str, str, str, str]] = []
         self.checkpoints: list[tuple[int, bytes]] = []
+        self.ahead = 0
         self.tokens: dict[str, Mapping[str, Any]] = {"good": {"identity": "bot"}}
 
     def _check(self) -> None:
@@ -85,8 +86,13 @@ class MemoryStore:
         self._check()
         return [("tokens", key, value) for key, value in self.tokens.items()]
 
-    async def ping(self) -> None:
+    async def tokens_of(self, ids: Iterable[str]) -> Sequence[tuple[str, str, Mapping[str, Any] | None]]:
         self._check()
+        return []
+
+    async def ping(self) -> int:
+        self._check()
+        return self.ahead
 
     async def close(self) -> None:
         self.closed = True

@@ -375,7 +375,7 @@ async def test_a_silent_control_process_holds_work_and_then_ends_it(tmp_path: Pa
     worker = {"hold_seconds": 0.6, "end_seconds": 3.0}
     async with Target() as target, running(tmp_path, {"main": {"port": target.port}}, worker=worker) as node:
         client = await node.client()
-        [beat] = [task for task in node.control._tasks if task.get_name() == "commits"]
+        [beat] = [task for task in node.control._tasks.running if task.get_name() == "commits"]
         beat.cancel()
         async with asyncio.timeout(20):
             held = asyncio.create_task(client.ask(b"echo 0"))

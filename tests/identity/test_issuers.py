@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from identity.issuer import NOW, NOW_S, URL, claims, judge, key, published, secret, signed
 from wicketgate.identity.authenticate import Authenticator
-from wicketgate.identity.issuers import IssuerTokens, matches
+from wicketgate.identity.claims import matches
+from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.jwt import LARGEST, NotProven, take_apart
 from wicketgate.identity.keys import load, read_discovery, read_keys
 from wicketgate.model.identity import Claim, Identity, IdentityKind

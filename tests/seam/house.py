@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seam.toy import TOY
 from servers.certificates import Authority
-from wicketgate.app import FilePolicy, LateStore, StoreOfLoop
+from wicketgate.app import FilePolicy
 from wicketgate.control.main import Control
 from wicketgate.control.ports import ControlPorts, ControlSettings, Listen, TlsFiles
 from wicketgate.identity import tokens
@@ -23,6 +23,7 @@ from wicketgate.journal.writer import Writer
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.secret import Secret
 from wicketgate.settings import load_settings
+from wicketgate.stores import LateStore, StoreOfLoop
 
 POLICY = """\
 identities:

@@ -55,6 +55,22 @@ class Provider:
         """How often its key set was asked for."""
         return int(self._ask("/requests"))
 
+    def people(self, **groups: list[str]) -> None:
+        """These people there are now, in these groups, and no others."""
+        told = {name: {"groups": each} for name, each in groups.items()}
+        self._post("/people", json.dumps(told))
+
+    def trouble(self, kind: str) -> None:
+        """What its userinfo does: 500, 302, silent, another (about somebody else); nothing: as it should."""
+        self._post("/trouble", kind)
+
+    def readings(self) -> int:
+        """How often its userinfo was asked."""
+        return int(self._ask("/readings"))
+
+    def _post(self, path: str, text: str) -> None:
+        urllib.request.urlopen(urllib.request.Request(self.issuer + path, text.encode()), timeout=20).close()
+
     def configuration(self) -> Any:
         """Its discovery document."""
         return json.loads(self._ask("/.well-known/openid-configuration"))

@@ -1,7 +1,6 @@
 """The store as the control process sees it."""
 
 import os
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,13 +25,6 @@ class Counted:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(store_url(None, tmp_path))
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 def port(store: Store) -> ControlStore:
     return ControlStore(store, partial(unite, [ServiceAccount("filed", origin="file")]), lambda: NOW)
 
@@ -46,12 +38,12 @@ async def test_limits_are_reserved_and_given_back(port: ControlStore) -> None:
     assert await port.reserve(replace(counted, window=1_800_003_600), 6, 10) == 6
 
 
-async def test_checkpoints_and_numbers(port: ControlStore) -> None:
+async def test_checkpoints_and_numbers(port: ControlStore, store: Store) -> None:
     assert await port.last_checkpoint("n") is None
     await port.keep_checkpoint(3, "n", b'{"number":3}')
     assert await port.last_checkpoint("n") == (3, b'{"number":3}')
     assert await port.node_number("n") == 0
-    await port.ping()
+    assert await port.ping() == 0 or store.shared
 
 
 async def test_what_workers_get(port: ControlStore, store: Store) -> None:
@@ -72,9 +64,28 @@ async def test_what_workers_get(port: ControlStore, store: Store) -> None:
     assert "never replicated" not in repr(entries)
 
 
-async def test_a_store_that_is_away_is_told(port: ControlStore, store: Store, tmp_path: Path) -> None:
-    await store.close()
+async def test_tokens_by_their_ids(port: ControlStore, store: Store) -> None:
+    _, good = tokens.issue("bot", NOW, os.urandom)
+    _, revoked = tokens.issue("bot", NOW, os.urandom)
+    for record in (good, revoked):
+        await store.add_token(record)
+    await store.revoke_token(revoked.id, NOW)
+    assert list(await port.tokens_of([revoked.id])) == [
+        ("tokens", revoked.hash, None),
+        ("revoked", revoked.id, {"at": NOW}),
+    ]
+    assert list(await port.tokens_of([good.id, "0" * 16])) == [("tokens", good.hash, good.replicated())]
+
+
+async def test_a_store_that_is_away_is_told(tmp_path: Path) -> None:
+    opened = await Store.open(store_url(None, tmp_path))
+    alone = ControlStore(opened, unite_nothing, lambda: NOW)
+    await opened.close()
     (tmp_path / "wicketgate.sqlite").unlink()
     (tmp_path / "wicketgate.sqlite").mkdir()
     with pytest.raises(StoreFailed):
-        await port.ping()
+        await alone.ping()
+
+
+def unite_nothing(stored: object) -> dict[str, ServiceAccount]:
+    return {}

@@ -23,6 +23,7 @@ class Action(Enum):
     VALIDATE_POLICY = "policy.validate"
     APPLY_POLICY = "policy.apply"
     ROLL_BACK_POLICY = "policy.rollback"
+    LIST_NODES = "nodes.list"
     LIST_RESOURCES = "resources.list"
     SHOW_RESOURCE = "resources.show"
     ISSUE_TOKEN = "tokens.issue"  # noqa: S105 - an action's name
@@ -48,6 +49,9 @@ class Action(Enum):
     LIST_SEGMENT_KEYS = "journal.keys"
     REMOVE_SECRET = "secrets.remove"  # noqa: S105 - an action's name
     SIGN_IN = "sign-in"
+    SEE_ACCESS = "access.see"
+    KEEP_ACCESS = "access.keep"
+    SUGGEST_ACCESS = "access.suggest"
 
 
 ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN, Action.EXCHANGE_TOKEN})
@@ -94,6 +98,8 @@ BY_ROLE: Final[Mapping[Role, frozenset[Action]]] = {
         Action.VERIFY_JOURNAL,
         Action.LIST_SEGMENT_KEYS,
         Action.SEE_POLICY,
+        Action.SEE_ACCESS,
+        Action.LIST_NODES,
         Action.LIST_TOKENS,
         Action.SHOW_TOKEN,
         Action.LIST_IDENTITIES,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wicketgate.admin.history import AccessHistory, Texts
 from wicketgate.admin.roles import Seat
 from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.identity import Identity
@@ -109,6 +110,51 @@ class OpenSession(Protocol):
     def opened(self) -> int: ...
 
 
+class SessionElsewhere(Protocol):
+    """A session that is open on another node (store/nodes.ElsewhereSession)."""
+
+    @property
+    def session(self) -> str: ...
+    @property
+    def node(self) -> str: ...
+    @property
+    def node_name(self) -> str: ...
+    @property
+    def identity(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def account(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def opened(self) -> int: ...
+
+
+class NodeSeen(Protocol):
+    """A node with a number on the store (store/nodes.NodeRow)."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def node(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def seen(self) -> int: ...
+    @property
+    def alive(self) -> bool: ...
+
+
+class Others(Protocol):
+    """Nodes that share the store (store/nodes.NodeRows). Raises StoreFailed."""
+
+    async def nodes(self) -> Sequence[NodeSeen]: ...
+    async def elsewhere(self, node: str, session: str | None = None) -> Sequence[SessionElsewhere]: ...
+
+
 class Standing(Protocol):
     """How the node stands (control/ports.Standing)."""
 
@@ -167,6 +213,7 @@ class Control(Protocol):
     ) -> "concurrent.futures.Future[None]": ...
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]": ...
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]": ...
+    def reread(self, secret: Secret) -> "concurrent.futures.Future[None]": ...
     def attempt(
         self, outcome: str, source: str, identity: str | None
     ) -> "concurrent.futures.Future[int]": ...
@@ -290,6 +337,8 @@ class Office:
     holding: an identity and wall ns -> how many exchanged tokens of it hold.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
+    history: of access. texts: of the policy; None: no gateway runs here.
+    node: this one's random id. others: the other nodes; None where there can be none.
     """
 
     store: TokenStore
@@ -308,6 +357,10 @@ class Office:
     random: Callable[[int], bytes]
     accounts: AccountStore
     once: Once
+    history: AccessHistory
+    texts: Texts | None
     seats: tuple[Seat, ...] = ()
     rate: Rate = Rate()
+    node: str = ""
+    others: Others | None = None
     saml: SamlPort | None = None

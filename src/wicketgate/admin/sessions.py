@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,15 @@ from wicketgate.admin.authorize import Action, Actor, Thing, authorize
 from wicketgate.admin.ports import Key, Office
 from wicketgate.admin.records import record, recorded_ending
 from wicketgate.admin.replay import Replay, replay
+from wicketgate.model.errors import StoreFailed
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
     """An open or a recorded session. Times: wall clock ns.
 
-    state: `open`, `closed`, or `lost` (it is not open, and nothing closed it: a worker died)."""
+    state: `open`, `closed`, or `lost` (it is not open, and nothing closed it: a worker died).
+    node: another node that it is open on; None: this one. Only open ones are known of others."""
 
     session: str
     state: str
@@ -29,6 +32,7 @@ class SessionSummary:
     database: str | None = None
     account: str | None = None
     source: str | None = None
+    node: str | None = None
 
 
 async def _summaries(office: Office) -> dict[str, SessionSummary]:
@@ -63,6 +67,20 @@ async def _summaries(office: Office) -> dict[str, SessionSummary]:
             account=row.account,
             source=row.source,
         )
+    if office.others is not None:
+        with suppress(StoreFailed):  # what is open here is known without the store
+            for other in await office.others.elsewhere(office.node):
+                found[other.session] = SessionSummary(
+                    other.session,
+                    "open",
+                    other.identity,
+                    other.resource,
+                    other.opened,
+                    database=other.database,
+                    account=other.account,
+                    source=other.source,
+                    node=other.node_name or other.node[:8],
+                )
     return found
 
 
@@ -121,6 +139,12 @@ async def _session(office: Office, actor: Actor, action: Action, session: str) -
     return found
 
 
+def _recorded_here(found: SessionSummary) -> None:
+    """Each node keeps its own journal. Raises NotFound."""
+    if found.node is not None:
+        raise NotFound(f"the recording of {found.session} is on node {found.node}: ask there")
+
+
 async def show_session(office: Office, actor: Actor, session: str) -> SessionSummary:
     """One session. Raises NotFound; NotAllowed for whoever may not know whether it exists."""
     return await _session(office, actor, Action.SHOW_SESSION, session)
@@ -130,6 +154,7 @@ async def replay_session(office: Office, actor: Actor, session: str) -> Replay:
     """One session's events as people read them. Seeing a recording is itself recorded, before."""
     action = Action.REPLAY_SESSION
     found = await _session(office, actor, action, session)
+    _recorded_here(found)
     await _record(office, actor, action, found)
     lines = await asyncio.to_thread(office.recordings.lines, session)
     policy = office.control.policy()
@@ -145,6 +170,7 @@ async def replay_session(office: Office, actor: Actor, session: str) -> Replay:
 async def export_session(office: Office, actor: Actor, session: str) -> bytes:
     """One session with its proof, as a file's bytes. Taking it out is itself recorded, before."""
     found = await _session(office, actor, Action.EXPORT_SESSION, session)
+    _recorded_here(found)
     await _record(office, actor, Action.EXPORT_SESSION, found)
     content = await asyncio.to_thread(office.recordings.export, session)
     if content is None:

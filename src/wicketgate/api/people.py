@@ -5,9 +5,9 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from wicketgate.admin.authorize import Actor
 from wicketgate.admin.ports import Office
@@ -59,6 +59,16 @@ async def actor_of(request: Request) -> Actor:
     if not isinstance(actor, Actor):
         raise SignInNeeded(NEEDED)
     return actor
+
+
+def _office(request: Request) -> Office:
+    office: Office = request.app.state.office
+    return office
+
+
+By = Annotated[Actor, Depends(actor_of)]
+Desk = Annotated[Office, Depends(_office)]
+"""What each route is given: who asks, and what verbs need."""
 
 
 async def _prove(request: Request) -> Actor:

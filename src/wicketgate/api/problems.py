@@ -17,7 +17,14 @@ from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import Actor, NotAllowed
 from wicketgate.admin.policies import Moved, NotHolding, Unconditional, Unloadable
 from wicketgate.admin.records import record_refused
-from wicketgate.model.errors import GatewayError, JournalFailed, KeyMissing, PolicyError, StoreFailed
+from wicketgate.model.errors import (
+    GatewayError,
+    JournalFailed,
+    KeyMissing,
+    NodeSilent,
+    PolicyError,
+    StoreFailed,
+)
 from wicketgate.model.sign_in import SignInRefused
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -109,6 +116,7 @@ _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (Refused, 409, "refused", "Can't be done"),
     (PolicyError, 422, "policy", "The policy can't be loaded"),
     (StoreFailed, 503, "store", "The store does not answer"),
+    (NodeSilent, 503, "node", "A node does not answer"),
     (KeyMissing, 503, "key", "The key is not at hand"),
     (JournalFailed, 503, "journal", "The journal can't be written"),
 )

@@ -12,10 +12,12 @@ from wicketgate.admin.ports import Office, Rate
 from wicketgate.api import (
     identities,
     node,
+    nodes,
     oauth,
     policies,
     problems,
     rates,
+    reports,
     resources,
     saml,
     secrets,
@@ -53,6 +55,8 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.include_router(secrets.vault, prefix="/api/v1")
     app.include_router(sessions.recorded, prefix="/api/v1")
     app.include_router(policies.revised, prefix="/api/v1")
+    app.include_router(nodes.listed, prefix="/api/v1")
+    app.include_router(reports.access, prefix="/api/v1")
     app.include_router(saml.routes, prefix="/api/v1")
     app.include_router(oauth.router, prefix="/api/v1")
     app.include_router(node.measures)

@@ -235,6 +235,7 @@ class SessionShown(BaseModel):
     database: str | None
     account: str | None
     source: str | None
+    node: str | None
 
 
 class TableShown(BaseModel):

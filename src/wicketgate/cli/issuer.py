@@ -1,7 +1,8 @@
 """Asks an issuer (OIDC) for a token, as a public client does. Standard library only: it loads fast.
 It must never follow a redirect, ask over plain text (but on loopback), or let a token reach a message.
 
-Source: OpenID Connect Discovery 1.0; RFC 6749, 7636 (PKCE), 8252 (loopback), 8628 (device), 9207 (iss).
+Source: OpenID Connect Discovery 1.0; Core 1.0 sections 11, 12; RFC 6749, 7636 (PKCE),
+8252 (loopback), 8628 (device), 9207 (iss).
 """
 
 import base64
@@ -24,18 +25,27 @@ from wicketgate.model.secret import Secret
 LARGEST: Final = 1 << 18
 """Bytes of one answer: a security limit."""
 TIMEOUT: Final = 20.0
+OFFLINE: Final = "offline_access"
 DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for. resource: the API that the token is for (RFC 8707). identity: the ID token."""
+    """What is asked for. resource: the API that the token is for (RFC 8707). identity: the ID token.
+    offline: a refresh token as well."""
 
     issuer: str
     client: str
     scope: str = "openid"
     resource: str | None = None
     identity: bool = False
+    offline: bool = False
+
+    @property
+    def scopes(self) -> str:
+        """What is asked for; a refresh token has a scope of its own."""
+        offline = self.offline and OFFLINE not in self.scope.split()
+        return f"{self.scope} {OFFLINE}" if offline else self.scope
 
     def fields(self) -> dict[str, str]:
         """Those of every request."""
@@ -55,9 +65,12 @@ class Begun:
 
 
 class Site:
-    """An issuer's endpoints. Raises Ended throughout: what went wrong, in one line."""
+    """An issuer's endpoints. Raises Ended throughout: what went wrong, in one line.
+
+    refresh: the refresh token that came with the last token, if one did."""
 
     def __init__(self, wanted: Wanted) -> None:
+        self.refresh: Secret | None = None
         try:
             check_url(wanted.issuer)
         except ValueError as error:
@@ -86,12 +99,14 @@ class Site:
         fields = {
             "response_type": "code",
             "redirect_uri": redirect,
-            "scope": self._wanted.scope,
+            "scope": self._wanted.scopes,
             "state": state,
             "nonce": nonce,
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
+        if OFFLINE in self._wanted.scopes.split():
+            fields["prompt"] = "consent"
         address = self._endpoint("authorization_endpoint", "sign-in page")
         joint = "&" if "?" in address else "?"
         return Begun(
@@ -127,7 +142,7 @@ class Site:
     def device(self, show: Callable[[str, str], None], sleep: Callable[[float], None] = time.sleep) -> Secret:
         """The token, once somebody has entered a code in some browser. show: (address, code)."""
         endpoint = self._endpoint("device_authorization_endpoint", "device flow")
-        status, begun = self._ask("POST", endpoint, {"scope": self._wanted.scope})
+        status, begun = self._ask("POST", endpoint, {"scope": self._wanted.scopes})
         code, where, shown = (begun.get(each) for each in ("device_code", "verification_uri", "user_code"))
         if status != 200 or not (isinstance(code, str) and isinstance(where, str) and isinstance(shown, str)):
             raise Ended(f"the issuer refuses: {_error(begun)}")
@@ -148,6 +163,19 @@ class Site:
                 raise Ended(f"the issuer gives no token: {_error(found)}")
         raise Ended("nobody entered the code in time")
 
+    # -- nobody is asked (refresh token) ------------------------------------------------------------------
+    def renew(self, refresh: Secret) -> Secret | None:
+        """A new token by a refresh token; None where the issuer takes that no more."""
+        fields = {"grant_type": "refresh_token", "refresh_token": refresh.reveal().decode("ascii")}
+        status, found = self._ask("POST", self._endpoint("token_endpoint", "token endpoint"), fields)
+        if status in (400, 401) and found.get("error") in ("invalid_grant", "access_denied"):
+            return None
+        if status != 200:
+            raise Ended(f"the issuer gives no token: {_error(found)}")
+        token = self._token(found)
+        self.refresh = self.refresh or refresh  # one that is not replaced stays good
+        return token
+
     # -- what both share ----------------------------------------------------------------------------------
     def _token(self, found: Mapping[str, Any]) -> Secret:
         name = "id_token" if self._wanted.identity else "access_token"
@@ -155,6 +183,9 @@ class Site:
         if not isinstance(text, str) or not _claims(text):
             other = "--scope openid" if self._wanted.identity else "--resource, or --id-token"
             raise Ended(f"the issuer gives no {name} that a gateway can read: try {other}")
+        kept = found.get("refresh_token")
+        good = isinstance(kept, str) and kept.isascii() and kept.isprintable()
+        self.refresh = Secret(str(kept).encode("ascii")) if good and kept else None
         return Secret(text.encode("ascii"))
 
     def _ask(self, method: str, address: str, fields: Mapping[str, str] | None = None) -> tuple[int, Any]:

@@ -42,6 +42,21 @@ def rotate(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
     _tell(ring, as_json)
 
 
+@app.command()
+def forget(config: Config = DEFAULT_CONFIG) -> None:
+    """Forget which keys the nodes of a shared store agreed on, after all copies of a key were lost.
+
+    The next node that starts sets them anew; tokens of the lost keys are known to nobody any more. Stop all
+    nodes first.
+
+    Example:  wicket keys forget
+    """
+    readable(config)
+    from wicketgate.office import forget_pseudonyms
+
+    note(f"{forget_pseudonyms(config)} fingerprints are forgotten")
+
+
 def _tell(ring: "Keyring", as_json: bool) -> None:
     if as_json:
         say_json({"newest": ring.newest, "versions": sorted(ring.keys)})

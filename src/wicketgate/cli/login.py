@@ -1,6 +1,10 @@
 """`wicket login`: gets a token of an issuer for a person, through a browser, and keeps it in a file (0600).
-It must never print the token, nor take an answer that is not the one to what it asked."""
+It must never print the token, nor take an answer that is not the one to what it asked.
 
+A refresh token, where the issuer gives one, is kept in a file beside it, and goes to that issuer alone.
+"""
+
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -8,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from wicketgate.cli.ending import USAGE, end
+from wicketgate.cli.ending import NEGATIVE, USAGE, end
 from wicketgate.cli.options import DEFAULT_CONFIG, Ca, Config, Json, Url
 from wicketgate.cli.output import clean, note, say, say_json, when
+from wicketgate.model.secret import Secret
 
 if TYPE_CHECKING:
     from wicketgate.cli.client import Client
+    from wicketgate.cli.issuer import Site, Wanted
 
 DEFAULT_FILE: Final = Path("~/.config/wicket/token")
 
@@ -46,6 +52,12 @@ def login(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Where the browser comes back to; 0: any.")
     ] = 0,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask for a refresh token too: later on no browser is needed.")
+    ] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Only by the refresh token that was kept; ask nobody.")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the token is kept.")] = DEFAULT_FILE,
     config: Config = DEFAULT_CONFIG,
     url: Url = None,
@@ -62,6 +74,8 @@ def login(
 
       wicket login --device --issuer https://login.example.com/realms/acme --client-id wicket-cli
 
+      wicket login --offline --issuer https://login.example.com/realms/acme --client-id wicket-cli
+
       wicket login corp --url https://gateway:18443 --ca wicket-ca.pem
     """
     import webbrowser
@@ -76,8 +90,14 @@ def login(
     from wicketgate.cli.door import Door
     from wicketgate.cli.issuer import Site, Wanted, claims
 
-    site = Site(Wanted(issuer, client_id, scope, resource, id_token))
-    if device:
+    wanted = Wanted(issuer, client_id, scope, resource, id_token, offline)
+    site = Site(wanted)
+    token = _renewed(site, wanted, path)
+    if token is not None:
+        pass
+    elif renew:
+        end("there is no refresh token for this that the issuer takes: sign in with --offline", NEGATIVE)
+    elif device:
         token = site.device(_show)
     else:
         with Door(port) as door:
@@ -88,6 +108,7 @@ def login(
                 webbrowser.open(begun.address)
             token = site.finish(begun, door.wait(begun.state))
     _keep(path, token.reveal())
+    _keep_refresh(path, wanted, site.refresh)
     found = claims(token)
     ends = found.get("exp")
     until = int(ends) * 1_000_000_000 if isinstance(ends, int | float) else None
@@ -133,6 +154,45 @@ def _at_gateway(name: str, client: "Client", path: Path, browser: bool, port: in
 
 def _show(address: str, code: str) -> None:
     note(f"Open {clean(address)} in a browser, and see that it shows {clean(code)}")
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.refresh")
+
+
+def _whose(wanted: "Wanted") -> dict[str, object]:
+    """What a refresh token is for: it is used for nothing else."""
+    return {
+        "issuer": wanted.issuer,
+        "client": wanted.client,
+        "resource": wanted.resource,
+        "id_token": wanted.identity,
+    }
+
+
+def _renewed(site: "Site", wanted: "Wanted", path: Path) -> Secret | None:
+    """A token by the refresh token that was kept, or None. One that is taken no more is thrown away."""
+    try:
+        kept = json.loads(_beside(path).read_text("ascii"))
+        refresh = Secret(str(kept.pop("refresh")).encode("ascii"))
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    if kept != _whose(wanted):
+        return None
+    token = site.renew(refresh)
+    if token is None:
+        with suppress(OSError):
+            _beside(path).unlink()
+    return token
+
+
+def _keep_refresh(path: Path, wanted: "Wanted", refresh: Secret | None) -> None:
+    if refresh is None:
+        with suppress(OSError):
+            _beside(path).unlink()
+        return
+    kept = {**_whose(wanted), "refresh": refresh.reveal().decode("ascii")}
+    _keep(_beside(path), json.dumps(kept).encode("ascii"))
 
 
 def _keep(path: Path, token: bytes) -> None:

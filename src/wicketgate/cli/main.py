@@ -7,7 +7,20 @@ from typing import Annotated, Final
 
 import typer
 
-from wicketgate.cli import discover, identities, keys, login, node, policy, secrets, sessions, setup, tokens
+from wicketgate.cli import (
+    access,
+    discover,
+    identities,
+    keys,
+    login,
+    node,
+    nodes,
+    policy,
+    secrets,
+    sessions,
+    setup,
+    tokens,
+)
 from wicketgate.cli.ending import NEGATIVE, NOT_ALLOWED, UNREACHABLE, USAGE, Ended
 from wicketgate.cli.output import clean, note, say
 
@@ -57,9 +70,11 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")
+app.add_typer(access.app, name="access")
 app.command()(login.login)
 app.command()(node.whoami)
 app.command()(node.status)
+app.command()(nodes.nodes)
 app.command()(node.completion)
 app.command()(node.version)
 

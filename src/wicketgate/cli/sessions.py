@@ -81,8 +81,9 @@ def list_sessions(
     if as_json:
         say_json(rows)
         return
+    more = ("NODE",) if any(each.get("node") for each in rows) else ()
     table(
-        ("SESSION", "STATE", "IDENTITY", "RESOURCE", "OPENED", "LASTED", "STATEMENTS", "ENDED BY"),
+        ("SESSION", "STATE", "IDENTITY", "RESOURCE", "OPENED", "LASTED", "STATEMENTS", "ENDED BY", *more),
         [
             (
                 each["session"],
@@ -93,6 +94,7 @@ def list_sessions(
                 lasting(None if each["closed"] is None else each["closed"] - each["opened"]),
                 "-" if each["statements"] is None else each["statements"],
                 each["reason"] or "-",
+                *(each.get(name.lower()) or "here" for name in more),
             )
             for each in rows
         ],

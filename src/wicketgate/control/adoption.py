@@ -68,6 +68,12 @@ class Adoption:
                     str(error),
                 ) from error
 
+    async def watch(self, every: float) -> None:
+        """Look every so many seconds whether the store has another policy."""
+        while True:
+            await asyncio.sleep(every)
+            self.poke()
+
     def poke(self) -> None:
         """Look whether the store has another policy: every few seconds, or when somebody heard of one."""
         if self._looking is not None and not self._looking.done():
@@ -114,11 +120,12 @@ class Adoption:
         self._port.adopt(policy)
         # The accounts that it declares, or no more, hold with it; without the store, once that is back.
         with contextlib.suppress(GatewayError):
-            await control.resync()
+            await control.watch.resync(commit=False)
         control.policy, control.policy_error = policy, None
         control.answers.policy_now = policy
         control.state.replace("account", versions)
         control.issuers.adopt(policy.issuers)
+        control.rereading.adopt(policy.issuers)
         for section, key, value in policy.replicate:
             control.state.put(section, key, value)
         control.state.put(

@@ -12,6 +12,7 @@ from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.messages import Answer, Ask
 from wicketgate.control.ports import LoadedPolicy, PolicyPort
+from wicketgate.control.rereading import Rereading
 from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.keyring import Keyring
@@ -31,6 +32,7 @@ class Answers:
         pseudonyms: Keyring,
         issuers: IssuerKeys,
         segment_keys: SegmentKeys | None = None,
+        rereading: Rereading | None = None,
     ) -> None:
         self._policy = policy
         self._credentials = credentials
@@ -40,6 +42,7 @@ class Answers:
         self._pseudonyms = pseudonyms
         self._issuers = issuers
         self._segment_keys = segment_keys
+        self._rereading = rereading
         self.policy_now: LoadedPolicy | None = None
 
     async def answer(self, worker: int, ask: Ask, writer: str = "") -> Answer:
@@ -56,6 +59,9 @@ class Answers:
                     return await self._inherit(ask.id, ask.body)
                 case "issuer":
                     await self._issuers.wanted(str(ask.body["issuer"]))
+                    return Answer(ask.id, {})
+                case "reread" if self._rereading is not None and ask.secret is not None:
+                    await self._rereading.asked(ask.secret)
                     return Answer(ask.id, {})
                 case "keys":
                     return Answer(ask.id, {}, None, Secret(self._pseudonyms.written()))

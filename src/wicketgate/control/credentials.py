@@ -112,6 +112,11 @@ class Credentials:
             case _:
                 raise CredentialMissing(f"no such source of credentials: {reference.source}")
 
+    def forget(self, source: str) -> None:
+        """What this source gave may have changed: it is asked anew."""
+        if source in self._sources:
+            self._sources[source].forget()
+
     async def close(self) -> None:
         """Give back what sources lent, and close them."""
         for held in self._sources.values():

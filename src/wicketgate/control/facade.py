@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wicketgate.control.ports import LoadedPolicy, MakePolicy, SessionRow, Standing
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.secret import Secret
 from wicketgate.model.session import CLOSE_REASONS
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ MESSAGES = {
     "policy": "The policy no longer allows this session.",
 }
 """What a client is told, by reason."""
+
+
+def message_of(reason: str) -> str:
+    """What a client is told of the end of its session."""
+    return MESSAGES.get(reason, "This session was ended.")
 
 
 class Facade:
@@ -46,7 +52,7 @@ class Facade:
             pids={number: child.pid for number, child in living.items()},
             policy=control.policy.digest if control.policy is not None else "",
             policy_error=control.policy_error,
-            store_away=control.store_away,
+            store_away=control.watch.away,
             draining=control.draining,
             catalogs=control.catalogs.closed(),
             counters=dict(control.counters),
@@ -56,10 +62,10 @@ class Facade:
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
         if reason not in CLOSE_REASONS:
             raise ValueError(f"not a reason: {reason}")
-        message = MESSAGES.get(reason, "This session was ended.")
 
         async def end() -> bool:
-            return self._control.end_session(session, reason, message)
+            here = self._control.end_session(session, reason, message_of(reason))
+            return here or await self._control.neighbours.end(session, reason)
 
         return self.call(end)
 
@@ -93,8 +99,7 @@ class Facade:
             raise ValueError(f"not a section for others to put into: {section}")
 
         async def put() -> None:
-            self._control.state.put(section, key, None if value is None else dict(value))
-            self._control.state.commit()
+            self._control.watch.put(section, key, value)
 
         return self.call(put)
 
@@ -110,6 +115,16 @@ class Facade:
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
         async def ask() -> None:
             await self._control.issuers.wanted(issuer)
+
+        return self.call(ask)
+
+    def seen(self) -> Mapping[str, Mapping[str, Any]]:
+        return self._control.rereading.entries
+
+    def reread(self, secret: Secret) -> "concurrent.futures.Future[None]":
+        async def ask() -> None:
+            await self._control.rereading.asked(secret)
+            self._control.state.commit_changes()
 
         return self.call(ask)
 

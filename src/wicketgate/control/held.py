@@ -55,6 +55,11 @@ class Held:
             raise CredentialMissing(entry.outcome)
         return entry.outcome.secret
 
+    def forget(self) -> None:
+        """Ask the source anew from now on: what it gave may have changed."""
+        for locator in list(self._entries):
+            self._drop(locator)
+
     async def close(self) -> None:
         """Give all back, and close the source."""
         asking = list(self._asking.values())

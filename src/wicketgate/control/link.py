@@ -130,8 +130,8 @@ class Replica:
         return self._blobs.get((section, key))
 
     def section(self, name: str) -> Mapping[str, Any]:
-        """A read-only view of a section."""
-        return MappingProxyType(self._sections.get(name, {}))
+        """A read-only view of a section; it goes along with what is committed."""
+        return MappingProxyType(self._sections.setdefault(name, {}))
 
     def on_commit(self, resume: Callable[[frozenset[str]], None]) -> None:
         """Call `resume` with the changed sections after each commit that changed any, in order of asking."""

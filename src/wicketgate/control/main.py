@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import uvloop
@@ -15,9 +15,11 @@ from wicketgate.control.adoption import Adoption
 from wicketgate.control.answers import Answers
 from wicketgate.control.attempts import Attempts
 from wicketgate.control.catalogs import Catalogs
+from wicketgate.control.certificates import Certificates
 from wicketgate.control.children import Child, Children
 from wicketgate.control.credentials import Credentials
-from wicketgate.control.facade import Facade
+from wicketgate.control.facade import Facade, message_of
+from wicketgate.control.history import History
 from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
 from wicketgate.control.link import COMMIT_EVERY
@@ -35,21 +37,20 @@ from wicketgate.control.messages import (
     Sealed,
     Spent,
     Stale,
+    Used,
     Welcome,
     encode,
 )
+from wicketgate.control.neighbours import Neighbours
 from wicketgate.control.notary import Notary
-from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy, SessionRow
+from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy
+from wicketgate.control.rereading import Rereading
+from wicketgate.control.roll import Roll
 from wicketgate.control.state import State, bind
+from wicketgate.control.tasks import Tasks
 from wicketgate.control.versions import Versions
+from wicketgate.control.watch import StoreWatch
 from wicketgate.model.errors import GatewayError
-
-REPLICATED = ("tokens", "identities", "revoked")
-"""Sections that the store fills."""
-RESYNC_EVERY = 15
-"""Looks at the store between two readings of what it replicates (other nodes may have changed it)."""
-RENEW_EVERY = 43_200.0
-"""Seconds between looks whether a certificate is to be renewed."""
 
 
 class Control:
@@ -60,16 +61,15 @@ class Control:
         self.ports = ports
         self.loop = asyncio.get_running_loop()
         self.sockets: list[tuple[socket.socket, str, bool]] = []
-        self.rows: dict[str, SessionRow] = {}
+        self.roll = Roll(lambda session: self.neighbours.changed(session))
+        self.rows = self.roll.rows
         self.counters: dict[str, int] = {}
         self.policy: LoadedPolicy | None = None
         self.policy_error: str | None = None
-        self.store_away = False
         self.draining = False
         self._node_number = 0
-        self._tls = settings.tls
-        self._identities: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(ports.log)
+        self.start = self._tasks.start
         self._stop = asyncio.Event()
         self.credentials = Credentials(ports.decrypt, sources=ports.sources, boot=ports.boot)
         self.versions = Versions(
@@ -90,6 +90,7 @@ class Control:
             ports.log,
         )
         self.state = State(self.children.send)
+        self._certificates = Certificates(settings.tls, settings.renew, self.state.put, ports.clock)
         self.catalogs = Catalogs(
             ports.protocols,
             self.credentials,
@@ -100,6 +101,16 @@ class Control:
             ports.log,
         )
         self.issuers = IssuerKeys(ports.key_sets, self._put_soon, ports.clock, ports.boot, ports.log)
+        self.rereading = Rereading(
+            lambda secret: ports.policy.unread(secret),
+            ports.userinfo,
+            lambda identity: self.roll.count(identity) > 0,
+            self._put_soon,
+            ports.clock,
+            ports.boot,
+            ports.log,
+        )
+        self.history = History(ports.history, settings.history_days, ports.clock, ports.log)
         self.answers = Answers(
             ports.policy,
             self.credentials,
@@ -109,12 +120,50 @@ class Control:
             ports.pseudonyms,
             self.issuers,
             ports.segment_keys,
+            self.rereading,
         )
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log
         )
         self.adoption: Adoption = Adoption(self)
         self.facade: Facade = Facade(self)
+        self.watch = StoreWatch(
+            ports.store,
+            ports.bus,
+            self.state,
+            self._put_soon,
+            self.catalogs.inherited,
+            self.history.accounts,
+            self._end_all,
+            ports.boot,
+            ports.log,
+            settings.store_every,
+            settings.store_grace,
+        )
+        self.neighbours = Neighbours(
+            ports.nodes,
+            settings.node,
+            ports.pseudonyms,
+            self.rows,
+            lambda session, reason: self.end_session(session, reason, message_of(reason)),
+            self._cancel_here,
+            ports.boot,
+            ports.token,
+            ports.log,
+        )
+
+        async def credentials_changed() -> None:
+            self.versions.stale()
+
+        async def policy_changed() -> None:
+            self.adoption.poke()
+
+        self.watch.topics |= {
+            "policy": policy_changed,
+            "secrets": credentials_changed,
+            "keys": self.neighbours.agree,
+            f"errands:{settings.node}": self.neighbours.take,
+        }
 
     # -- life -----------------------------------------------------------------------------------------------
     async def serve(self, started: Callable[[ControlPort], None]) -> int:
@@ -124,9 +173,10 @@ class Control:
                 self.sockets.append((listening, listen.protocol, listen.plain))
         try:
             self._node_number = await self.ports.store.node_number(self.settings.node)
+            await self.neighbours.begin()
             await self.notary.start()
             await self.notary.dead_before()
-            await self.resync()
+            await self.watch.resync()
             await self.adoption.reload()
             for number in (signal.SIGTERM, signal.SIGINT):
                 self.loop.add_signal_handler(number, self.stop)
@@ -135,11 +185,19 @@ class Control:
             for work, name in (
                 (self._beat(), "commits"),
                 (self._checkpoints(), "checkpoints"),
-                (self._watch_store(), "store"),
-                (self._renew(), "certificates"),
+                (self.watch.watch(), "store"),
+                (self.watch.hear(), "what others say"),
+                (self.adoption.watch(self.settings.store_every), "another policy"),
+                (self.neighbours.work(), "other nodes"),
+                (self.neighbours.send(), "cancels for other nodes"),
+                (self._certificates.watch(), "certificates"),
+                (self.rereading.watch(), "issuers' words"),
+                (self.history.watch(), "history"),
                 (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
                 self.start(work, name)
+            if self.ports.bus is not None:
+                self.start(self.ports.bus.run(self.watch.heard, self.watch.turned), "bus")
             if (keys := self.ports.segment_keys) is not None:
                 self.start(keys.watch(self.settings.credentials_every, self._put_soon), "journal's keys")
             started(self.facade)
@@ -171,35 +229,25 @@ class Control:
         for child in list(self.children.living.values()):
             child.link.close("done")
         await self.children.wait(5.0)
-        for task in list(self._tasks):
-            if task.get_name() == "commits" or not task.get_name().startswith("dead"):
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
         await self.catalogs.stop()
         await self.issuers.stop()
+        await self.rereading.stop()
+        await self.history.flush()
         await self.leases.stop()
         await self.credentials.close()
         with contextlib.suppress(GatewayError):
             await self.notary.sign()
             self.ports.journal.close()
+        with contextlib.suppress(GatewayError):
+            if not self.watch.away:
+                await self.neighbours.leave()
         await self.ports.store.close()
 
     def _close_sockets(self) -> None:
         for listening, _, _ in self.sockets:
             listening.close()
         self.sockets.clear()
-
-    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run a coroutine that this process owns; a failure is told."""
-        task = self.loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.ports.log(f"{task.get_name()}: {type(error).__name__}: {error}")
 
     # -- what repeats ---------------------------------------------------------------------------------------
     async def _beat(self) -> None:
@@ -212,57 +260,16 @@ class Control:
             await asyncio.sleep(self.settings.checkpoint_every)
             await self.notary.sign()
 
-    async def _watch_store(self) -> None:
-        """Where the store is away, nothing new is let in; after a set time nothing goes on."""
-        away = 0
-        for looks in range(1, 1 << 62):
-            await asyncio.sleep(self.settings.store_every)
-            try:
-                await self.ports.store.ping()
-                if looks % RESYNC_EVERY == 0 or away:
-                    await self.resync()
-            except GatewayError as error:
-                if not away:
-                    away = self.ports.boot()
-                    self.ports.log(f"the store is away: {error.detail or error.public}")
-                self.store_away = True
-                self._put_soon("standing", "closed", {"why": "the store is away"}, None)
-                if self.ports.boot() - away > self.settings.store_grace * 1_000_000_000:
-                    for session in list(self.rows):
-                        self.end_session(session, "unavailable", "The gateway's store is away.")
-            else:
-                if away:
-                    self.ports.log("the store is back")
-                away, self.store_away = 0, False
-                self.adoption.poke()
-                self._put_soon("standing", "closed", None, None)
-
-    async def _renew(self) -> None:
-        renew = self.settings.renew
-        while renew is not None:
-            await asyncio.sleep(RENEW_EVERY)
-            files = await asyncio.to_thread(renew)
-            if files is not None:
-                self._tls = files
-                self.state.put("tls", "files", self._tls_files() | {"renewed": self.ports.clock()})
-
-    async def resync(self) -> None:
-        """Read from the store what workers replicate."""
-        sections: dict[str, dict[str, Any]] = {name: {} for name in REPLICATED}
-        for section, key, value in await self.ports.store.replicated():
-            sections[section][key] = dict(value)
-        for section, entries in sections.items():
-            self.state.replace(section, entries)
-        self.catalogs.inherited(await self.ports.store.inherited())
+    def _end_all(self) -> None:
+        """The store was away for too long."""
+        for session in list(self.rows):
+            self.end_session(session, "unavailable", "The gateway's store is away.")
 
     def _put_soon(self, section: str, key: str, value: Any, blob: bytes | None) -> None:
         self.state.put(section, key, value, blob)
         self.loop.call_soon(self.state.commit_changes)
 
     # -- workers --------------------------------------------------------------------------------------------
-    def _tls_files(self) -> dict[str, Any]:
-        return {"certificate": self._tls.certificate, "key": self._tls.key, "client_ca": self._tls.client_ca}
-
     def _welcome(self, worker: int, writer: str) -> Welcome:
         return Welcome(
             node=self.settings.node,
@@ -271,7 +278,7 @@ class Control:
             writer=writer,
             journal=str(self.settings.journal),
             ports=[[listening.fileno(), protocol, plain] for listening, protocol, plain in self.sockets],
-            tls=self._tls_files(),
+            tls=self._certificates.told(),
             settings={"sessions_per_identity": self.settings.sessions_per_identity, **self.settings.worker},
         )
 
@@ -285,7 +292,7 @@ class Control:
             case Opened():
                 self._opened(child, message)
             case Closed():
-                self._closed(message.session)
+                self.roll.closed(message.session)
             case Spent():
                 self.leases.spent(child.number, message.lease, message.used)
             case Counters():
@@ -294,6 +301,8 @@ class Control:
             case Holds():
                 child.holds = message.number
                 self.adoption.heard.set()
+            case Used():
+                self.history.add(message)
             case Stale():
                 self.catalogs.stale(message.resource, message.database)
             case Cancel():
@@ -310,39 +319,26 @@ class Control:
         child.link.send(answer)
 
     def _cancel(self, cancel: Cancel) -> None:
-        """To the worker that gave out the key; the bits are those of worker/sessions.py."""
+        """To the worker, or the node, that gave out the key; the bits are those of worker/sessions.py."""
+        if cancel.number >> 23 == self._node_number:
+            self._cancel_here(cancel)
+        else:
+            self.neighbours.cancel(cancel)
+
+    def _cancel_here(self, cancel: Cancel) -> None:
         owner = self.children.living.get(cancel.number >> 18 & 31)
         if cancel.number >> 23 == self._node_number and owner is not None:
             owner.link.send(cancel)
 
     def _opened(self, child: Child, opened: Opened) -> None:
-        self.rows[opened.session] = SessionRow(
-            opened.session,
-            opened.identity,
-            opened.resource,
-            opened.database,
-            opened.account,
-            opened.source,
-            child.number,
-            opened.at,
-        )
-        count = self._identities[opened.identity] = self._identities.get(opened.identity, 0) + 1
-        if count > self.settings.sessions_per_identity:
+        if self.roll.opened(child.number, opened) > self.settings.sessions_per_identity:
             # Each worker bounds its own; together they may be over.
             self.end_session(opened.session, "limit", "Too many open sessions.")
-
-    def _closed(self, session: str) -> None:
-        row = self.rows.pop(session, None)
-        if row is not None:
-            self._identities[row.identity] -= 1
-            if not self._identities[row.identity]:
-                del self._identities[row.identity]
 
     def _dead(self, child: Child) -> None:
         """A worker's process has ended."""
         self.leases.worker_gone(child.number)
-        for session in [row.session for row in self.rows.values() if row.worker == child.number]:
-            self._closed(session)
+        self.roll.worker_gone(child.number)
         self.start(self.notary.dead(child.writer), "dead worker's journal")
 
     def end_session(self, session: str, reason: str, message: str) -> bool:

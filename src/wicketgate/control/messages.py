@@ -115,8 +115,8 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """what: `secret`, `lease`, `inherit`, `issuer`, `keys`, `segment`, `review` or `attempt`. body: see
-    answers.py.
+    """what: `secret`, `lease`, `inherit`, `issuer`, `reread`, `keys`, `segment`, `review` or `attempt`.
+    body: see answers.py.
 
     secret: raw bytes, never JSON: what a client proved itself with, so that it is judged here again."""
 
@@ -192,13 +192,25 @@ class Holds:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What sessions did: [shape, uses, first, last (wall ns)] each (model.usage), and who was seen in which
+    groups. lost: uses that found no room."""
+
+    KIND: ClassVar[int] = 48
+    shapes: list[list[Any]]
+    members: list[dict[str, Any]]
+    lost: int
+
+
 Down = Welcome | Put | Commit | Answer | Cancel | End | Drain
-Up = Ready | Ask | Opened | Closed | Sealed | Spent | Cancel | Stale | Counters | Holds
+Up = Ready | Ask | Opened | Closed | Sealed | Spent | Cancel | Stale | Counters | Holds | Used
 Message = Down | Up
 
 DOWN: dict[int, type] = {kind.KIND: kind for kind in (Welcome, Put, Commit, Answer, Cancel, End, Drain)}
 UP: dict[int, type] = {
-    kind.KIND: kind for kind in (Ready, Ask, Opened, Closed, Sealed, Spent, Cancel, Stale, Counters, Holds)
+    kind.KIND: kind
+    for kind in (Ready, Ask, Opened, Closed, Sealed, Spent, Cancel, Stale, Counters, Holds, Used)
 }
 _TAILS = {Put: "blob", Answer: "secret", Ask: "secret"}
 _FIELDS: dict[type, list[tuple[str, Any]]] = {
@@ -212,6 +224,7 @@ _CHECKS: dict[Any, tuple[type, ...]] = {
     dict[str, Any]: (dict,),
     dict[str, int]: (dict,),
     list[list[Any]]: (list,),
+    list[dict[str, Any]]: (list,),
     list[str] | None: (list, type(None)),
     Any: (object,),
 }

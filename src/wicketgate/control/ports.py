@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wicketgate.control.segment_keys import SegmentKeys
+from wicketgate.control.shared import BusPort, HistoryStore, NodesPort, UserInfo
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Identity
-from wicketgate.model.issuer import Issuer
+from wicketgate.model.issuer import Issuer, Unread
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
@@ -62,6 +63,11 @@ class PolicyPort(Protocol):
 
     async def used(self, credential: str) -> None:
         """A token of ours opened a session. Raises GatewayError where the store is away."""
+        ...
+
+    def unread(self, secret: Secret) -> Unread | None:
+        """What a trusted issuer's token proves once its issuer was asked again; None where it need not be.
+        Raises ValueError where the token is not sound."""
         ...
 
     async def may_open(
@@ -132,6 +138,10 @@ class StorePort(Protocol):
         """Entries (section, key, value) of `tokens`, `identities` and `revoked` as workers need them."""
         ...
 
+    async def tokens_of(self, ids: Iterable[str]) -> Sequence[tuple[str, str, Mapping[str, Any] | None]]:
+        """The same of some tokens, by their ids; None: there is no such entry."""
+        ...
+
     async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
         """Keep that these columns (qualified) hold values of these data classes."""
         ...
@@ -140,8 +150,8 @@ class StorePort(Protocol):
         """(resource, database, column, data class) of all that is kept."""
         ...
 
-    async def ping(self) -> None:
-        """Raises GatewayError where the store is away."""
+    async def ping(self) -> int:
+        """This node lives. How many ns the store's clock is ahead of ours."""
         ...
 
     async def close(self) -> None:
@@ -169,9 +179,11 @@ class ControlPorts:
     journal: opened control journal. signing: the key of checkpoints.
     clock: wall ns. boot: monotonic ns. token: n random bytes.
     pseudonyms: the keys of pseudonyms; workers ask for them at their start.
-    key_sets: None: no issuer's keys are ever read.
+    key_sets: None: no issuer's keys are ever read. userinfo: None: no issuer is ever asked again.
+    history: None: none is kept.
     decrypt: an inline credential's ciphertext -> the secret. log: one line for the operator, no secret.
     sources: credentials' sources outside of the process, by the name that references give them.
+    bus, nodes: None where no other node can be on the store.
     segment_keys: what journals are encrypted with; None: they are written in clear.
     """
 
@@ -188,7 +200,11 @@ class ControlPorts:
     log: Callable[[str], None]
     sources: Mapping[str, Source] = field(default_factory=dict)
     key_sets: KeySets | None = None
+    bus: BusPort | None = None
+    nodes: NodesPort | None = None
     segment_keys: SegmentKeys | None = None
+    userinfo: UserInfo | None = None
+    history: HistoryStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +224,10 @@ class TlsFiles:
     certificate: str
     key: str
     client_ca: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """As workers are told of it."""
+        return {"certificate": self.certificate, "key": self.key, "client_ca": self.client_ca}
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +256,7 @@ class ControlSettings:
     checkpoint_every: float = 5.0
     catalog_every: float = 5.0
     credentials_every: float = 5.0
+    history_days: int = 400
 
 
 # -- what the API thread sees ------------------------------------------------------------------------------
@@ -288,7 +309,7 @@ class ControlPort(Protocol):
     def policy(self) -> LoadedPolicy | None: ...
 
     def end_session(self, session: str, reason: str = "terminated") -> "concurrent.futures.Future[bool]":
-        """False: no such session."""
+        """False: no such session, here or on another node. Raises GatewayError where its node is silent."""
         ...
 
     def reload_policy(self) -> "concurrent.futures.Future[LoadedPolicy]": ...
@@ -318,6 +339,14 @@ class ControlPort(Protocol):
 
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
         """Ask an issuer for its keys again, unless that was done just now."""
+        ...
+
+    def seen(self) -> Mapping[str, Mapping[str, Any]]:
+        """What issuers said when they were asked again, as workers have it: a token's id -> entry."""
+        ...
+
+    def reread(self, secret: Secret) -> "concurrent.futures.Future[None]":
+        """Ask the issuer of a token again, unless that was done just now."""
         ...
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":

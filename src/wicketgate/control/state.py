@@ -4,7 +4,7 @@ A worker must never see half of a change: puts travel with the commit behind the
 
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from wicketgate.control.link import Link
@@ -38,13 +38,16 @@ class State:
         self._changed = True
         self._broadcast(encode(put))
 
-    def replace(self, section: str, entries: dict[str, Any]) -> None:
-        """Make a section hold exactly these."""
+    def replace(
+        self, section: str, entries: dict[str, Any], but: Collection[tuple[str, str]] = frozenset()
+    ) -> None:
+        """Make a section hold exactly these. but: (section, key) of what is newer, and stays as it is."""
         for other, key in list(self._entries):
-            if other == section and key not in entries:
+            if other == section and key not in entries and (section, key) not in but:
                 self.put(section, key, None)
         for key, value in entries.items():
-            self.put(section, key, value)
+            if (section, key) not in but:
+                self.put(section, key, value)
 
     @property
     def number(self) -> int:

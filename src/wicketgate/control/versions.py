@@ -3,6 +3,7 @@ It must never let a source that hangs hold the policy: what was not read in time
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ class Versions:
         self._versions: dict[str, str] = {}
         self._why: dict[str, str] = {}
         self._reading = asyncio.Lock()
+        self._stale = asyncio.Event()
 
     async def adopt(self, resources: Iterable[Resource]) -> dict[str, Any]:
         """The policy's accounts from now on: all entries of the section `account`."""
@@ -41,17 +43,28 @@ class Versions:
             self._why = {key: why for key, why in self._why.items() if key in self._accounts}
             return {key: {"version": version} for key, version in self._versions.items()}
 
+    def stale(self) -> None:
+        """Secrets of our own may have changed: look at once."""
+        self._credentials.forget("secret")
+        self._stale.set()
+
     async def watch(self, every: float) -> None:
-        """Look again and again, every so many seconds, and tell what changed."""
+        """Look again and again, every so many seconds and when asked to, and tell what changed."""
         while True:
-            await asyncio.sleep(every)
-            async with self._reading:
-                for key, version in (await self._read()).items():
-                    if version != self._versions[key]:
-                        if version and self._versions[key]:
-                            self._log(f"{key}: its credential changed")
-                        self._versions[key] = version
-                        self._put(key, {"version": version})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await self._stale.wait()
+            self._stale.clear()
+            await self._look()
+
+    async def _look(self) -> None:
+        async with self._reading:
+            for key, version in (await self._read()).items():
+                if version != self._versions[key]:
+                    if version and self._versions[key]:
+                        self._log(f"{key}: its credential changed")
+                    self._versions[key] = version
+                    self._put(key, {"version": version})
 
     async def _read(self) -> dict[str, str]:
         """`resource/account` -> version; empty where it can't be fetched, and why is told once."""

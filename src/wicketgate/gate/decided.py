@@ -1,5 +1,7 @@
 """A decision as a desk remembers it, with all that follows from it ready (compiled)."""
 
+from typing import Final
+
 from wicketgate.gate import render
 from wicketgate.model.decision import Decision, Denial, Limit, Verdict
 from wicketgate.model.statement import Facts
@@ -7,9 +9,21 @@ from wicketgate.model.statement import Facts
 
 class Decided:
     """A decision on some facts. head: the journal's part of it. rows, statements: limits that count it;
-    limited: some does. until: wall ns, or None. revealed: data classes that it shows as they are."""
+    limited: some does. until: wall ns, or None. revealed: data classes that it shows as they are.
+    uses: statements that were let through by it, since that was last asked."""
 
-    __slots__ = ("decision", "denial", "head", "limited", "revealed", "rows", "statements", "until")
+    __slots__ = (
+        "decision",
+        "denial",
+        "facts",
+        "head",
+        "limited",
+        "revealed",
+        "rows",
+        "statements",
+        "until",
+        "uses",
+    )
 
     def __init__(self, decision: Decision, facts: Facts) -> None:
         denial = decision.denial
@@ -17,6 +31,8 @@ class Decided:
             denial = Denial("policy", "This statement is not permitted.", "no denial was given")
         rows = tuple([limit for limit in decision.limits if limit.what == "rows"])
         self.decision: Decision = decision
+        self.facts: Facts = facts
+        self.uses: int = 0
         self.denial: Denial | None = denial
         self.head: bytes = render.judged(decision.verdict.value, decision.rules, facts)
         self.rows: tuple[Limit, ...] = rows if facts.returns_rows else ()
@@ -28,3 +44,25 @@ class Decided:
         self.revealed: tuple[str, ...] = tuple(
             [name for name in sorted(facts.classes) if decision.mask and decision.transform(name) == "reveal"]
         )
+
+    def use(self, fresh: list["Decided"]) -> None:
+        """A statement is let through. fresh: the decisions that were used."""
+        self.uses += 1
+        if self.uses == 1:
+            fresh.append(self)
+            if len(fresh) > MOST_FRESH:
+                merge(fresh)
+
+
+MOST_FRESH: Final = 1024
+
+
+def merge(fresh: list[Decided]) -> None:
+    """Decisions that were made again and again for the same facts count as one."""
+    found: dict[tuple[Facts, tuple[str, ...]], Decided] = {}
+    for each in fresh:
+        first = found.setdefault((each.facts, each.decision.rules), each)
+        if first is not each:
+            first.uses += each.uses
+            each.uses = 0
+    fresh[:] = list(found.values())

@@ -67,6 +67,7 @@ class Desk:
         "detection",
         "ended",
         "forbidden",
+        "fresh",
         "statements",
     )
 
@@ -92,6 +93,7 @@ class Desk:
         self.ended: bool = False
         self.detection: Detection | None = None
         self.forbidden: Denial | None = None
+        self.fresh: list[Decided] = []
         self.statements: int = 0
         self._identity: str = admission.identity.name
         self._database: str = admission.database
@@ -294,6 +296,7 @@ class Desk:
         if decided.revealed:
             self._revealed(q, decided.revealed)
         self.statements += 1
+        decided.use(self.fresh)
         return Clearance(q, decision, allowance, self._boot())
 
     def _basis(self, policy: str, catalog: str | None) -> bytes:

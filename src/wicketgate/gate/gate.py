@@ -10,6 +10,7 @@ from wicketgate.gate.desk import EXPIRED, UNRECORDED, Desk
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases
 from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce, SessionLines
+from wicketgate.gate.usage import SessionUses, Usage
 from wicketgate.model.decision import Denial
 from wicketgate.model.detector import Detection
 from wicketgate.model.errors import GatewayError, JournalFailed
@@ -30,7 +31,7 @@ BROKEN = Denial("unavailable", "The gateway can't go on with this session.", "it
 @dataclass(slots=True)
 class Open:
     """One open session: what it was admitted by, and where it is decided and recorded. until: wall ns when
-    the identity's proof ends."""
+    the identity's proof ends. uses: what is done in it."""
 
     admission: Admission
     desk: Desk
@@ -39,6 +40,7 @@ class Open:
     source: str
     opened: int
     until: int | None
+    uses: SessionUses
 
 
 class Gate:
@@ -47,6 +49,7 @@ class Gate:
     policy, authenticator: replaced whole when they change. journal: None where it could not be opened; then
     nobody is admitted. clock: wall ns. boot: monotonic ns. token: n random bytes. touch: something was
     recorded, flush soon. key: for the digests of texts that carry a secret. count: adds to a metric.
+    usage: where it is gathered what sessions do.
     """
 
     def __init__(
@@ -61,7 +64,9 @@ class Gate:
         touch: Callable[[], None],
         key: bytes,
         count: Callable[[str, int], None],
+        usage: Usage | None = None,
     ) -> None:
+        self._usage = Usage() if usage is None else usage
         self.policy = policy
         self.authenticator = authenticator
         self._journal = journal
@@ -96,6 +101,9 @@ class Gate:
             if issuer is not None:
                 # its keys may have changed since: what is replicated by then is what is judged by
                 await self._asks.ask("issuer", {"issuer": issuer})
+            if self.authenticator.unread(claim.secret, self._clock()):
+                # where its issuer says no, or nothing, it proves nobody
+                await self._asks.ask("reread", {}, claim.secret)
             by = (self.policy, self.authenticator)
             found = choose(self.policy.engine, self.authenticator, claim, self._clock())
             outcome = "failed" if isinstance(found, str) else "good"
@@ -139,7 +147,11 @@ class Gate:
             self._count,
         )
         desk.detection = detection_of(self.policy.engine.policy, found.resource)
-        self._open[session] = Open(admission, desk, lines, rules, claim.source, now, identity.valid_until)
+        uses = SessionUses(self._usage, admission)
+        self._usage.seen(identity)
+        self._open[session] = Open(
+            admission, desk, lines, rules, claim.source, now, identity.valid_until, uses
+        )
         for name in _counted(admission):
             self._leases.enter(name)
         self._touch()
@@ -173,6 +185,8 @@ class Gate:
             desk = each.desk
             statements += desk.statements
             desk.statements = 0
+            if desk.fresh:
+                each.uses.take(desk.fresh, now)
             denial = desk.forbidden
             if denial is None:
                 denial = self._ending(each, changed, now)
@@ -225,6 +239,7 @@ class Gate:
             return _over("policy", "what is permitted needs another kind of session")
         denial = self._timely(each, rules, now)
         if denial is None:
+            each.uses.changed(identity, each.desk.fresh, now)
             each.rules = rules
             each.until = identity.valid_until
             each.desk.renew(rules, identity.valid_until)
@@ -241,6 +256,7 @@ class Gate:
         if each is None:
             return
         each.desk.end()
+        each.uses.take(each.desk.fresh, self._clock())
         for name in _counted(admission):
             self._leases.leave(name)
         if each.desk.statements:

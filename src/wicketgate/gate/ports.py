@@ -41,7 +41,7 @@ class Reply(Protocol):
 class Asks(Protocol):
     """The control process's answers. `ask` raises GatewayError where the link is gone."""
 
-    async def ask(self, what: str, body: Mapping[str, Any]) -> Reply: ...
+    async def ask(self, what: str, body: Mapping[str, Any], secret: Secret | None = None) -> Reply: ...
 
     def spent(self, lease: int, used: int) -> None: ...
 
@@ -57,6 +57,10 @@ class Authenticates(Protocol):
 
     def missing(self, secret: Secret) -> str | None:
         """The trusted issuer that must be asked for its keys before this can be judged, or None."""
+        ...
+
+    def unread(self, secret: Secret, now: int) -> bool:
+        """Whether a sound token's issuer is to be asked again before it proves anybody."""
         ...
 
     def still_holds(self, identity: Identity, resource: str, now: int, source: str | None) -> Identity | None:

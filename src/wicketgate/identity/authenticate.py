@@ -134,6 +134,15 @@ class Authenticator:
         """The trusted issuer that must be asked for its keys before this can be judged, or None."""
         return self._issuers.missing(secret)
 
+    def unread(self, secret: Secret, now: int) -> bool:
+        """Whether this is a sound token of an issuer that is to be asked again before it proves anybody."""
+        if not resembles(secret.reveal()):
+            return False
+        try:
+            return self._issuers.unread(secret, now) is not None
+        except NotProven:
+            return False
+
     def bearer(
         self, secret: Secret, source: str, now: int, certificate: bytes | None = None
     ) -> Identity | None:

@@ -5,26 +5,21 @@ Source: OpenID Connect Core 1.0 section 3.1.3.7, RFC 7519, RFC 8725, RFC 9068. P
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
+from wicketgate.identity.claims import LONGEST, groups_of, look, matches
 from wicketgate.identity.jwt import NotProven, Token, members, resembles, take_apart
 from wicketgate.identity.keys import Key, load
 from wicketgate.identity.spiffe import Workloads
 from wicketgate.model.identity import Identity, Proof
-from wicketgate.model.issuer import Acceptance, Issuer
+from wicketgate.model.issuer import Acceptance, Issuer, Unread
 from wicketgate.model.saml import SamlIssuer, SignedInBy
 from wicketgate.model.secret import Secret
-from wicketgate.model.token import check_group, check_name, is_any
+from wicketgate.model.token import check_name, is_any
 from wicketgate.model.workload import Mesh
 
 SECOND: Final = 1_000_000_000
-MOST_GROUPS: Final = 1000
-"""Groups in one token: a security limit."""
-LONGEST: Final = 1024
-"""Characters of a subject, or of a claim that is matched: a security limit."""
 
 # What a token that fails early is checked against, so that all of them take the time of one verification.
 _NOBODYS: Final = load(
@@ -42,9 +37,10 @@ class IssuerTokens:
     mesh: whose certificates prove somebody; None: nobody's.
     issuers: name -> Issuer. keys: name -> {"source", "until" (wall ns), "keys": members of its key set}.
     saml: name -> SAML identity provider: tokens of ours are given for what these prove.
+    seen: a token's id -> {"source", "groups"}, as long as its issuer says that it still holds.
     """
 
-    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys", "_prefixes", "saml", "workloads")
+    __slots__ = ("_by_url", "_fixed", "_issuers", "_keys", "_prefixes", "_seen", "saml", "workloads")
 
     def __init__(
         self,
@@ -52,9 +48,11 @@ class IssuerTokens:
         keys: Mapping[str, Mapping[str, Any]],
         saml: Mapping[str, SamlIssuer] | None = None,
         mesh: Mesh | None = None,
+        seen: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._issuers = dict(issuers)
         self.saml = dict(saml or {})
+        self._seen = {} if seen is None else seen
         self._by_url = {issuer.url: issuer for issuer in issuers.values()}
         self._keys: dict[str, tuple[int, tuple[Key, ...]]] = {}
         self._fixed = {
@@ -79,6 +77,21 @@ class IssuerTokens:
     ) -> Identity:
         """Whom the token proves at `now` (wall ns). local: names that accounts of this gateway have, which no
         issuer may prove. Raises NotProven: its text is for the journal alone."""
+        return self._prove(secret, local, claimed, now, True)[1]
+
+    def unread(self, secret: Secret, now: int) -> Unread | None:
+        """What a sound token's issuer must be asked before it proves anybody; None where it need not be.
+        Raises NotProven where the token is not sound."""
+        if not any(issuer.reread is not None for issuer in self._issuers.values()):
+            return None
+        issuer, found = self._prove(secret, {}, {}, now, False)
+        if issuer.reread is None or found.credential_id is None or found.valid_until is None:
+            return None
+        return Unread(issuer, found.subject, found.credential_id, found.name, found.valid_until)
+
+    def _prove(
+        self, secret: Secret, local: Mapping[str, Any], claimed: Mapping[str, str], now: int, read: bool
+    ) -> tuple[Issuer, Identity]:
         text = secret.reveal()
         try:
             token = take_apart(text)
@@ -91,7 +104,8 @@ class IssuerTokens:
             raise NotProven(f"{issuer.name}: the signature is not the issuer's")
         proof = Proof(issuer.name, key.thumbprint, token.payload)
         credential = "jwt-" + hashlib.sha256(text).hexdigest()[:16]
-        return self._identity(issuer, token.claims, proof, credential, local, claimed, now)
+        found = self._identity(issuer, token.claims, proof, credential, local, claimed, now, read)
+        return issuer, found
 
     def still_proves(self, identity: Identity, local: Mapping[str, Any], now: int) -> Identity:
         """The same for an open session, by what is trusted now. Raises NotProven."""
@@ -105,7 +119,8 @@ class IssuerTokens:
         claims = members(proof.claims)
         if claims.get("iss") != issuer.url:
             raise NotProven("the issuer is no longer trusted")
-        again = self._identity(issuer, claims, proof, identity.credential_id, local, identity.claimed, now)
+        credential, claimed = identity.credential_id, identity.claimed
+        again = self._identity(issuer, claims, proof, credential, local, claimed, now, True)
         if again.name != identity.name:
             raise NotProven(f"{issuer.name}: the token now proves another name")
         return again
@@ -160,6 +175,7 @@ class IssuerTokens:
         local: Mapping[str, Any],
         claimed: Mapping[str, str],
         now: int,
+        read: bool,
     ) -> Identity:
         try:
             _meant_for(issuer, claims)
@@ -169,7 +185,11 @@ class IssuerTokens:
                 raise NotProven("the token names no subject")
             accepted = _accepted(issuer, subject, claims)
             name = self._name(issuer, claims, accepted)
-            groups = _groups(issuer, claims) | frozenset().union(*(each.groups for each in accepted))
+            groups = groups_of(issuer, claims)
+            if read and issuer.reread is not None:
+                # a reading takes away and never gives: a token may have been asked for with less than all
+                groups &= self._read(issuer, credential)
+            groups |= frozenset().union(*(each.groups for each in accepted))
         except NotProven as error:
             raise NotProven(f"{issuer.name}: {error}") from None
         if name in local:
@@ -186,6 +206,12 @@ class IssuerTokens:
             claimed=claimed,
             proof=proof,
         )
+
+    def _read(self, issuer: Issuer, credential: str | None) -> frozenset[str]:
+        entry = self._seen.get(credential or "")
+        if entry is None or entry.get("source") != issuer.source:
+            raise NotProven("the issuer does not say that the token still holds")
+        return frozenset(entry["groups"])
 
     def _name(self, issuer: Issuer, claims: Mapping[str, Any], accepted: tuple[Acceptance, ...]) -> str:
         fixed = {each.identity for each in accepted if each.identity is not None}
@@ -317,60 +343,3 @@ def _verified(claims: Mapping[str, Any], path: str) -> bool:
     """Whether the issuer answers for what it says at a path: an email may be what somebody typed."""
     verified = claims.get("email_verified")
     return path not in ("email", "/email") or verified is True or verified == "true"
-
-
-def matches(pattern: str, value: Any) -> bool:
-    """Whether text fits a pattern; anything but text fits none. A `*` passes over no `:` and no `/`."""
-    return (
-        isinstance(value, str) and len(value) <= LONGEST and _compiled(pattern).fullmatch(value) is not None
-    )
-
-
-@lru_cache(1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    first, *others = pattern.split("*")
-    found = re.escape(first)
-    for at, part in enumerate(others, 1):
-        text = re.escape(part)
-        if at == len(others) or ":" in part or "/" in part:
-            found += "[^:/]*" + text
-        else:
-            # up to the next star the first place is as good as any: none other is tried, or it takes hours
-            found += f"(?>[^:/]*?{text})"
-    return re.compile(found, re.DOTALL)
-
-
-def look(claims: Mapping[str, Any], path: str) -> Any:
-    """The claim at a path, or None."""
-    if not path.startswith("/"):
-        return claims.get(path)
-    found: Any = claims
-    for step in path[1:].split("/"):
-        if not isinstance(found, dict):
-            return None
-        found = found.get(step.replace("~1", "/").replace("~0", "~"))
-    return found
-
-
-def _groups(issuer: Issuer, claims: Mapping[str, Any]) -> frozenset[str]:
-    """The groups that the token names and that a policy can. Raises NotProven where it does not tell."""
-    if issuer.groups is None:
-        return frozenset()
-    elsewhere = claims.get("_claim_names")
-    if elsewhere is not None and (not isinstance(elsewhere, dict) or issuer.groups in elsewhere):
-        raise NotProven("the token leaves its groups out: there are too many (overage)")
-    if issuer.groups == "groups" and claims.get("hasgroups"):
-        raise NotProven("the token leaves its groups out: there are too many (overage)")
-    found = look(claims, issuer.groups)
-    listed = [found] if isinstance(found, str) else found
-    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-        raise NotProven(f"the token has no groups at {issuer.groups}")
-    if len(listed) > MOST_GROUPS:
-        raise NotProven("the token has too many groups")
-    groups = set()
-    for each in listed:
-        try:
-            groups.add(check_group(issuer.group_prefix + each))
-        except ValueError:
-            continue  # no rule can name it, so none speaks of it
-    return frozenset(groups)

@@ -29,5 +29,9 @@ class UpstreamFailed(GatewayError):
     """The target could not be reached or did not let us in."""
 
 
+class NodeSilent(GatewayError):
+    """Another node was asked to do something, and did not take it."""
+
+
 class StoreFailed(GatewayError):
     """What must last could not be read or written: nothing new may start on the strength of it."""

@@ -43,6 +43,19 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
+class Reread:
+    """How a session learns that its token's groups changed: the issuer is asked again, with that token.
+
+    every, grace: seconds; what was read last counts for both together. userinfo: the address that is asked;
+    None: where discovery says.
+    """
+
+    every: int = 300
+    grace: int = 300
+    userinfo: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """name: in the policy. url: exactly as `iss` has it. audiences: of which `aud` must hold one.
 
@@ -51,7 +64,7 @@ class Issuer:
     the path of the groups claim; None: the issuer gives none. prefix, group_prefix: stand before what the
     token says. accept: empty: every token that is sound. skew: seconds that its beginning may lie ahead.
     longest: seconds that it may be good for. jwks: where the keys are; None: where discovery says. ca_file:
-    None: the system's.
+    None: the system's. reread: None: what a token says holds as long as the token.
     A path is a member's name, or a JSON pointer (RFC 6901) where it begins with a slash.
     """
 
@@ -70,6 +83,7 @@ class Issuer:
     longest: int = 86_400
     jwks: str | None = None
     ca_file: str | None = None
+    reread: Reread | None = None
 
     @property
     def source(self) -> str:
@@ -80,6 +94,19 @@ class Issuer:
     def discovery(self) -> str:
         """Where its configuration is published (OpenID Connect Discovery 1.0, section 4)."""
         return self.url.rstrip("/") + WELL_KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A token that proves somebody, as soon as its issuer says that it still does.
+
+    credential: the token's id. identity: the name that it proves. until: wall ns when it ends."""
+
+    issuer: Issuer
+    subject: str
+    credential: str
+    identity: str
+    until: int
 
 
 def check_url(text: str, *, query: bool = False) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wicketgate.model.identity import IdentityKind
-from wicketgate.model.issuer import ALGORITHMS, DEFAULT_ALGORITHMS, Acceptance, Issuer, check_url
+from wicketgate.model.issuer import ALGORITHMS, DEFAULT_ALGORITHMS, Acceptance, Issuer, Reread, check_url
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import check_group, check_name, is_any
 from wicketgate.model.workload import Mesh
@@ -22,8 +22,9 @@ from wicketgate.policy.workloads import read_mesh
 
 ISSUER_KEYS: Final = frozenset(
     """url audiences parties algorithms kind name groups prefix group_prefix accept skew longest jwks
-    ca_file""".split()
+    ca_file reread""".split()
 )
+REREAD_KEYS: Final = frozenset({"userinfo", "every", "grace"})
 ACCEPT_KEYS: Final = frozenset({"subject", "claims", "identity", "groups"})
 
 EVERYBODYS: Final = frozenset(
@@ -161,12 +162,27 @@ def _issuer(reading: Reading, name: str, node: Node) -> Issuer:
         ca_file=path_of(keys["ca_file"].place, reading.text(keys["ca_file"], "ca_file"))
         if "ca_file" in keys
         else None,
+        reread=_reread(reading, keys["reread"], "jwks" in keys) if "reread" in keys else None,
     )
     if issuer.url in EVERYBODYS and not issuer.accept:
         raise reading.fail(node, f"everybody can have a token of {issuer.url}: it needs accept")
     if len(reading.problems) > before:
         raise Invalid
     return issuer
+
+
+def _reread(reading: Reading, node: Node, undiscovered: bool) -> Reread:
+    keys = reading.keys(node, "reread", REREAD_KEYS, ("userinfo",))
+    place = keys["userinfo"]
+    if place.value is False:
+        raise reading.fail(place, "userinfo is true, or an address; leave reread out where neither is meant")
+    if place.value is True and undiscovered:
+        raise reading.fail(place, "where jwks is given nothing is discovered: userinfo needs its address")
+    return Reread(
+        every=_time(reading, keys["every"], "every", 3600) if "every" in keys else 300,
+        grace=_time(reading, keys["grace"], "grace", 86_400) if "grace" in keys else 300,
+        userinfo=None if place.value is True else _url(reading, place, "userinfo", query=True),
+    )
 
 
 def _url(reading: Reading, node: Node, what: str, *, query: bool = False) -> str:

@@ -1,12 +1,20 @@
 """The store as the control process asks for it (control/ports.StorePort), over one open Store."""
 
+import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from wicketgate.model.token import ServiceAccount
+from wicketgate.model.errors import StoreFailed
+from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.store.db import Store
+from wicketgate.store.nodes import NodeRows
 
 SECOND: Final = 1_000_000_000
+SILENT: Final = 5.0
+"""Seconds after which a store that says nothing counts as away."""
+
+Entry = tuple[str, str, Mapping[str, Any] | None]
 
 
 class Counted(Protocol):
@@ -25,7 +33,8 @@ class Counted(Protocol):
 class ControlStore:
     """unite: stored accounts -> all accounts by name (those of the configuration file with them).
 
-    clock: wall clock, ns. Every method raises StoreFailed where the store is away.
+    clock: wall clock, ns. name: what people call this node. Every method raises StoreFailed where the store
+    is away.
     """
 
     def __init__(
@@ -33,13 +42,24 @@ class ControlStore:
         store: Store,
         unite: Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]],
         clock: Callable[[], int],
+        name: str = "",
     ) -> None:
         self._store = store
+        self._name = name
+        self._node: str | None = None
+        self._life = secrets.token_hex(16)
+        self._beating: asyncio.Task[int] | None = None
+
+        async def opened() -> Store:
+            return store
+
+        self._nodes = NodeRows(opened, clock)
         self._unite = unite
         self._clock = clock
 
     async def node_number(self, node: str) -> int:
-        return await self._store.node_number(node, self._clock())
+        self._node = node
+        return await self._nodes.number(node, self._name, self._life)
 
     async def reserve(self, counted: Counted, want: int, amount: int) -> int:
         return await self._store.lease(
@@ -66,11 +86,26 @@ class ControlStore:
             ("identities", name, account.replicated())
             for name, account in self._unite(await self._store.identities()).items()
         ]
-        for token in await self._store.tokens():
-            if token.holds(now):
-                entries.append(("tokens", token.hash, token.replicated()))
-            elif token.revoked is not None and (token.expires is None or now < token.expires):
-                entries.append(("revoked", token.id, {"at": token.revoked}))
+        for token in await self._store.tokens(ends_after=now):
+            entries += [
+                (section, key, value) for section, key, value in self._token(token) if value is not None
+            ]
+        return entries
+
+    async def tokens_of(self, ids: Iterable[str]) -> Sequence[Entry]:
+        """The same of some tokens alone, by their ids; None: there is no such entry (any more)."""
+        entries: list[Entry] = []
+        for token in await self._store.tokens_by_id(ids):
+            entries += self._token(token)
+        return entries
+
+    def _token(self, token: TokenRecord) -> list[Entry]:
+        now = self._clock()
+        if token.holds(now):
+            return [("tokens", token.hash, token.replicated())]
+        entries: list[Entry] = [("tokens", token.hash, None)]
+        if token.revoked is not None and (token.expires is None or now < token.expires):
+            entries.append(("revoked", token.id, {"at": token.revoked}))
         return entries
 
     async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
@@ -79,5 +114,28 @@ class ControlStore:
     async def inherited(self) -> Sequence[tuple[str, str, str, str]]:
         return await self._store.inherited()
 
-    async def ping(self) -> None:
+    async def ping(self) -> int:
+        """It answers, and takes what is written. How many ns its clock is ahead of ours."""
+        # a task that goes on: what waits for SQLite's lock can't be cut short, and must not pile up
+        if self._beating is None:
+            self._beating = asyncio.get_running_loop().create_task(self._beat(), name="the store's life")
+        task = self._beating
+        await asyncio.wait({task}, timeout=SILENT)
+        if not task.done():
+            if self._store.shared:
+                task.cancel()
+                self._beating = None
+            await self._store.let_go()
+            raise StoreFailed("the store does not answer", f"nothing in {SILENT:g} s")
+        self._beating = None
+        try:
+            return task.result()
+        except StoreFailed:
+            await self._store.let_go()
+            raise
+
+    async def _beat(self) -> int:
+        if self._node is not None:
+            return await self._nodes.beat(self._node, self._life)
         await self._store.ready()
+        return 0

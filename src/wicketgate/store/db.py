@@ -1,21 +1,20 @@
 """What lasts: identities, tokens, limits spent, checkpoints, node numbers; SQLite by default, or PostgreSQL.
 It must never be asked per statement (an operation takes half a millisecond), nor hold a secret in clear."""
 
-import errno
+import asyncio
 import os
 import sqlite3
-import stat
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from wicketgate.model.errors import StoreFailed
@@ -24,12 +23,17 @@ from wicketgate.model.identity import IdentityKind
 from wicketgate.model.saml import signed_in_by
 from wicketgate.model.task import task_of
 from wicketgate.model.token import ServiceAccount, TokenRecord
+from wicketgate.store.address import connecting
+from wicketgate.store.address import store_url as store_url
+from wicketgate.store.file import make_file, prepare
 from wicketgate.store.migrate import upgrade
-from wicketgate.store.tables import CHECKPOINTS, IDENTITIES, INHERITED, LIMITS, MEMBERSHIPS, NODES, TOKENS
+from wicketgate.store.tables import CHECKPOINTS, IDENTITIES, INHERITED, LIMITS, MEMBERSHIPS, TOKENS
 
 MINUTE: Final = 60_000_000_000
-NODES_MOST: Final = 127
-"""Node numbers are small: they travel in 64-bit cancel keys."""
+DRIVERS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error)
+"""What a driver raises by itself while a connection is made: nobody wraps that."""
+MIGRATION: Final = 600
+"""Seconds that bringing the tables up to date may take, with the wait for another who does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,55 +46,6 @@ class StoredCheckpoint:
     line: str
 
 
-def store_url(database_url: str | None, state: Path) -> URL:
-    """The engine's URL: PostgreSQL as the operator wrote it, or a file in the state folder.
-
-    Raises StoreFailed for an address that is neither; the message never repeats it (it may hold a password).
-    """
-    if database_url is None:
-        return URL.create("sqlite+aiosqlite", database=str(state / "wicketgate.sqlite"))
-    try:
-        url = make_url(database_url)
-    except ArgumentError:
-        raise StoreFailed("database_url can't be read: postgresql://user:password@host:port/name") from None
-    if url.get_backend_name() == "sqlite":
-        return url.set(drivername="sqlite+aiosqlite")
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise StoreFailed("database_url must begin with postgresql:// or sqlite://")
-    query = {("ssl" if key == "sslmode" else key): value for key, value in url.query.items()}
-    return url.set(drivername="postgresql+asyncpg", query=query)
-
-
-def _make_file(path: str) -> None:
-    """Make SQLite's file for us alone, before SQLite makes it for whoever the umask says.
-
-    Its -wal and -shm files take the same mode. A file that stands already is never opened here: closing it
-    would drop the locks that SQLite holds on it for this whole process (fcntl(2)), and the next process to
-    close the store would take itself for the last one and delete the log that we write to.
-    """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        _keep_private(path)
-    except OSError as error:
-        raise _unopened(path, error) from None
-
-
-def _keep_private(path: str) -> None:
-    try:
-        found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.ELOOP, "it is no ordinary file")
-        if stat.S_IMODE(found.st_mode) != 0o600:
-            os.chmod(path, 0o600)
-    except OSError as error:
-        raise _unopened(path, error) from None
-
-
-def _unopened(path: str, error: OSError) -> StoreFailed:
-    return StoreFailed(f"the store {path} can't be opened: {error.strerror}", str(error))
-
-
 class Store:
     """Typed rows in and out. Every method raises StoreFailed when the database can't answer.
 
@@ -100,21 +55,33 @@ class Store:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._insert: Any = insert_sqlite if engine.dialect.name == "sqlite" else insert_postgresql
+        self.shared = engine.dialect.name != "sqlite"
+        """Whether several nodes may be on it."""
+        path = None if self.shared else engine.url.database
+        self._path = None if path == ":memory:" else path
+        self._file: tuple[int, int] | None = None
 
     @classmethod
     async def open(cls, url: URL) -> "Store":
         """Connect, and bring the tables up to date. One process does it, others wait for it."""
-        options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": True}
         if url.get_backend_name() == "sqlite":
             if url.database and url.database != ":memory:":
-                _make_file(url.database)
-            options |= {"connect_args": {"timeout": 10}}
+                make_file(url.database)
+            engine = _engine(url, connect_args={"timeout": 10})
+            sa.event.listen(engine.sync_engine, "connect", prepare)
         else:
-            options |= {"connect_args": {"timeout": 10, "command_timeout": 15}, "pool_size": 4}
-        engine = create_async_engine(url, **options)
-        if url.get_backend_name() == "sqlite":
-            sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+            url, given = connecting(url)
+            await _migrate(url, given)
+            engine = _engine(
+                url,
+                connect_args=given | {"command_timeout": 15},
+                pool_size=4,
+                pool_timeout=10,
+                pool_use_lifo=True,
+            )
         store = cls(engine)
+        if store.shared:
+            return store
         try:
             async with store._transaction() as connection:
                 await connection.run_sync(upgrade)
@@ -126,14 +93,31 @@ class Store:
     async def close(self) -> None:
         await self._engine.dispose()
 
+    async def let_go(self) -> None:
+        """It did not answer: connections that lie idle may be dead, and are not used again."""
+        if self.shared:
+            await self._engine.dispose(close=False)
+
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         try:
+            if self._path is not None:
+                await self._same_file(self._path)
             async with self._engine.begin() as connection:
                 yield connection
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except (SQLAlchemyError, *DRIVERS, OSError, TimeoutError) as error:
             # the driver's text may quote an address, never a parameter (hide_parameters)
             raise StoreFailed("the store does not answer", f"{type(error).__name__}: {error}") from error
+
+    async def _same_file(self, path: str) -> None:
+        """A file that was put in the other's place (a backup) is the store now; one that is gone is none.
+
+        Connections that are open would go on with what nobody else sees any more.
+        """
+        found = os.stat(path)
+        if self._file is not None and self._file != (found.st_dev, found.st_ino):
+            await self._engine.dispose()
+        self._file = (found.st_dev, found.st_ino)
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """For tables that have a module of their own: errors become StoreFailed."""
@@ -207,11 +191,20 @@ class Store:
                 )
             )
 
-    async def tokens(self, identity: str | None = None) -> list[TokenRecord]:
-        """All tokens, or one identity's, oldest first; revoked and expired ones too."""
+    async def tokens(self, identity: str | None = None, ends_after: int | None = None) -> list[TokenRecord]:
+        """All tokens, or one identity's, oldest first; revoked and expired ones too, but for those that
+        ended by `ends_after` where it is given."""
         query = sa.select(TOKENS).order_by(TOKENS.c.created, TOKENS.c.id)
+        if ends_after is not None:
+            query = query.where(sa.or_(TOKENS.c.expires.is_(None), TOKENS.c.expires > ends_after))
         if identity is not None:
             query = query.where(TOKENS.c.identity == identity)
+        async with self._transaction() as connection:
+            return [_token(row) for row in (await connection.execute(query)).all()]
+
+    async def tokens_by_id(self, ids: Iterable[str]) -> list[TokenRecord]:
+        """Those that there are."""
+        query = sa.select(TOKENS).where(TOKENS.c.id.in_(sorted(ids)))
         async with self._transaction() as connection:
             return [_token(row) for row in (await connection.execute(query)).all()]
 
@@ -339,34 +332,6 @@ class Store:
             rows = (await connection.execute(query)).all()
         return [StoredCheckpoint(row.node, row.number, row.created, row.line) for row in rows]
 
-    # -- nodes -----------------------------------------------------------------------------------------------
-    async def node_number(self, node: str, now: int) -> int:
-        """The small number of a node (random id), 0 to NODES_MOST; given out once and kept.
-
-        When all are taken, the one that was seen longest ago is given anew. Call it at start and every hour.
-        """
-        async with self._transaction() as connection:
-            # before anything else: a lock that grows deadlocks with another that does
-            if connection.dialect.name == "postgresql":
-                await connection.execute(sa.text("LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE"))
-            found = (
-                await connection.execute(
-                    sa.update(NODES).where(NODES.c.node == node).values(seen=now).returning(NODES.c.number)
-                )
-            ).scalar_one_or_none()
-            if found is not None:
-                return int(found)
-            taken = {
-                row.number: row.seen
-                for row in await connection.execute(sa.select(NODES.c.number, NODES.c.seen))
-            }
-            free = next((number for number in range(NODES_MOST + 1) if number not in taken), None)
-            if free is None:
-                free = min(taken, key=lambda number: (taken[number], number))
-                await connection.execute(sa.delete(NODES).where(NODES.c.number == free))
-            await connection.execute(sa.insert(NODES).values(number=free, node=node, created=now, seen=now))
-        return free
-
 
 def _token(row: Any) -> TokenRecord:
     return TokenRecord(
@@ -387,13 +352,24 @@ def _token(row: Any) -> TokenRecord:
     )
 
 
-def _prepare_sqlite(connection: Any, record: object) -> None:
-    """WAL: the API reads while the main loop writes. FULL: a revocation once answered is on the disk."""
-    cursor = connection.cursor()
+def server_clock() -> Any:
+    """PostgreSQL's own clock as a column: wall ns."""
+    return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1_000_000_000, sa.BigInteger)
+
+
+def _engine(url: URL, **options: Any) -> AsyncEngine:
+    return create_async_engine(url, hide_parameters=True, pool_pre_ping=True, **options)
+
+
+async def _migrate(url: URL, given: dict[str, Any]) -> None:
+    """Over a connection of its own, which may take its time."""
+    patient = given["server_settings"] | {"statement_timeout": "0"}
+    options = {"poolclass": sa.pool.NullPool, "isolation_level": "READ COMMITTED"}
+    store = Store(_engine(url, connect_args=given | {"server_settings": patient}, **options))
     try:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-            cursor.execute(f"PRAGMA {pragma}")
-    except sqlite3.OperationalError as error:
-        raise StoreFailed("the store's file can't be used", str(error)) from None
+        async with asyncio.timeout(MIGRATION), store.transaction() as connection:
+            await connection.run_sync(upgrade)
+    except TimeoutError:
+        raise StoreFailed(f"the store's tables were not up to date in {MIGRATION} s") from None
     finally:
-        cursor.close()
+        await store.close()

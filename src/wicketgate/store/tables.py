@@ -1,4 +1,5 @@
-"""The store's tables. All times are wall clock, ns since the epoch. No table holds a secret in clear.
+"""The store's tables. All times are wall clock, ns since the epoch. No table holds a secret in clear,
+but for proofs of cancel keys that are on their way to another node.
 Whatever changes here must have a migration beside it; a test compares the two."""
 
 from sqlalchemy import (
@@ -104,6 +105,8 @@ NODES = Table(
     Column("node", String(64), nullable=False, unique=True),
     Column("created", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False),
+    Column("name", String(63), nullable=False, server_default=""),
+    Column("life", String(32), nullable=False, server_default=""),
 )
 
 # sealed and wrapped are ciphertexts; what opens them is never in the store
@@ -118,6 +121,42 @@ SECRETS = Table(
     Column("author", String(200), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("wrapped", Text, nullable=False),
+)
+
+# what one node asks of another; it is taken off when it is done, or nobody came for it
+ERRANDS = Table(
+    "errands",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("node", String(64), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+# sessions that are open on nodes, for the others to see; a node writes its own, a moment later
+OPEN_SESSIONS = Table(
+    "open_sessions",
+    METADATA,
+    Column("session", String(64), primary_key=True),
+    Column("node", String(64), nullable=False, index=True),
+    Column("identity", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("database", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("opened", BigInteger, nullable=False),
+)
+
+# fingerprints (never keys) of what all nodes must have the same
+SHARED_KEYS = Table(
+    "shared_keys",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("node", String(64), nullable=False),
+    Column("created", BigInteger, nullable=False),
 )
 
 # sign-ins by SAML that are under way. Whatever opens one is kept as its SHA-256: ticket, browser, code
@@ -177,4 +216,43 @@ POLICY_REVISIONS = Table(
     Column("before", String(64), nullable=False),
     Column("seal", String(64), nullable=False),
     Column("text", Text, nullable=False),
+)
+
+# what was used, without values and texts: a shape is one kind of use (model.usage), counted by day
+SHAPES = Table(
+    "shapes",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("identity", String(63), nullable=False, index=True),
+    Column("resource", String(63), nullable=False),
+    Column("told", JSON, nullable=False),
+)
+
+# shape is no foreign key: `lost` stands for uses that nothing is known of
+USES = Table(
+    "uses",
+    METADATA,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("shape", String(32), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+)
+Index("ix_uses_shape", USES.c.shape)
+
+GROUP_HISTORY = Table(
+    "group_history",
+    METADATA,
+    Column("identity", String(63), primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("told", JSON, nullable=False),
+)
+
+ACCESS_REPORTS = Table(
+    "access_reports",
+    METADATA,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("author", String(200), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("granted", JSON, nullable=False),
 )

@@ -22,6 +22,7 @@ from wicketgate.control.messages import (
     Holds,
     Put,
     Ready,
+    Used,
     Welcome,
 )
 from wicketgate.model.decision import Denial
@@ -159,6 +160,8 @@ class Worker:
         counted = shell.tally.take()
         if counted:
             self._link.send(Counters(counted))
+        for shapes, members, lost in shell.usage.take():
+            self._link.send(Used(shapes, members, lost))
 
     # -- the link -------------------------------------------------------------------------------------------
     def _received(self, message: Any) -> None:

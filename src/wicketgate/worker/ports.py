@@ -3,10 +3,11 @@ No adapter lives here: only Protocols, and the frozen data that cross them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wicketgate.control.messages import Answer, Welcome
+from wicketgate.gate.usage import Usage
 from wicketgate.journal.keyfile import KeySupply
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
@@ -77,6 +78,7 @@ class AskPort(Protocol):
         """`secret`: {session, identity, credential, resource, database, account, version}; with what a client
         presented, where the control process can't know it by its id.
         `issuer`: {issuer} -> {} once its keys have been asked for, or need not be.
+        `reread`: {} -> {} once the issuer of what a client presented was asked about it, or need not be.
         `lease`: {identity, rule, what, per, amount, want} -> {lease, granted, until (wall ns)}.
         `attempt`: {source, identity, outcome: begin|failed|good} -> {allowed, wait (seconds)}.
         `segment`: {segment} -> {wrapped}, with the key: what that segment of our writer is encrypted with.
@@ -92,7 +94,7 @@ class AskPort(Protocol):
 class GateNeeds:
     """What the gate is built from. clock: wall ns. boot: monotonic ns. token: n random bytes.
 
-    touch: the gate recorded something outside a turn: flush soon.
+    touch: the gate recorded something outside a turn: flush soon. usage: of what sessions do.
     """
 
     welcome: Welcome
@@ -104,6 +106,7 @@ class GateNeeds:
     clock: Callable[[], int]
     boot: Callable[[], int]
     token: Callable[[int], bytes]
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True)

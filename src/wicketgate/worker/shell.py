@@ -10,6 +10,7 @@ from typing import Any
 
 from wicketgate.control.link import Asks, Replica, Watch
 from wicketgate.control.messages import Message, Opened, Sealed, Welcome
+from wicketgate.gate.usage import Usage
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.keyring import Keyring
@@ -33,7 +34,7 @@ from wicketgate.worker.turn import Turn
 
 FAREWELL = 1.0
 """Seconds that a worker that ends waits for targets that it asks to cancel."""
-READMITTING = frozenset({"policy", "tokens", "identities", "issuers", "revoked"})
+READMITTING = frozenset({"policy", "tokens", "identities", "issuers", "seen", "revoked"})
 """Sections whose change has every session admitted again."""
 
 
@@ -68,6 +69,7 @@ class Shell:
         self._tls = welcome.tls
         self._contexts: dict[str, ssl.SSLContext] = {}
         self.tally = Tally()
+        self.usage = Usage()
         watch.limit(limits.hold, limits.end)
         self._turn = Turn(self._loop, journal, self._journal_failed)
         self._gate = ports.build_gate(
@@ -81,6 +83,7 @@ class Shell:
                 clock=ports.clock,
                 boot=ports.boot,
                 token=ports.token,
+                usage=self.usage,
             )
         )
         self.sessions = Sessions(

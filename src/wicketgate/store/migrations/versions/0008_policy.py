@@ -25,6 +25,11 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_policy_revisions"),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE TRIGGER wicketgate_told AFTER INSERT ON policy_revisions"
+            " FOR EACH STATEMENT EXECUTE FUNCTION wicketgate_tell('policy')"
+        )
 
 
 def downgrade() -> None:

@@ -1,0 +1,68 @@
+"""What the control process needs of what lies between nodes, and of the history. Ports that app.py fills."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from wicketgate.model.issuer import Issuer
+from wicketgate.model.usage import Member, Use
+
+
+class UserInfo(Protocol):
+    """Reads what issuers say of a token's owner (identity.userinfo). Both raise ValueError."""
+
+    def read_place(self, body: bytes, issuer: str) -> str:
+        """Where it is asked for."""
+        ...
+
+    def read_answer(self, body: bytes, issuer: Issuer, subject: str) -> frozenset[str] | str:
+        """The groups, as policies know them; or why the token proves nobody any more."""
+        ...
+
+
+class BusPort(Protocol):
+    """What other nodes say (store/bus.Bus)."""
+
+    @property
+    def hears(self) -> bool:
+        """Whether it is sure to hear what is said now."""
+        ...
+
+    async def run(self, heard: Callable[[str], None], turned: Callable[[bool], None]) -> None:
+        """Until it is cancelled. heard: a message. turned: it hears from now on, or does not any more."""
+        ...
+
+
+class NodesPort(Protocol):
+    """The other nodes on the same store (store/nodes.NodeRows). Every method raises GatewayError."""
+
+    async def shared(self) -> bool: ...
+    async def nodes(self) -> Sequence[Any]: ...
+    async def sweep(self) -> None: ...
+    async def leave(self, node: str) -> None: ...
+    async def send(self, errands: Iterable[tuple[str, str, str, Mapping[str, Any]]]) -> None: ...
+    async def taken(self, errand: str) -> bool: ...
+    async def withdraw(self, errand: str) -> bool: ...
+    async def take(self, node: str) -> Sequence[Any]: ...
+    async def share(
+        self, node: str, opened: Iterable[Mapping[str, Any]], closed: Iterable[str], anew: bool = False
+    ) -> None: ...
+    async def elsewhere(self, node: str, session: str | None = None) -> Sequence[Any]: ...
+    async def agree(
+        self, node: str, name: str, prints: Mapping[int, str]
+    ) -> Mapping[int, tuple[str, str]]: ...
+
+
+class HistoryStore(Protocol):
+    """Who used what, and who was in which groups. All raise GatewayError where the store is away."""
+
+    async def keep(self, uses: Sequence[Use], members: Sequence[tuple[int, Member]], lost: int) -> None:
+        """Add to what is kept. members: wall ns since when each is so. lost: uses that were not counted."""
+        ...
+
+    async def members(self) -> Sequence[Member]:
+        """Each identity as it was last."""
+        ...
+
+    async def forget(self, before: int) -> None:
+        """Forget what was before (wall ns), but for what still is."""
+        ...
