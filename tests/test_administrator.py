@@ -209,6 +209,11 @@ ELSEWHERE = "{trust_domain: e.org, accept: [{path: /a, identity: a}]}"
         ("gateway: {database_url: 'postgresql://nobody@127.0.0.1:1/x'}", False),
         ("gateway: {database_url: 'sqlite:///x.sqlite'}", False),
         ("identity: {issuers: {main: {url: 'https://id.example.com', audiences: [w]}}}", False),
+        (
+            "identity: {saml: {corp: {entity_id: 'https://id.example.com', gateway: 'https://gate.example.com',"
+            " metadata: corp.xml, groups: none}}}",
+            False,
+        ),
         (f"gateway: {{tls: {{client_ca: ca.pem}}}}\nidentity: {{spiffe: {ELSEWHERE}}}", False),
         ("service_accounts: {admin: {groups: [crew]}}", False),
     ],

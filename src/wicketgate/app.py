@@ -331,7 +331,8 @@ def _serve(config: Path) -> int:
 
 def _make_administrator(config: Path, settings: Settings, read: Policy) -> None:
     """At the first start of a gateway of the embedded defaults, with nobody else to prove who people are."""
-    embedded = settings.database_url is None and not read.issuers and read.mesh is None
+    others = read.issuers or read.saml or read.mesh is not None
+    embedded = settings.database_url is None and not others
     if not embedded or not settings.admin_groups or administrator.begun(settings.state):
         return
     try:

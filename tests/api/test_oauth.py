@@ -47,7 +47,12 @@ def now_s() -> int:
 def human(**more: Any) -> str:
     """A token of a person whom the issuer alone knows."""
     fields = {"sub": "ana", "groups": ["staff"], "iat": now_s() - 10, "exp": now_s() + 300, **more}
-    return signed(claims(**fields), key("RSA")).decode()
+    said = {name: None if value is NULL else value for name, value in claims(**fields).items()}
+    return signed(said, key("RSA")).decode()
+
+
+NULL: dict[str, Any] = {"": None}
+"""In place of a claim's value: null, where None leaves the claim out."""
 
 
 def machine(**more: Any) -> str:
@@ -264,6 +269,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("another may act", {"subject_token": lambda: human(may_act={"sub": "other"})}, INVALID),
     ("may act elsewhere", {"subject_token": lambda: human(may_act=ELSEWHERE)}, INVALID),
     ("may act, and more", {"subject_token": lambda: human(may_act=AND_MORE)}, INVALID),
+    ("may act is null", {"subject_token": lambda: human(may_act=NULL)}, INVALID),
     ("may act is no object", {"subject_token": lambda: human(may_act="bot")}, INVALID),
     ("no resource", {"audience": None}, TARGET),
     ("unknown resource", {"audience": "payroll"}, TARGET),
