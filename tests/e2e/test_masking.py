@@ -216,6 +216,34 @@ def test_a_token_is_moved_where_the_rule_says_so(house: House, connect: Connect,
     mo.execute("DELETE FROM events WHERE id > 900")
 
 
+def test_a_prepared_text_holds_for_what_its_names_meant(house: House, connect: Connect) -> None:
+    kept = worlds.ask(house.server, worlds.ALPHA, "SELECT email FROM customers WHERE id = 3")
+    with house.server.connect(database=worlds.ALPHA) as beside:
+        beside.execute(
+            "CREATE TABLE s2.events (id int, at date, email text); GRANT ALL ON s2.events TO PUBLIC"
+        )
+    try:
+        connect("ola").execute("CREATE TABLE passed (id int)")  # the catalog is read again
+        mo = connect("mo")
+        eventually(lambda: seen(mo, "SELECT count(*) FROM s2.events") == 0, "the new table")
+        token = one(mo, "SELECT email FROM customers WHERE id = 3")
+        write = f"INSERT INTO events (id, at, email) VALUES (901, '2025-01-05', '{token}')"
+        mo.execute(write, prepare=True)
+        mo.execute("SET search_path = s2")
+        assert "masked value" in denied(mo, write, prepare=True)
+        mo.execute("SET search_path = public")
+        mo.execute(write, prepare=True)
+        with pytest.raises(psycopg.Error):
+            mo.execute(f"SET search_path = s2; {write}")
+        assert worlds.ask(house.server, worlds.ALPHA, "SELECT email FROM s2.events") == []
+        stored = worlds.ask(house.server, worlds.ALPHA, "SELECT email FROM events WHERE id = 901")
+        assert stored == kept * 2
+    finally:
+        with house.server.connect(database=worlds.ALPHA) as beside:
+            beside.execute("DROP TABLE s2.events; DROP TABLE IF EXISTS passed")
+            beside.execute("DELETE FROM events WHERE id > 900")
+
+
 def test_no_value_is_stored_where_masks_do_not_follow(house: House, connect: Connect) -> None:
     ola = connect("ola")
     token = one(ola, "SELECT email FROM customers WHERE id = 3")
