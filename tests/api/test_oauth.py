@@ -219,6 +219,22 @@ def test_it_ends_with_what_it_was_made_of(house: Remote) -> None:
     assert judged(house, from_machine) is not None
 
 
+def test_it_ends_when_the_agent_leaves_its_crew(house: Remote) -> None:
+    def filed(*groups: str) -> ServiceAccount:
+        return ServiceAccount("leaver", IdentityKind.AGENT, frozenset(groups), "file")
+
+    house.stage.filed.append(filed("crew", "more"))
+    mine = house.issue("leaver")
+    crewed = ask(house, actor_token=mine, subject_token=human(), crew="crew").json
+    plain = ask(house, actor_token=mine, subject_token=human()).json
+    house.stage.filed[-1] = filed("crew")
+    assert judged(house, crewed)
+    assert judged(house, plain)
+    house.stage.filed[-1] = filed("more")
+    assert judged(house, crewed) is None
+    assert judged(house, plain)
+
+
 def test_it_ends_when_the_shortest_does(house: Remote) -> None:
     brief, long = house.issue("bot", lifetime=60), house.issue("bot", lifetime=3600)
     his = house.issue("ben", kind="human", lifetime=7200)
