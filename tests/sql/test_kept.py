@@ -39,11 +39,17 @@ CREATE TRIGGER acts BEFORE INSERT OR UPDATE ON acting FOR EACH ROW EXECUTE FUNCT
 CREATE TABLE above (n int, e text) PARTITION BY LIST (n);
 CREATE TABLE acting_1 PARTITION OF above FOR VALUES IN (1);
 CREATE TRIGGER acts BEFORE INSERT OR UPDATE ON acting_1 FOR EACH ROW EXECUTE FUNCTION act();
+CREATE TABLE spread (n int, e text) PARTITION BY LIST (n);
+CREATE TABLE spread_1 PARTITION OF spread FOR VALUES IN (1);
+ALTER TABLE spread_1 ADD EXCLUDE USING btree (left(e, 1) WITH =);
+CREATE TABLE afar (n int, e text) PARTITION BY LIST (n);
+CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far;
+CREATE FOREIGN TABLE afar_1 PARTITION OF afar FOR VALUES IN (1) SERVER far;
 CREATE TABLE carrying (e text PRIMARY KEY);
 CREATE TABLE carried (k text REFERENCES carrying ON UPDATE CASCADE);
 """
 TABLES = """people checked whole indexed partial screened ranged ranged_low ranged_high deep deep_1 deep_1_low
-    dated dated_1 elder younger acting above acting_1 carrying""".split()
+    dated dated_1 elder younger acting above acting_1 carrying spread spread_1 afar afar_1""".split()
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,7 @@ def test_a_token_is_stored_where_keys_alone_ask(world: Catalog, table: str, text
 @pytest.mark.parametrize(
     "table",
     "checked whole indexed partial screened ranged ranged_low ranged_high deep deep_1 deep_1_low younger"
-    " acting acting_1 above".split(),
+    " acting acting_1 above spread spread_1 afar afar_1".split(),
 )
 @pytest.mark.parametrize("text", ["INSERT INTO {} (e) VALUES ('tok')", "UPDATE {} SET e = 'tok'"])
 def test_no_value_is_put_to_the_question_by_a_token(world: Catalog, table: str, text: str) -> None:

@@ -124,8 +124,10 @@ def judged(walk: Walk, relation: Relation, column: str) -> bool:
     that tells of it: by a check, an index's expression or predicate, a policy, or a partition's bounds."""
     for each in _reached(walk, relation):
         number = each.numbers.get(column)
-        if number is None or number in each.bounds:
+        if number is None or number in each.bounds or each.excludes or each.patterned:
             return True
+        if each is not relation and each.kind not in "rp":
+            return True  # rows go to another server
         for moment, text in each.expressions:
             if moment != "store" and (column in text or ".*" in text or '"' in column):
                 return True
