@@ -159,6 +159,11 @@ def test_a_start_that_was_cut_off_is_ended_by_the_next(site: Site, monkeypatch: 
     assert make(site)[0] == site.state / "admin.token"
     assert (site.state / "admin.token").read_text() == text
     assert asyncio.run(kept(site))[1].count(True) == 1
+    # cut off between the two names: no second copy stays that nobody knows of
+    os.link(site.state / "admin.token", site.state / "admin.token.new")
+    assert make(site)[0] is None
+    assert not (site.state / "admin.token.new").exists()
+    assert (site.state / "admin.token").read_text() == text
 
 
 class _Told(Gateway):
