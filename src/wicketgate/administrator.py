@@ -43,7 +43,7 @@ async def make(
         if NAME in filed:
             return None
         if any(each.name == NAME for each in await store.identities()):
-            # a start that was cut off behind the store's commit left the file with its first name, or with both
+            # a start that was cut off behind the store's commit left the file with its first name, or both
             if _ours(fresh) and not _there(path):
                 return _show(fresh, path)
             if _ours(fresh):
