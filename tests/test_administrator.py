@@ -159,6 +159,11 @@ def test_a_start_that_was_cut_off_is_ended_by_the_next(site: Site, monkeypatch: 
     assert make(site)[0] == site.state / "admin.token"
     assert (site.state / "admin.token").read_text() == text
     assert asyncio.run(kept(site))[1].count(True) == 1
+    # cut off between the two names: no second copy stays that nobody knows of
+    os.link(site.state / "admin.token", site.state / "admin.token.new")
+    assert make(site)[0] is None
+    assert not (site.state / "admin.token.new").exists()
+    assert (site.state / "admin.token").read_text() == text
 
 
 class _Told(Gateway):
@@ -209,6 +214,11 @@ ELSEWHERE = "{trust_domain: e.org, accept: [{path: /a, identity: a}]}"
         ("gateway: {database_url: 'postgresql://nobody@127.0.0.1:1/x'}", False),
         ("gateway: {database_url: 'sqlite:///x.sqlite'}", False),
         ("identity: {issuers: {main: {url: 'https://id.example.com', audiences: [w]}}}", False),
+        (
+            "identity: {saml: {corp: {entity_id: 'https://id.example.com', gateway: 'https://gate.example.com',"
+            " metadata: corp.xml, groups: none}}}",
+            False,
+        ),
         (f"gateway: {{tls: {{client_ca: ca.pem}}}}\nidentity: {{spiffe: {ELSEWHERE}}}", False),
         ("service_accounts: {admin: {groups: [crew]}}", False),
     ],

@@ -43,8 +43,12 @@ async def make(
         if NAME in filed:
             return None
         if any(each.name == NAME for each in await store.identities()):
-            # a start that was cut off behind the store's commit left the file with its first name
-            return _show(fresh, path) if _ours(fresh) and not _there(path) else None
+            # a start that was cut off behind the store's commit left the file with its first name, or both
+            if _ours(fresh) and not _there(path):
+                return _show(fresh, path)
+            if _ours(fresh):
+                fresh.unlink()
+            return None
         if _there(path):
             log(f"no local administrator is made: {path} is in the way")
             return None

@@ -47,7 +47,12 @@ def now_s() -> int:
 def human(**more: Any) -> str:
     """A token of a person whom the issuer alone knows."""
     fields = {"sub": "ana", "groups": ["staff"], "iat": now_s() - 10, "exp": now_s() + 300, **more}
-    return signed(claims(**fields), key("RSA")).decode()
+    said = {name: None if value is NULL else value for name, value in claims(**fields).items()}
+    return signed(said, key("RSA")).decode()
+
+
+NULL: dict[str, Any] = {"": None}
+"""In place of a claim's value: null, where None leaves the claim out."""
 
 
 def machine(**more: Any) -> str:
@@ -214,6 +219,22 @@ def test_it_ends_with_what_it_was_made_of(house: Remote) -> None:
     assert judged(house, from_machine) is not None
 
 
+def test_it_ends_when_the_agent_leaves_its_crew(house: Remote) -> None:
+    def filed(*groups: str) -> ServiceAccount:
+        return ServiceAccount("leaver", IdentityKind.AGENT, frozenset(groups), "file")
+
+    house.stage.filed.append(filed("crew", "more"))
+    mine = house.issue("leaver")
+    crewed = ask(house, actor_token=mine, subject_token=human(), crew="crew").json
+    plain = ask(house, actor_token=mine, subject_token=human()).json
+    house.stage.filed[-1] = filed("crew")
+    assert judged(house, crewed)
+    assert judged(house, plain)
+    house.stage.filed[-1] = filed("more")
+    assert judged(house, crewed) is None
+    assert judged(house, plain)
+
+
 def test_it_ends_when_the_shortest_does(house: Remote) -> None:
     brief, long = house.issue("bot", lifetime=60), house.issue("bot", lifetime=3600)
     his = house.issue("ben", kind="human", lifetime=7200)
@@ -264,6 +285,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("another may act", {"subject_token": lambda: human(may_act={"sub": "other"})}, INVALID),
     ("may act elsewhere", {"subject_token": lambda: human(may_act=ELSEWHERE)}, INVALID),
     ("may act, and more", {"subject_token": lambda: human(may_act=AND_MORE)}, INVALID),
+    ("may act is null", {"subject_token": lambda: human(may_act=NULL)}, INVALID),
     ("may act is no object", {"subject_token": lambda: human(may_act="bot")}, INVALID),
     ("no resource", {"audience": None}, TARGET),
     ("unknown resource", {"audience": "payroll"}, TARGET),

@@ -23,6 +23,9 @@ TOKENS = """\
      mask: {email: {pseudonym: all}, national-id: pseudonym}}
   - {name: tokens that may be moved, resources: any, identities: {groups: [movers]},
      mask: {email: {pseudonym: all}, national-id: pseudonym}, written: resolve}
+  - {name: owners move, identities: {groups: [owners]}, resources: any, account: owner,
+     permit: [read, write, delete, define], mask: {email: {pseudonym: all}, national-id: pseudonym},
+     written: resolve}
   - {name: movers write, identities: {groups: [movers]}, resources: any, account: common,
      permit: [read, write, delete]}
   - {name: analysts read, identities: {groups: [analysts]}, resources: any, account: common, permit: [read]}
@@ -34,6 +37,7 @@ IDENTITIES = {
     "bea": "analysts",
     "kay": "keepers",
     "mo": "movers",
+    "ola": "owners",
     "definer": "definers",
     "reader": "readers",
 }
@@ -210,6 +214,58 @@ def test_a_token_is_moved_where_the_rule_says_so(house: House, connect: Connect,
     assert worlds.leaks(f"{taken.value} {taken.value.diag.message_detail}".encode()) == []
     assert worlds.ask(house.server, worlds.ALPHA, "SELECT email, ssn FROM customers WHERE id = 3") == kept
     mo.execute("DELETE FROM events WHERE id > 900")
+
+
+def test_a_prepared_text_holds_for_what_its_names_meant(house: House, connect: Connect) -> None:
+    kept = worlds.ask(house.server, worlds.ALPHA, "SELECT email FROM customers WHERE id = 3")
+    with house.server.connect(database=worlds.ALPHA) as beside:
+        beside.execute(
+            "CREATE TABLE s2.events (id int, at date, email text); GRANT ALL ON s2.events TO PUBLIC"
+        )
+    try:
+        connect("ola").execute("CREATE TABLE passed (id int)")  # the catalog is read again
+        mo = connect("mo")
+        eventually(lambda: seen(mo, "SELECT count(*) FROM s2.events") == 0, "the new table")
+        token = one(mo, "SELECT email FROM customers WHERE id = 3")
+        write = f"INSERT INTO events (id, at, email) VALUES (901, '2025-01-05', '{token}')"
+        mo.execute(write, prepare=True)
+        mo.execute("SET search_path = s2")
+        assert "masked value" in denied(mo, write, prepare=True)
+        mo.execute("SET search_path = public")
+        mo.execute(write, prepare=True)
+        with pytest.raises(psycopg.Error):
+            mo.execute(f"SET search_path = s2; {write}")
+        assert worlds.ask(house.server, worlds.ALPHA, "SELECT email FROM s2.events") == []
+        stored = worlds.ask(house.server, worlds.ALPHA, "SELECT email FROM events WHERE id = 901")
+        assert stored == kept * 2
+    finally:
+        with house.server.connect(database=worlds.ALPHA) as beside:
+            beside.execute("DROP TABLE s2.events; DROP TABLE IF EXISTS passed")
+            beside.execute("DELETE FROM events WHERE id > 900")
+
+
+def test_no_value_is_stored_where_masks_do_not_follow(house: House, connect: Connect) -> None:
+    ola = connect("ola")
+    token = one(ola, "SELECT email FROM customers WHERE id = 3")
+    write = "INSERT INTO events (id, at, email) VALUES (901, '2025-01-05', %s)"
+    ola.execute("CREATE TEMP TABLE events (id int, at date, email text CHECK (email < 'm'))")
+    denied(ola, write, token)
+    ola.execute("DROP TABLE pg_temp.events")
+    with house.server.connect(database=worlds.ALPHA) as beside:
+        beside.execute(
+            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+            " 'BEGIN INSERT INTO public.seen VALUES (NEW.email); RETURN NEW; END';"
+            "CREATE TRIGGER keeps BEFORE INSERT ON events_2025 FOR EACH ROW EXECUTE FUNCTION keep()"
+        )
+    try:
+        ola.execute("CREATE TABLE seen (email text)")  # the catalog is read again
+        again = connect("ola")
+        eventually(lambda: seen(again, "SELECT count(*) FROM seen") == 0, "the new table")
+        denied(again, write, token)
+    finally:
+        with house.server.connect(database=worlds.ALPHA) as beside:
+            beside.execute("DROP TABLE IF EXISTS seen; DROP FUNCTION keep() CASCADE")
+            beside.execute("DELETE FROM events WHERE id > 900")
 
 
 def copied(connection: psycopg.Connection[Any], pieces: list[bytes]) -> None:

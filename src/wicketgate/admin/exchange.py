@@ -149,8 +149,8 @@ def _check_parties(agent: Proven, human: Proven) -> None:
         raise ExchangeRefused("unauthorized_client", "a human's token is no agent's")
     if human.identity.kind is not IdentityKind.HUMAN:
         raise ExchangeRefused("invalid_request", "the subject is no human")
-    allowed = _claims(human.identity).get("may_act")
-    if allowed is not None and not _may_act(allowed, agent.identity, human.identity):
+    said = _claims(human.identity)
+    if "may_act" in said and not _may_act(said["may_act"], agent.identity, human.identity):
         raise ExchangeRefused("invalid_request", "the subject's token names another who may act (may_act)")
 
 

@@ -3,7 +3,7 @@ It must never answer faster or otherwise for a name that exists than for one tha
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ _UNUSED = Secret(b"")
 _BEHIND = "the human behind the task is gone or disabled"
 _NO_LONGER = "what proved the human at the exchange no longer holds"
 _NO_AGENT = "what proved the agent at the exchange no longer holds"
+_NO_CREW = "the agent is no longer in the group of its task's crew"
 _NOBODY: Mapping[str, Any] = {
     "id": "0" * 16,
     "identity": "",
@@ -239,6 +240,7 @@ class Authenticator:
                 (account["disabled"] is None, "the account is disabled"),
                 (task is None or human is not None, _BEHIND if exchange is None else _NO_LONGER),
                 (self._acts(claim.identity, exchange, now), _NO_AGENT),
+                (exchange is None or _of_crew(task, account["groups"]), _NO_CREW),
             )
             identity = Identity(
                 name=claim.identity,
@@ -298,6 +300,11 @@ class Authenticator:
     def _acts(self, name: str, exchange: Exchange | None, now: int) -> bool:
         """Whether the agent's own token, that was exchanged, still holds."""
         return exchange is None or self._parties.party(name, exchange.agent, now) is not None
+
+
+def _of_crew(task: Task | None, groups: Collection[str]) -> bool:
+    """Whether an agent that named its crew itself may still name it."""
+    return task is None or task.crew is None or task.crew in groups
 
 
 def _how(token: Mapping[str, Any]) -> str:

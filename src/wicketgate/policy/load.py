@@ -71,7 +71,6 @@ class Policy:
     shipped: what `load_shipped` makes the same policy from, without YAML.
     detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name. saml:
     SAML identity providers, by name.
-    detectors: data classes that the file itself describes. issuers: whose tokens are taken, by name.
     exchanging: the agents that may exchange tokens; None: nobody. mesh: who signs in by certificate.
     """
 

@@ -19,7 +19,7 @@ from wicketgate.sql.tree import strings, walk
 
 __all__ = ["NO_CLASSES", "Body", "Cast", "Catalog", "Named", "Relation", "load"]
 
-FORMAT = 6
+FORMAT = 7
 
 
 def load(raw: bytes, sensitive: Mapping[str, str], options: Mapping[str, Any]) -> Catalog:
@@ -120,6 +120,7 @@ def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str])
     for oid, _, number in source["generated"]:
         used.setdefault(oid, set()).add(number)
     excluding = frozenset(source.get("excluding", ()))
+    bounds = {oid: frozenset(numbers) for oid, numbers in source.get("bounds", ())}
     views = dict(source["views"])
     keys: dict[int, list[list[int]]] = {}
     for oid, numbers in source["keys"]:
@@ -155,6 +156,7 @@ def _relations(source: dict[str, Any], sensitive: bool, trusted: frozenset[str])
             patterned=frozenset(patterned.get(oid, ())),
             modifiers=modifiers.get(oid, ()),
             excludes=oid in excluding,
+            bounds=bounds.get(oid, NO_CLASSES),
             used=frozenset(used.get(oid, ())),
         )
     return found

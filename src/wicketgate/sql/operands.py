@@ -12,6 +12,7 @@ from wicketgate.sql.parse import Member, parse_whole
 from wicketgate.sql.queries import query
 from wicketgate.sql.relation import Relation
 from wicketgate.sql.scope import Item, Scope, Value
+from wicketgate.sql.storing import acted_on, judged
 from wicketgate.sql.total import builtin_name
 from wicketgate.sql.tree import Body, Node, split
 from wicketgate.sql.tree import walk as every_node
@@ -24,7 +25,7 @@ _HOLDING = frozenset({"PrepareStmt", "DeclareCursorStmt", "ExplainStmt"})
 class Use(Enum):
     """COMPARED: every use is a direct operand of `=` or IN against a bare sensitive column. STORED: every
     use is a value of INSERT … VALUES, SET or MERGE by itself, in a known column of a table that no rule
-    rewrites and that compares values for nothing but equality. OTHER: anything else."""
+    rewrites, no trigger sees and that asks of values nothing but equality. OTHER: anything else."""
 
     COMPARED = "compared"
     STORED = "stored"
@@ -140,7 +141,14 @@ class _Noting(Walk):
         if place is None:
             return
         stored = OTHER
-        if len(relations) == 1 and column in relations[0].numbers and _plain(relations[0]):
+        if (
+            len(relations) == 1
+            and column is not None
+            and column in relations[0].numbers
+            and _plain(relations[0])
+            and not judged(self, relations[0], column)
+            and not acted_on(self, relations[0])
+        ):
             number = relations[0].numbers[column]
             classes = self.catalog.relation_classes(relations[0]).get(number, frozenset())
             stored = Operand(Use.STORED, classes, frozenset({(relations[0].oid, number)}))

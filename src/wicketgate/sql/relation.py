@@ -29,7 +29,8 @@ class Relation:
     tables inherit from it (not partitions), so its keys bound nothing. expressions: moment (`any`, `store`,
     `guard`) and text of what the server computes beside a statement. code: moment (also `trigger`) and name
     of functions that run so. patterned: columns whose collation takes different texts for equal. modifiers:
-    of the columns' types, by position. excludes: an exclusion constraint compares rows. used: attributes that
+    of the columns' types, by position. excludes: an exclusion constraint compares rows. bounds:
+    columns that say which partition takes a row. used: attributes that
     generated columns are made of. copied: columns whose class came with values that were stored there: they
     may be computed. gained: those of them into which a statement copied.
     """
@@ -52,6 +53,7 @@ class Relation:
     patterned: frozenset[int] = frozenset()
     modifiers: tuple[int, ...] = ()
     excludes: bool = False
+    bounds: frozenset[int] = frozenset()
     used: frozenset[int] = frozenset()
     copied: set[int] = field(default_factory=set)
     gained: set[int] = field(default_factory=set)

@@ -2,6 +2,7 @@
 What is stored where nobody can say what becomes of it goes beyond every mask: it is spilled.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from wicketgate.sql.analysis import Inherited
@@ -20,6 +21,10 @@ class Target:
         self.doubtful = doubtful
         self.stored: dict[str, Value] = {}
         self.anywhere: Value | None = None
+
+    def known(self) -> tuple[Relation, ...]:
+        """The relation; nothing where the name may mean another, or what is known of it may not be so."""
+        return () if self.doubtful or self.item.doubtful else self.item.relations
 
     def any(self) -> Value:
         """All its columns together."""
@@ -110,8 +115,39 @@ def _keyed(walk: Walk, target: Target, column: str, value: Value) -> None:
         keyed = any(column in key for key in relation.keys)
         if keyed or number is None or relation.kind != "r" or walk.catalog.refers(relation.oid, number):
             walk.compared |= value.classes
-        if relation.excludes or relation.patterned:
+        if relation.excludes or relation.patterned or judged(walk, relation, column):
             walk.steer(value)
+
+
+def judged(walk: Walk, relation: Relation, column: str) -> bool:
+    """Whether a row may be refused for what it holds there beyond a key's being equal, or goes to a place
+    that tells of it: by a check, an index's expression or predicate, a policy, or a partition's bounds."""
+    for each in _reached(walk, relation):
+        number = each.numbers.get(column)
+        if number is None or number in each.bounds or each.excludes or each.patterned:
+            return True
+        if each is not relation and each.kind not in "rp":
+            return True  # rows go to another server
+        for moment, text in each.expressions:
+            if moment != "store" and (column in text or ".*" in text or '"' in column):
+                return True
+    return False
+
+
+def acted_on(walk: Walk, relation: Relation) -> bool:
+    """Whether code of somebody's own sees a row that is stored there: a trigger's keeps what it likes."""
+    return any(each.code for each in _reached(walk, relation))
+
+
+def _reached(walk: Walk, relation: Relation) -> Iterator[Relation]:
+    """The relation, its children, and the partitioned tables above it, which say what it takes."""
+    catalog = walk.catalog
+    yield relation
+    yield from catalog.descendants(relation.oid)
+    if catalog.is_partition(relation.oid):
+        for each in catalog.relations.values():
+            if each.kind == "p" and relation in catalog.descendants(each.oid):
+                yield each
 
 
 def _keeps(walk: Walk, target: Target, column: str, value: Value) -> bool:
@@ -132,10 +168,19 @@ def _keeps(walk: Walk, target: Target, column: str, value: Value) -> bool:
         return False
     if walk.catalog.is_partition(relation.oid):
         return False
-    if any(number in key.keys for key in walk.catalog.foreign.get(relation.oid, ())):
-        return False  # others may be changed with it
+    if carried(walk, target, column):
+        return False
     at = [each for each, _, _ in relation.columns].index(number)
     return _takes(relation, at, value)
+
+
+def carried(walk: Walk, target: Target, column: str) -> bool:
+    """Whether foreign keys refer to the column: others may be changed with it, of whatever class."""
+    return any(
+        relation.numbers.get(column) in key.keys
+        for relation in target.item.relations
+        for key in walk.catalog.foreign.get(relation.oid, ())
+    )
 
 
 def _takes(relation: Relation, at: int, value: Value) -> bool:

@@ -12,7 +12,7 @@ from wicketgate.sql.queries import query, select, spreads, targets
 from wicketgate.sql.reading import expression, predicate
 from wicketgate.sql.scope import DOUBT, Columns, Item, Scope, Value, unite_values
 from wicketgate.sql.snapshot import NO_CLASSES
-from wicketgate.sql.storing import Target, store
+from wicketgate.sql.storing import Target, carried, store
 from wicketgate.sql.tree import Body, Node, split
 from wicketgate.sql.walk import Walk
 from wicketgate.sql.withs import with_queries
@@ -99,7 +99,7 @@ def _row(walk: Walk, nodes: list[Node], scope: Scope, target: Target, into: list
     told = not any(spreads(node) for node in nodes)
     for at, node in enumerate(nodes):
         column = into[at] if told and at < len(into) else None
-        walk.put(node, target.item.relations, column)
+        walk.put(node, target.known(), column)
         store(walk, target, column, expression(walk, node, scope))
 
 
@@ -199,7 +199,8 @@ def _assign(walk: Walk, nodes: list[Node], scope: Scope, target: Target) -> None
                 if isinstance(inner, dict):
                     walk.steer(expression(walk, inner, scope))
         whole = "indirection" not in body
-        walk.put(_source(body.get("val", {})), target.item.relations, name if whole else None)
+        settled = () if carried(walk, target, name) else target.known()
+        walk.put(_source(body.get("val", {})), settled, name if whole else None)
         store(walk, target, name, _assigned(walk, body.get("val", {}), scope), whole)
 
 

@@ -23,7 +23,7 @@ _LOCK_MILLISECONDS = 1000
 _LOCK_TURNS = 5
 """How long a reading waits for locks, and how often it looks who holds them."""
 
-FORMAT = 6
+FORMAT = 7
 """The layout of what read_catalog makes; load refuses another."""
 
 
@@ -52,6 +52,7 @@ async def read_catalog(access: CatalogAccess) -> bytes:
                 ("sequences", queries.SEQUENCES),
                 ("inherits", queries.INHERITS),
                 ("keys", queries.KEYS),
+                ("bounds", queries.BOUNDS),
                 ("builtin_functions", queries.BUILTIN_FUNCTIONS),
                 ("functions", queries.FUNCTIONS),
                 ("operators", queries.OPERATORS),

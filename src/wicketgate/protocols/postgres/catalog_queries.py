@@ -189,6 +189,11 @@ INHERITS = f"""
 select inhrelid::int8, inhparent::int8 from pg_inherits where {LASTING.format(oid="inhrelid")} order by
 1, 2"""
 
+BOUNDS = f"""
+select t.partrelid::int8, array_remove(t.partattrs::int2[]::int8[], 0::int8) from pg_partitioned_table t
+where {LASTING.format(oid="t.partrelid")} order by 1"""
+"""Columns by which partitioned tables tell their partitions apart."""
+
 EXCLUDING = f"""
 select distinct k.conrelid::int8 from pg_constraint k
 where k.contype = 'x' and {LASTING.format(oid="k.conrelid")} order by 1"""

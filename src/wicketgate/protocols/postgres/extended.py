@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
+from wicketgate.protocols.postgres.anew import parameters_of, text_anew
 from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.frames import (
     FLUSH,
@@ -30,10 +31,9 @@ from wicketgate.protocols.postgres.meanings import UNIT, missing_portal, missing
 from wicketgate.protocols.postgres.names import LONGEST_NAME, PLAIN, Portal, Prepared
 from wicketgate.protocols.postgres.parameters import bound_to, declares, recorded, values_of
 from wicketgate.protocols.postgres.reading import NO_STATEMENT, UNUSABLE_NAME, syntax_denial, unread
-from wicketgate.protocols.postgres.returned import Meant, suspicious
+from wicketgate.protocols.postgres.returned import suspicious
 from wicketgate.protocols.postgres.verdicts import BindQuestion, ExecuteQuestion
 from wicketgate.sql.errors import SyntaxRefused
-from wicketgate.sql.operands import operands
 from wicketgate.sql.parse import Member, parse
 from wicketgate.sql.resolve import Analysis, unite
 
@@ -100,6 +100,7 @@ class Extended:
                 return self.refuse_parse(name, meant, statement)
             prepared.held = meant.held
             if meant.held:
+                prepared.meaning = meant.text, names.environment
                 message = frame(b"P", data[at + 5 : stop + 1] + meant.text + data[after:end])
         step = Step(PARSE, state.unit)
         step.text = text
@@ -153,9 +154,12 @@ class Extended:
             analysis = names.typed(member, names.environment, prepared.types)
         message = data[at:end]
         held = prepared.held
+        moved = text_anew(self.state, prepared, analysis)
+        if moved is not None:
+            return units.refuse(moved, Statement(analysis.facts, text, text, None))
         sensitive = analysis.sensitive_parameters
         if suspicious(message):
-            meant = self.meant(prepared, data, after, end, analysis)
+            meant = parameters_of(self.state, prepared, values_of(data, after, end), analysis)
             if isinstance(meant, Denial):
                 return units.refuse(meant, Statement(analysis.facts, text, text, None))
             held += meant.held
@@ -179,13 +183,6 @@ class Extended:
         if fresh and not question.waiting:
             units.parsed = None  # the Bind's own record holds the text
         return True
-
-    def meant(self, prepared: Prepared, data: bytes, at: int, end: int, analysis: Analysis) -> Meant | Denial:
-        """What the parameters of a Bind mean, whose names end at `at`."""
-        state = self.state
-        told = operands(prepared.member, prepared.text, state.names.environment)
-        decision = state.desk.judged(analysis.facts)
-        return state.returned.parameters(told, values_of(data, at, end), analysis, decision)
 
     def bound(self, question: BindQuestion, clearance: Clearance) -> None:
         """The gate has cleared a Bind."""

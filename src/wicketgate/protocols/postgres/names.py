@@ -80,6 +80,8 @@ class Prepared(Entry):
         """As it was last bound without parameters."""
         self.held: Held = NO_TOKENS
         """What must hold for tokens in its text."""
+        self.meaning: tuple[bytes, Environment] | None = None
+        """What its text with tokens meant, and in which environment."""
 
 
 class Portal(Entry):
