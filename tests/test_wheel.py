@@ -33,7 +33,7 @@ def test_a_compiled_wheel_gives_the_same_results(tmp_path: Path) -> None:
     site = wheel.install(tmp_path, {"WICKET_COMPILED": "1", "MYPYC_OPT_LEVEL": "0"})
     check(site, ".so")
     modules = wheel.compiled_modules()
-    tests = {each for path in modules.values() for each in _tests_of(path)}
+    tests = set().union(*(_tests_of(path) for path in modules.values()))
     assert modules
     environment = {**os.environ, "PYTHONPATH": wheel.search_path(site), "HYPOTHESIS_PROFILE": "short"}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", *sorted(tests)]
@@ -41,12 +41,20 @@ def test_a_compiled_wheel_gives_the_same_results(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-6000:]
 
 
-def _tests_of(module: Path) -> list[Path]:
-    """What tests a module: its package's folder, or, of one where few modules are compiled, its own file."""
+def _tests_of(module: Path) -> set[Path]:
+    """What tests a module: of its package's tests those that name it, or use what is beside them."""
     folder = ROOT / "tests" / module.parent.relative_to("src/wicketgate")
-    if folder.name == "sql":
-        return [folder / f"test_{module.name}"]
-    return [folder] if folder.is_dir() else []  # the model's tests are those of who uses it
+    name = ".".join(module.with_suffix("").parts[1:])
+    beside = {
+        each.stem for each in folder.glob("*.py") if not each.stem.startswith(("test_", "conftest", "__"))
+    }
+    found = set()
+    for each in folder.glob("test_*.py"):
+        text = each.read_text()
+        named = name in text or f"{name.rpartition('.')[0]} import" in text
+        if named or (folder.name != "sql" and any(f"{other} import" in text for other in beside)):
+            found.add(each)
+    return found
 
 
 @pytest.mark.timeout(300)
