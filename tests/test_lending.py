@@ -17,6 +17,7 @@ from wicketgate.workshop import rules_of
 
 SETTINGS = """\
 gateway:
+  database_url: {env: STORE}
   policy: {source: store, files: [lent]}
   custody: {key: {env: MASTER}}
   vaults:
@@ -49,6 +50,7 @@ def lend(folder: Path, password: str, inline: bool = True) -> None:
         "{env: MASTER}",
         "{env: CORP}",
         "{env: ROLE}",
+        "{env: STORE}",
         "{env: AWS_SECRET_ACCESS_KEY}",
         "{env: Aws_Session_Token}",
         "{env: VAULT_TOKEN}",

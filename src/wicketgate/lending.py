@@ -56,7 +56,8 @@ def _variable(settings: Settings, name: str) -> str:
 
 def _named(settings: Settings) -> Iterator[str]:
     key = settings.custody.key
-    found = [None if key is None else key.env]
+    store = settings.database_url
+    found = [None if key is None else key.env, None if store is None else store.env]
     for vault in settings.vaults.values():
         found += [
             None if vault.token is None else vault.token.env,
