@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from wicketgate.admin.ports import Control
 from wicketgate.identity import tokens
@@ -15,9 +14,6 @@ from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.store.db import MINUTE, Store
 from wicketgate.store.exchanges import with_origins
-
-if TYPE_CHECKING:
-    pass
 
 
 Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]

@@ -2,14 +2,11 @@
 them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from wicketgate.model.usage import Member, Use
 from wicketgate.policy.document import Source
 from wicketgate.policy.load import Policy
-
-if TYPE_CHECKING:
-    pass
 
 
 class KeptReport(Protocol):
