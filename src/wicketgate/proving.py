@@ -15,7 +15,6 @@ from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.store.db import MINUTE, Store
 from wicketgate.store.exchanges import with_origins
 
-
 Unite = Callable[[Iterable[ServiceAccount]], Mapping[str, ServiceAccount]]
 
 

@@ -82,6 +82,9 @@ class LateStore:
     async def tokens_of(self, ids: Iterable[str]) -> Sequence[tuple[str, str, Mapping[str, Any] | None]]:
         return await (await self._get()).tokens_of(ids)
 
+    async def has_token(self, token_hash: str) -> bool:
+        return await (await self._get()).has_token(token_hash)
+
     async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
         await (await self._get()).inherit(resource, database, inherits)
 

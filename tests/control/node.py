@@ -90,6 +90,10 @@ class MemoryStore:
         self._check()
         return []
 
+    async def has_token(self, token_hash: str) -> bool:
+        self._check()
+        return token_hash in self.tokens
+
     async def ping(self) -> int:
         self._check()
         return self.ahead

@@ -119,6 +119,15 @@ async def test_what_was_revoked_while_it_read_stays_revoked(way: str) -> None:
         assert stage.state.get("revoked", "abc") == {"at": 1}
 
 
+async def test_a_token_of_another_node_is_known_before_that_node_told_it() -> None:
+    """A session of a moment later, by way of a load balancer. What nobody issued is not worth a reading."""
+    stage = Stage()
+    await stage.watch.look_for("nobody's")
+    assert stage.store.readings == 0
+    await stage.watch.look_for("good")
+    assert stage.state.get("tokens", "good")
+
+
 async def test_what_is_issued_here_is_read_again() -> None:
     """Another node may have revoked it before its own node told it."""
     async with hearing() as stage:

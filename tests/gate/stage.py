@@ -104,7 +104,7 @@ class Control:
             return Answered({"allowed": self.allowed, "wait": 0})
         if self.denial is not None:
             return Answered({}, self.denial)
-        if what in ("inherit", "issuer"):
+        if what in ("inherit", "issuer", "token"):
             return Answered({})
         assert what == "lease"
         window = ENDLESS if body["per"] == "task" else self._clock() // HOUR

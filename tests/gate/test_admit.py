@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from gate.stage import HOUR, NOW, READ, RESOURCES, SECOND, Stage, cleared, never, statement, submitted
 from wicketgate.gate.gate import NOT_SIGNED_IN
 from wicketgate.identity.authenticate import Authenticator
+from wicketgate.identity.tokens import hash_of
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.identity import Claim, Identity, IdentityKind
@@ -431,3 +433,22 @@ async def test_keys_that_are_missing_are_asked_for_before_anything_is_judged() -
     stage.control.on_ask = steps.append
     await stage.gate.admit(stage.claim())
     assert steps == ["attempt", "missing", "issuer", "authenticate", "attempt"]
+
+
+async def test_a_token_that_another_node_issued_a_moment_ago_is_looked_for() -> None:
+    """By its hash alone; nothing is looked for that has not the form of a token."""
+    stage = Stage()
+    claim = stage.claim()
+    [(known, fields)] = [(key, value) for key, value in stage.tokens.items() if key == hash_of(claim.secret)]
+    del stage.tokens[known]
+
+    def heard(what: str) -> None:
+        if what == "token":
+            stage.tokens[known] = fields
+
+    stage.control.on_ask = heard
+    assert not isinstance(await stage.gate.admit(claim), Refused)
+    assert ("token", {"hash": known}) in stage.control.asked
+    stage.control.asked.clear()
+    assert isinstance(await stage.gate.admit(replace(claim, secret=Secret(b"guess"))), Refused)
+    assert [what for what, _ in stage.control.asked] == ["attempt", "attempt"]

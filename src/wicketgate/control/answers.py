@@ -2,6 +2,7 @@
 It must never hand out a secret on a worker's word alone: the policy decides again first.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +21,7 @@ from wicketgate.model.secret import Secret
 
 
 class Answers:
-    """policy_now: the policy that holds, or None."""
+    """policy_now: the policy that holds, or None. look_for: a token by its hash, in the store."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Answers:
         issuers: IssuerKeys,
         segment_keys: SegmentKeys | None = None,
         rereading: Rereading | None = None,
+        look_for: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._policy = policy
         self._credentials = credentials
@@ -43,6 +45,7 @@ class Answers:
         self._issuers = issuers
         self._segment_keys = segment_keys
         self._rereading = rereading
+        self._look_for = look_for
         self.policy_now: LoadedPolicy | None = None
 
     async def answer(self, worker: int, ask: Ask, writer: str = "") -> Answer:
@@ -57,6 +60,10 @@ class Answers:
                     return await self._attempt(ask.id, ask.body)
                 case "inherit":
                     return await self._inherit(ask.id, ask.body)
+                case "token":
+                    if self._look_for is not None:
+                        await self._look_for(str(ask.body["hash"]))
+                    return Answer(ask.id, {})
                 case "issuer":
                     await self._issuers.wanted(str(ask.body["issuer"]))
                     return Answer(ask.id, {})

@@ -121,6 +121,7 @@ class Control:
             self.issuers,
             ports.segment_keys,
             self.rereading,
+            lambda token_hash: self.watch.look_for(token_hash),
         )
         self.notary = Notary(
             ports.store, ports.journal, ports.signing, settings.journal, settings.node, ports.log

@@ -142,6 +142,10 @@ class StorePort(Protocol):
         """The same of some tokens, by their ids; None: there is no such entry."""
         ...
 
+    async def has_token(self, token_hash: str) -> bool:
+        """Whether a token with this hash holds now."""
+        ...
+
     async def inherit(self, resource: str, database: str, inherits: Iterable[tuple[str, str]]) -> None:
         """Keep that these columns (qualified) hold values of these data classes."""
         ...

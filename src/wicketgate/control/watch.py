@@ -108,6 +108,11 @@ class StoreWatch:
             if commit:
                 self._state.commit_changes()
 
+    async def look_for(self, token_hash: str) -> None:
+        """Read all, where another node issued this token and has not told of it yet. Raises GatewayError."""
+        if self._bus is not None and await self._store.has_token(token_hash):
+            await self.resync()
+
     async def _read_inherited(self) -> None:
         self._inherited(await self._store.inherited())
 

@@ -97,6 +97,10 @@ class Gate:
                 return self._refuse(journal, claim, ": ".join(begun.denial), UNCHECKED)
             if begun.body.get("allowed") is not True:
                 return self._refuse(journal, claim, "too many attempts", TOO_MANY)
+            unknown = self.authenticator.unknown(claim.secret)
+            if unknown is not None:
+                # another node may have issued it a moment ago
+                await self._asks.ask("token", {"hash": unknown})
             issuer = self.authenticator.missing(claim.secret)
             if issuer is not None:
                 # its keys may have changed since: what is replicated by then is what is judged by

@@ -55,6 +55,10 @@ class Authenticates(Protocol):
         """For the journal: why a claim that proves nobody does not, as far as that is known."""
         ...
 
+    def unknown(self, secret: Secret) -> str | None:
+        """The hash of what has the form of a token of ours, and is not known here; else None."""
+        ...
+
     def missing(self, secret: Secret) -> str | None:
         """The trusted issuer that must be asked for its keys before this can be judged, or None."""
         ...

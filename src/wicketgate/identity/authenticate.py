@@ -131,6 +131,13 @@ class Authenticator:
             return ""
         return self._by_token(claim, now)[1]
 
+    def unknown(self, secret: Secret) -> str | None:
+        """The hash of what has the form of a token of ours, and is not known here; else None."""
+        if not parse(secret):
+            return None
+        found = hash_of(secret)
+        return None if found in self._tokens else found
+
     def missing(self, secret: Secret) -> str | None:
         """The trusted issuer that must be asked for its keys before this can be judged, or None."""
         return self._issuers.missing(secret)

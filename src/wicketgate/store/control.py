@@ -99,6 +99,11 @@ class ControlStore:
             entries += self._token(token)
         return entries
 
+    async def has_token(self, token_hash: str) -> bool:
+        """Whether a token with this hash holds now."""
+        found = await self._store.token_by_hash(token_hash)
+        return found is not None and found.holds(self._clock())
+
     def _token(self, token: TokenRecord) -> list[Entry]:
         now = self._clock()
         if token.holds(now):
