@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from wicketgate.model.issuer import Issuer
+from wicketgate.model.review import Review, Status
 from wicketgate.model.usage import Member, Use
 
 
@@ -65,4 +66,36 @@ class HistoryStore(Protocol):
 
     async def forget(self, before: int) -> None:
         """Forget what was before (wall ns), but for what still is."""
+        ...
+
+
+class ReviewStore(Protocol):
+    """Reviews as the store keeps them (store/reviews.Reviews). Each method is one transaction, and of races
+    between nodes one wins: what is returned is how it stands then. All raise GatewayError where the store is
+    away. now: wall ns."""
+
+    async def ask(self, asked: Review, now: int) -> tuple[Review, bool]:
+        """What there is for the same asker, resource, database and statement, and whether it may be used now.
+
+        In this order: an approval that fits (spent by this, where it is good for once: True); one that still
+        waits; one that was denied and has not expired (who asks again learns it); else `asked` itself,
+        which is added. What waits in mode `wait` is never shared: another session asks for itself."""
+        ...
+
+    async def spend(self, review: str, session: str, now: int) -> tuple[Review, bool]:
+        """The same for a session that waited for this one: True once, if it is approved for it."""
+        ...
+
+    async def end(self, review: str, status: Status, by: str, now: int) -> Review | None:
+        """Withdrawn or expired, where that may follow; else nothing changes. None: there is none."""
+        ...
+
+    async def review(self, review: str) -> Review | None: ...
+
+    async def expired(self, now: int) -> Sequence[Review]:
+        """Those whose time is over are made so; each is returned once, on one node alone."""
+        ...
+
+    async def abandon(self, node: str, why: str, now: int) -> Sequence[Review]:
+        """Withdraw what sessions of a node that is gone (or started anew) waited for."""
         ...
