@@ -11,7 +11,7 @@ ARGS ?=
 WORKERS ?= 3
 UV := $(BIN)/uv
 
-.PHONY: help setup demo test check bench pii fuzz lock wheel clean
+.PHONY: help setup demo test check bench pii corpus fuzz lock wheel clean
 help: ## list these commands
 	@echo "Wicketgate: a gateway between AI agents and the databases they reach"
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -36,6 +36,10 @@ bench: setup ## measure against direct, a relay that does nothing, and pgbouncer
 
 pii: setup ## precision and recall of the detectors on a labelled corpus (ARGS=-v for what went wrong)
 	PYTHONPATH=tests $(BIN)/python -m pii.measure $(ARGS)
+
+corpus: setup ## every way around and every innocent statement on all servers (`make test` shares them out)
+	WICKET_SERVERS=both $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e/test_bypass.py \
+	  tests/e2e/test_innocent.py $(ARGS)
 
 fuzz: setup ## the property tests, long (ARGS for pytest)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis --timeout 0 -n $(WORKERS) $(ARGS)
