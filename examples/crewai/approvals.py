@@ -1,8 +1,8 @@
-"""A CrewAI crew whose risky statement waits for a person: it is told so, asks for the answer, and goes on by it.
+"""A CrewAI crew whose risky statement waits for a person: it is told so, waits, and goes on by the answer.
 
-    DATABASE_URL=postgresql://crew-bot:wkt_…@gateway:15432/sales?sslmode=verify-full&sslrootcert=ca.pem
-    WICKET_URL=https://gateway:18443  WICKET_TOKEN=wkt_…  WICKET_CA=ca.pem  OPENAI_API_KEY=…
-    python examples/crewai/approvals.py "Close the accounts of the customers in Cork who never ordered."
+DATABASE_URL=postgresql://crew-bot:wkt_…@gateway:15432/sales?sslmode=verify-full&sslrootcert=ca.pem
+WICKET_URL=https://gateway:18443  WICKET_TOKEN=wkt_…  WICKET_CA=ca.pem  OPENAI_API_KEY=…
+python examples/crewai/approvals.py "Close the accounts of the customers in Cork who never ordered."
 """
 
 import os
@@ -17,10 +17,10 @@ from crewai.tools import BaseTool
 from crewai_tools import NL2SQLTool
 from pydantic import BaseModel, Field
 
-ADVICE = """A statement may be held for a person's approval. The error then carries a JSON object with "review",
-the review's id, and "alternatives". Wait for the review with wait_for_review; when it is approved, run the very
-same statement again, unchanged; when it is denied, expired or withdrawn, never ask for the same again: take one of
-the alternatives, or say that it was not allowed."""
+ADVICE = """A statement may be held for a person's approval. The error then carries a JSON object with
+"review", the review's id, and "alternatives". Wait for the review with wait_for_review. When it is approved,
+run the very same statement again, unchanged. When it is denied, expired or withdrawn, never ask for the same
+again: take one of the alternatives, or say that it was not allowed."""
 
 
 class Waited(BaseModel):
@@ -39,11 +39,11 @@ class WaitForReview(BaseTool):
         until = time.monotonic() + self.patience
         trusted = ssl.create_default_context(cafile=os.environ.get("WICKET_CA"))
         while time.monotonic() < until:
-            request = urllib.request.Request(  # noqa: S310 - https, by the operator's own setting
+            request = urllib.request.Request(
                 f"{os.environ['WICKET_URL']}/api/v1/reviews/{review}?wait=30s",
                 headers={"authorization": f"Bearer {os.environ['WICKET_TOKEN']}"},
             )
-            with urllib.request.urlopen(request, context=trusted, timeout=60) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, context=trusted, timeout=60) as answer:
                 told = answer.read().decode()
             if '"status":"pending"' not in told.replace(" ", ""):
                 return told

@@ -42,7 +42,7 @@ def _fits(item: pytest.Item) -> bool:
 
 
 def _turn(case: Case) -> int:
-    """The version whose turn a case is: by its name, so that it stays the same; the other is `make corpus`."""
+    """The version whose turn a case is, by its name: always the same. `make corpus` runs the other too."""
     spoken = [each for each in SERVERS.values() if case.least <= each <= case.most]
     return spoken[zlib.crc32(case.id.encode()) % len(spoken)] if spoken else 0
 
