@@ -68,5 +68,6 @@ def _tell_and_refuse(limited: Remote) -> None:
         limited.ask("GET", "/api/v1/health", headers={"x-forwarded-for": f"192.0.2.{each}"}).status
         for each in range(120)
     ]
-    assert (statuses[0], statuses[-1]) == (200, 429)
+    assert statuses[0] == 200
+    assert 429 in statuses
     assert ask(limited.settings.socket, "GET", "/api/v1/whoami").status == 200

@@ -197,7 +197,7 @@ def test_a_torn_last_line_is_told(open_house: Opens, frail: Postgres) -> None:
     with segment.open("ab") as file:
         file.write(b'{"v":1,"w":"half of a')
     found = house.verify()
-    assert found["ok"]
+    assert found["ok"], found["findings"]
     assert any("torn" in finding for finding in found["findings"])
     segment.write_bytes(whole.replace(b'"k":"open"', b'"k":"opex"', 1))
     assert not house.verify()["ok"]
