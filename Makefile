@@ -11,7 +11,7 @@ ARGS ?=
 WORKERS ?= 3
 UV := $(BIN)/uv
 
-.PHONY: help setup demo test check bench pii corpus fuzz lock wheel clean
+.PHONY: help setup demo test check bench pii corpus crew fuzz lock wheel clean
 help: ## list these commands
 	@echo "Wicketgate: a gateway between AI agents and the databases they reach"
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ bench: setup ## measure against direct, a relay that does nothing, and pgbouncer
 pii: setup ## precision and recall of the detectors on a labelled corpus (ARGS=-v for what went wrong)
 	PYTHONPATH=tests $(BIN)/python -m pii.measure $(ARGS)
 
+crew: setup $(VENV)-crew/.installed ## a real CrewAI crew that waits for approvals (installs CrewAI: 900 MB)
+	CREW_PYTHON=$(CURDIR)/$(VENV)-crew/bin/python $(BIN)/python -m pytest tests/crew/works.py $(ARGS)
+
 corpus: setup ## every way around and every innocent statement on all servers (`make test` shares them out)
 	WICKET_SERVERS=both $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e/test_bypass.py \
 	  tests/e2e/test_innocent.py $(ARGS)
@@ -53,9 +56,14 @@ lock: ## choose the newest allowed versions again: requirements.lock
 	  --generate-hashes --upgrade -q -o requirements.lock --custom-compile-command "make lock"
 
 clean: ## remove what set-up, tests and builds made
-	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(VENV)-crew build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache demo-state tests/servers/node_modules
 	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)-crew/.installed: examples/crewai/requirements.txt $(VENV)/.installed
+	@$(PYTHON) -m venv $(VENV)-crew
+	@$(UV) pip install -q --python $(VENV)-crew/bin/python -r examples/crewai/requirements.txt
+	@touch $@
 
 # -- set-up, step by step -----------------------------------------------------------------------------------
 $(VENV)/.java: tests/servers/install $(VENV)/.installed

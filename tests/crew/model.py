@@ -7,8 +7,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-RISKY = "DELETE FROM customers WHERE id <= 3"
-NARROWER = "SELECT count(*) AS found FROM customers WHERE id <= 3"
+RISKY = "DELETE FROM orders WHERE id <= 2"
+NARROWER = "SELECT count(*) AS found FROM orders WHERE id <= 2"
 _REVIEW = re.compile(r'"review":\s*"([0-9A-Za-z]{26})"')
 
 
