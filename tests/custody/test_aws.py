@@ -46,7 +46,8 @@ def _credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def aws(url: str, service: str = "secretsmanager", **more: Any) -> Aws:
-    return Aws(AwsSettings.model_validate({"region": "eu-central-1", "timeout_seconds": 20, **more}), service, url)
+    settings = {"region": "eu-central-1", "timeout_seconds": 20, **more}
+    return Aws(AwsSettings.model_validate(settings), service, url)
 
 
 def client(moto: str, service: str) -> Any:
