@@ -18,6 +18,7 @@ class Denial:
     """Why not. `message` and `hint` are shown to the client; `cause` goes to the journal only.
 
     detail: for programs, in the protocol's field for that; the rules' names where there is none.
+    review: the id of the review that it is about.
 
     kind: one of a closed list that protocols map to their own error codes:
         `policy`, `mask`, `limit`, `review`, `syntax`, `unsupported`, `sign-in`, `unavailable`, `shutdown`,
@@ -30,6 +31,7 @@ class Denial:
     hint: str | None = None
     rules: tuple[str, ...] = ()
     detail: str | None = None
+    review: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
