@@ -23,7 +23,7 @@ def terms(decision: Decision) -> Terms:
 def test_a_rule_asks_for_a_review() -> None:
     assert decide(f"{READS}, {LOOK}").verdict is Verdict.PERMIT
     decision = decide(f"{READS}, {LOOK}", WHOLE)
-    assert terms(decision) == Terms((Panel("look", frozenset({"ann"})),), 600, 600)
+    assert terms(decision) == Terms((Panel("look", frozenset({"ann"})),), 600)
     assert set(decision.rules) >= {"look"}
     assert decision.mask == {"*": "redact"}
 
@@ -58,9 +58,9 @@ def test_a_review_permits_nothing_by_itself() -> None:
 
 def test_reviews_of_several_rules_all_apply() -> None:
     rules = (
-        "{name: a, review: {by: {groups: [dba]}, within: 1h, usable: 5m, message: One., bind: shape}},"
+        "{name: a, review: {by: {groups: [dba]}, within: 1h, message: One., bind: shape}},"
         "{name: b, review: {by: {groups: [dpo, legal]}, quorum: 3, all_groups: true, mode: retry,"
-        " in_transaction: wait, within: 2m, usable: 1h, reason: required, message: Two., bind: shape}},"
+        " in_transaction: wait, within: 2m, reason: required, message: Two., bind: shape}},"
         "{name: c, review: {by: [eve]}, when: statement.does('drop')},"
         "{name: d, review: {by: [eve]}, enforce: observe}"
     )
@@ -71,7 +71,6 @@ def test_reviews_of_several_rules_all_apply() -> None:
             Panel("b", frozenset(), frozenset({"dpo", "legal"}), 3, True),
         ),
         within=120,
-        usable=300,
         mode="retry",
         in_transaction="retry",
         reason=True,
@@ -130,7 +129,7 @@ def test_an_agent_in_a_task_meets_the_reviews_of_both() -> None:
         ("by: [ann], in_transaction: deny", "in_transaction can't be 'deny'"),
         ("by: [ann], reason: always", "reason can't be 'always'"),
         ("by: [ann], bind: text", "bind can't be 'text'"),
-        ("by: [ann], usable: 0s", "usable must be like"),
+        ("by: [ann], within: 0s", "within must be like"),
         ("by: [ann], within: 169h", "within is at most 168h"),
         ("by: [ann], message: ''", "message is empty"),
         ("by: [ann], speed: high", "review has no key 'speed'"),

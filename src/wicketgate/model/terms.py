@@ -16,12 +16,11 @@ BINDS: Final = ("statement", "shape")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """within: seconds until it expires. usable: seconds that an approval can be used. in_transaction: the
-    mode where the session has a transaction open. reason: the asker must give one. shape: see BINDS."""
+    """within: seconds until it expires; an approval can be used for as long. in_transaction: the mode where
+    the session has a transaction open. reason: the asker must give one. shape: see BINDS."""
 
     panels: tuple[Panel, ...]
     within: int
-    usable: int
     mode: str = MODES[0]
     in_transaction: str = MODES[1]
     reason: bool = False
@@ -51,7 +50,6 @@ class Terms:
                 for panel in self.panels
             ],
             "within": self.within,
-            "usable": self.usable,
             "mode": self.mode,
             "in_transaction": self.in_transaction,
             "reason": self.reason,
@@ -72,13 +70,12 @@ def terms_of(told: Mapping[str, Any]) -> Terms:
         )
         for each in told["panels"]
     )
-    within, usable = int(told["within"]), int(told["usable"])
-    if not panels or within < 1 or usable < 1 or told["mode"] not in MODES:
+    within = int(told["within"])
+    if not panels or within < 1 or told["mode"] not in MODES:
         raise ValueError("terms that nobody could meet")
     return Terms(
         panels,
         within,
-        usable,
         str(told["mode"]),
         str(told["in_transaction"]),
         bool(told["reason"]),
@@ -97,7 +94,6 @@ def together(many: Iterable[Terms]) -> Terms | None:
     return Terms(
         tuple(sorted(panels, key=lambda panel: (panel.rule, sorted(panel.names), sorted(panel.groups)))),
         min(terms.within for terms in found),
-        min(terms.usable for terms in found),
         "retry" if any(terms.mode == "retry" for terms in found) else "wait",
         "retry" if any(terms.in_transaction == "retry" for terms in found) else "wait",
         any(terms.reason for terms in found),

@@ -13,14 +13,13 @@ from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.whom import read_identities_of
 
 TERMS_KEYS: Final = frozenset(
-    """by quorum all_groups within usable on_timeout mode in_transaction reason message bind""".split()
+    """by quorum all_groups within on_timeout mode in_transaction reason message bind""".split()
 )
 _TIME: Final = re.compile(r"([1-9][0-9]{0,5})(s|m|h)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 WITHIN: Final = 600
-USABLE: Final = 600
 LONGEST: Final = 7 * 86400
-"""Seconds that a review may wait, or an approval be used."""
+"""Seconds that a review may wait."""
 
 
 def read_terms(reading: Reading, node: Node | None, what: str, rule: str) -> Terms | None:
@@ -43,7 +42,6 @@ def read_terms(reading: Reading, node: Node | None, what: str, rule: str) -> Ter
         return Terms(
             (Panel(rule, by.names, by.groups, quorum, all_groups),),
             _time(reading, keys.get("within"), "within", WITHIN),
-            _time(reading, keys.get("usable"), "usable", USABLE),
             _choice(reading, keys.get("mode"), "mode", MODES, MODES[0]),
             _choice(reading, keys.get("in_transaction"), "in_transaction", MODES, MODES[1]),
             _choice(reading, keys.get("reason"), "reason", ("optional", "required"), "") == "required",
