@@ -11,7 +11,7 @@ from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases, exhausted
 from wicketgate.gate.more import More
 from wicketgate.gate.ports import SessionLines
-from wicketgate.gate.reviews import UNHELD, Reviews
+from wicketgate.gate.reviews import RECENT, UNHELD, Reviews
 from wicketgate.gate.texts import Texts
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
@@ -215,7 +215,10 @@ class Desk:
         approved = isinstance(statement, Approved)
         denial: Denial | None = CHANGED if approved else UNHELD
         if holding is not None and not approved:
-            denial = self._reviews.begin(self, statement, decided.decision, holding, resume, self._source)
+            recent = list(self._texts)[-RECENT:]
+            denial = self._reviews.begin(
+                self, statement, decided.decision, holding, resume, self._source, recent
+            )
         if denial is not None:
             self.refused(statement, denial)
         return denial

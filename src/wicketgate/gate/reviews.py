@@ -3,9 +3,10 @@ It must never let one go by an answer that was not given for it, nor take silenc
 """
 
 import asyncio
+import contextlib
 import datetime
 import hashlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -133,13 +134,14 @@ class Reviews:
         holding: Holding,
         resume: Resume,
         source: str,
+        recent: Sequence[object],
     ) -> Denial | None:
         """Ask for one. What comes of it goes to `desk.reviewed` later; a Denial: it can't even be asked."""
         terms = decision.review
         if terms is None:
             return UNHELD
         try:
-            found = holding.particulars()
+            found = holding.particulars(recent)
             if isinstance(found, Denial):
                 return found
             mode = terms.mode
@@ -169,9 +171,10 @@ class Reviews:
         waiting.gone = True
         self._forget(waiting)
         if waiting.review is not None:
-            if waiting.recorded:
-                waiting.desk.withdrew(waiting.review)
             self._start(self._withdraw(waiting), f"withdraw {waiting.review}")
+            if waiting.recorded:
+                with contextlib.suppress(JournalFailed):  # the turn finds that, too
+                    waiting.desk.withdrew(waiting.review)
 
     def _forget(self, waiting: Waiting) -> None:
         session = waiting.desk.admission.session

@@ -1,7 +1,7 @@
 """A statement that people are to look at: what its protocol tells of it, and what becomes of it.
 It must never be approved as one thing and go as another: the digests say what it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,8 +26,8 @@ class Particulars:
 class Holding(Protocol):
     """A protocol's side of a statement that may have to wait."""
 
-    def particulars(self) -> Particulars | Denial:
-        """What it is; or why it can't be reviewed."""
+    def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
+        """What it is; or why it can't be reviewed. recent: keys of texts that the session asked before."""
         ...
 
     def in_transaction(self) -> bool:
