@@ -150,7 +150,7 @@ class Reviews:
             reason = found.reason or desk.admission.identity.purpose or ""
             if terms.reason and not reason:
                 return NO_REASON
-            body = _body(desk.admission, statement.facts, decision, terms, found, mode, reason, source)
+            body = _body(desk.admission, statement.facts, terms, found, mode, reason, source)
         except Exception as error:  # doubt is a denial
             return Denial(UNHELD.kind, UNHELD.message, f"not to be told: {type(error).__name__}")
         waiting = Waiting(desk, statement, terms, holding, resume, mode, body)
@@ -311,7 +311,6 @@ class Reviews:
 def _body(
     admission: Admission,
     facts: Facts,
-    decision: Decision,
     terms: Terms,
     found: Particulars,
     mode: str,
@@ -324,21 +323,14 @@ def _body(
     where = {"resource": resource, "database": admission.database, "account": admission.account.name}
     reason = " ".join(reason.split())[:LONGEST_REASON]
     shown = {
-        **asker,
-        **where,
+        "database": admission.database,
         "source": source,
-        "policy": decision.policy,
         "rules": list(terms.rules),
         "message": terms.message,
-        "reason": reason,
         "reason_claimed": bool(found.reason),
         "effects": sorted(effect.value for effect in facts.effects),
         "commands": sorted(facts.commands),
-        "reads": sorted(facts.reads),
-        "whole": sorted(facts.whole),
-        "writes": sorted(facts.writes),
         "functions": sorted(facts.functions),
-        "classes": sorted(facts.classes),
         "complete": facts.complete,
         **found.shown,
     }

@@ -16,6 +16,11 @@ OPEN: Final = (
     "rules",
     "message",
     "lately",
+    "commands",
+    "complete",
+    "source",
+    "reason_claimed",
+    "beside",
     "database",
     "program",
     "protocol",
@@ -46,13 +51,16 @@ def _parameters(shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def shown_to(shown: Mapping[str, Any], reveals: Callable[[str], bool]) -> dict[str, Any]:
     """What somebody is shown of a statement. reveals: whether his policy reveals a data class to him.
 
-    Members: `statement`, its text; `masked`, the text without its constants; `parameters`, each with `value`
-    (text or null) and `class` (null: of none); `classes`, those of its constants (none: of none; missing: it
-    is not known); and those that are OPEN. `hides`: whether anything is hidden."""
+    Members: `statement`, its text; `pretty`, the same as people write it, or null; `masked`, the text without
+    its constants; `parameters`, each with `value` (text or null) and `class` (null: of none); `classes`, of
+    its constants (none: of none; missing: it is not known); and those that are OPEN. `hides`: whether
+    anything is hidden."""
     hidden = sorted(each for each in classes_of(shown) if each == UNKNOWN or not reveals(each))
     found = {name: shown[name] for name in OPEN if name in shown}
     found["classes"] = sorted(classes_of(shown))
     found["statement"] = shown.get("masked", HIDDEN) if hidden else shown.get("statement", HIDDEN)
+    if not hidden and "pretty" in shown:
+        found["pretty"] = shown["pretty"]
     found["parameters"] = [
         {
             "value": HIDDEN if _hides(each.get("class"), hidden) else each.get("value"),

@@ -28,7 +28,7 @@ def shape(text: bytes) -> Any:
     return _without(parse_whole(text), True)
 
 
-def parameters(text: bytes) -> int:
+def highest_parameter(text: bytes) -> int:
     """The highest number of its parameters."""
     highest = 0
     stack: list[Any] = [parse_whole(text)]

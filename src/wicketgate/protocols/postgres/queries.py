@@ -117,7 +117,6 @@ class QueryUnit(Question):
             self.members[index],
             statement.text,
             self.analyses[index],
-            statement,
             b"",
             b"",
             len(self.members) - 1,

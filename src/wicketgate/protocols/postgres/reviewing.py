@@ -9,14 +9,15 @@ from typing import Any, Final
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.held import Particulars
-from wicketgate.model.statement import Effect, Statement
+from wicketgate.model.shown import UNKNOWN
+from wicketgate.model.statement import Effect
 from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, State
 from wicketgate.protocols.postgres.names import naming_of
 from wicketgate.protocols.postgres.parameters import recorded
 from wicketgate.sql.analysis import Analysis, Environment
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.parse import Member, parse, pretty
-from wicketgate.sql.sameness import HIDDEN, canonical, masked, parameters, shape, tree
+from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked, shape, tree
 
 CURSOR: Final = Denial(
     "review",
@@ -30,6 +31,7 @@ BOUND_BEFORE: Final = Denial(
     "its parameters are not there any more",
     "Bind it again.",
 )
+WITHHELD: Final = "(not shown: it carries a secret)"
 _REASON: Final = re.compile(rb"\s*/\*\s*reason:(.*?)\*/", re.DOTALL | re.IGNORECASE)
 _PLANNED: Final = frozenset({"select", "insert", "update", "delete", "merge"})
 _TOUCHING: Final = frozenset({Effect.READ, Effect.WRITE, Effect.DELETE})
@@ -42,7 +44,6 @@ def particulars(
     member: Member,
     text: bytes,
     analysis: Analysis,
-    statement: Statement,
     values: bytes | None,
     declared: bytes,
     beside: int,
@@ -75,7 +76,7 @@ def particulars(
     return Particulars(
         exact,
         sha256(canonical(alike)).hexdigest(),
-        _shown(state, text, named, analysis, statement, values, beside, recent),
+        _shown(state, text, named, analysis, values, beside, recent),
         _reason(text),
         _plan(member, text, analysis, state.names.environment) if known else None,
     )
@@ -109,28 +110,45 @@ def _shown(
     text: bytes,
     named: bytes,
     analysis: Analysis,
-    statement: Statement,
     values: bytes,
     beside: int,
     recent: Sequence[object],
 ) -> dict[str, Any]:
+    """See model.shown. A constant or parameter of which it can't be told whether it is sensitive is."""
     facts = analysis.facts
-    shown: dict[str, Any] = {"beside": beside, "recent": _recent(recent)}
+    relations = [f"{name} (read whole)" for name in sorted(facts.whole)]
+    relations += [f"{name} (read)" for name in sorted(facts.reads - facts.whole)]
+    relations += [f"{name} (written)" for name in sorted(facts.writes)]
+    shown: dict[str, Any] = {
+        "protocol": "postgres",
+        "relations": relations,
+        "beside": beside,
+        "transaction": in_transaction(state),
+        "lately": _recent(recent),
+    }
     if facts.redact_text:
-        hidden = "(not shown: it carries a secret)"
-        return shown | {"text": hidden, "masked_text": hidden, "parameters": [], "masked_parameters": []}
-    sensitive = analysis.sensitive and bool(facts.classes or facts.opaque or not facts.complete)
-    whole = recorded(values, 0, len(values), frozenset()) if values else None
-    shown["text"] = text.decode("utf-8", "replace")
-    shown["pretty"] = pretty(text)
-    shown["masked_text"] = masked(text) if sensitive else shown["text"]
-    shown["sensitive"] = sensitive
-    shown["parameters"] = list(whole or ())
-    shown["masked_parameters"] = list(statement.parameters or ())
+        return shown | {"statement": WITHHELD, "masked": WITHHELD, "parameters": [], "classes": [UNKNOWN]}
+    told = facts.classes if facts.complete and not facts.opaque and facts.classes else frozenset({UNKNOWN})
+    classes = sorted(told) if analysis.sensitive else []
+    statement = text.decode("utf-8", "replace")
+    hidden = masked(text) if classes else statement
     if named:
-        shown["named"] = named.decode("utf-8", "replace")
-        shown["masked_named"] = masked(named) if sensitive else shown["named"]
-    return shown
+        statement += "\n\n" + named.decode("utf-8", "replace")
+        hidden += "\n\n" + (masked(named) if classes else named.decode("utf-8", "replace"))
+    whole = recorded(values, 0, len(values), frozenset()) if values else None
+    touching = analysis.sensitive_parameters
+    one = classes[0] if len(classes) == 1 else UNKNOWN
+    parameters = [
+        {"value": value, "class": one if touching is None or number in touching else None}
+        for number, value in enumerate(whole or (), 1)
+    ]
+    return shown | {
+        "statement": statement,
+        "pretty": pretty(text),
+        "masked": hidden,
+        "parameters": parameters,
+        "classes": classes,
+    }
 
 
 def _recent(texts: Sequence[object]) -> list[str]:
@@ -167,7 +185,7 @@ def _plan(member: Member, text: bytes, analysis: Analysis, environment: Environm
         return None
     if not analysis.facts.effects <= _TOUCHING:
         return None
-    return {"text": text.decode(), "path": list(path), "parameters": parameters(text)}
+    return {"text": text.decode(), "path": list(path), "parameters": highest_parameter(text)}
 
 
 def in_transaction(state: State) -> bool:
