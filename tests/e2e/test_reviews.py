@@ -1,4 +1,4 @@
-"""Reviews of statements on a real server: ordinary clients wait and go on, are denied, time out, cancel, hang up."""
+"""Reviews of statements on a real server: ordinary clients wait and go on, are denied, cancel, hang up."""
 
 from __future__ import annotations
 
@@ -309,7 +309,10 @@ def test_the_policy_decides_once_more(house: House) -> None:
         thread = threading.Thread(target=ask)
         thread.start()
         review = waiting(house)["id"]
-        never = "  - {name: never, identities: any, resources: any, when: 'statement.reads(\"public.orders\")', deny: No.}\n"
+        never = (
+            "  - {name: never, identities: any, resources: any,"
+            " when: 'statement.reads(\"public.orders\")', deny: No.}\n"
+        )
         house.write_rules(RULES + never + REVIEWS)
         reload(house)
         approve(house, review)

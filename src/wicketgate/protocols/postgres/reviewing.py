@@ -180,10 +180,14 @@ def _reason(text: bytes) -> str:
 def _plan(member: Member, text: bytes, analysis: Analysis, environment: Environment) -> dict[str, Any] | None:
     """What its rows can be estimated by, without running a thing: functions that are not known to be pure
     may run where a statement is only planned."""
+    facts = analysis.facts
     path = environment.path
+    if path is None and not analysis.ambiguous:
+        # each name has one meaning, whatever the path: the one in its relation's schema
+        path = tuple(sorted({name.partition(".")[0] for name in facts.reads | facts.writes}))
     if member.kind not in _PLANNED or path is None or environment.temporary or analysis.disturbs:
         return None
-    if not analysis.facts.effects <= _TOUCHING:
+    if not facts.effects <= _TOUCHING:
         return None
     return {"text": text.decode(), "path": list(path), "parameters": highest_parameter(text)}
 
