@@ -30,7 +30,21 @@ LIMITED = """\
   - {name: few rows, identities: {groups: [few]}, resources: any, account: common,
      permit: [read], limits: {rows: 300 per hour}}
 """
-IDENTITIES = {"reader": "readers", "writer": "writers", "definer": "definers", "few": "few"}
+LOOKED = """\
+  - {name: orders need a look, identities: {names: [asker]}, resources: any,
+     when: 'statement.reads("public.orders")', review: {by: {groups: [dba]}}}
+  - {name: notes are tried again, identities: {names: [asker]}, resources: any,
+     when: 'statement.reads("public.notes")', review: {by: {groups: [dba]}, mode: retry}}
+identities:
+  ann: {groups: [dba]}
+"""
+IDENTITIES = {
+    "asker": "readers",
+    "reader": "readers",
+    "writer": "writers",
+    "definer": "definers",
+    "few": "few",
+}
 
 
 @dataclass
@@ -50,9 +64,15 @@ def house(server: Postgres, state: Postgres, name: str, ring: bytes) -> House:
     (folder / "state").mkdir(mode=0o700)
     (folder / "state" / "pseudonym.keys").write_bytes(ring)
     (folder / "state" / "pseudonym.keys").chmod(0o600)
+    (folder / "state" / "custody.keys").write_bytes(ring)
+    (folder / "state" / "custody.keys").chmod(0o600)
     (folder / "address").write_text(state.dsn(ADMINISTRATOR, "wicket"))
-    more = f"  database_url: {{file: address}}\n  name: {name}\n  store_grace_seconds: {GRACE}"
-    return House(folder, server, more=more, rules=RULES + LIMITED, identities=IDENTITIES)
+    port = system.free_port()
+    more = f"  database_url: {{file: address}}\n  name: {name}\n  store_grace_seconds: {GRACE}\n"
+    more += f'  api: {{https: "127.0.0.1:{port}", url: "https://localhost:{port}"}}'
+    made = House(folder, server, more=more, rules=RULES + LIMITED + LOOKED, identities=IDENTITIES)
+    made.https = port
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -330,3 +350,36 @@ def refused(address: Address) -> str:
         return "" if found is None else found.fields["C"]
     finally:
         wire.close()
+
+
+# -- reviews -------------------------------------------------------------------------------------------------
+def test_what_waits_on_one_node_is_answered_on_the_other(pair: Pair) -> None:
+    ann, _ = issued(pair.right, "ann")
+    asker, _ = issued(pair.left, "asker")
+    outcome: list[Any] = []
+
+    def ask(wire: Wire) -> None:
+        outcome.append((wire.ask("SELECT count(*) FROM orders"), time.monotonic()))
+
+    def waiting() -> list[dict[str, Any]]:
+        return list(pair.right.api(ann, "GET", "/reviews?status=pending"))
+
+    wire = Wire.open(at(pair.left, "asker", asker))
+    thread = threading.Thread(target=ask, args=(wire,))
+    thread.start()
+    [found] = eventually(waiting, "the review on the other node")
+    assert pair.right.api(ann, "POST", f"/reviews/{found['id']}/approve", {})["status"] == "approved"
+    approved = time.monotonic()
+    thread.join()
+    answer, at_last = outcome[0]
+    assert rows(answer)
+    assert at_last - approved < 1.0
+    text = "SELECT count(*) FROM notes"
+    assert [each["C"] for each in errors(wire.ask(text))] == ["42501"]
+    [again] = eventually(waiting, "the second review")
+    assert pair.left.api(ann, "POST", f"/reviews/{again['id']}/approve", {})["status"] == "approved"
+    other = Wire.open(at(pair.right, "asker", asker))
+    assert rows(other.ask(text))
+    assert errors(other.ask(text))
+    other.close()
+    wire.close()

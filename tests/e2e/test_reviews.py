@@ -6,11 +6,8 @@ import asyncio
 import json
 import os
 import signal
-import ssl
 import subprocess
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,7 +44,7 @@ def house(postgres15: Postgres) -> Iterator[House]:
     port = system.free_port()
     more = f'  api: {{https: "127.0.0.1:{port}", url: "https://localhost:{port}"}}\n'
     made = House(folder, postgres15, rules=RULES + REVIEWS, more=more, databases=(worlds.ALPHA,))
-    made.https = port  # type: ignore[attr-defined]
+    made.https = port
     made.gateway.start()
     yield made
     made.gateway.stop()
@@ -56,17 +53,7 @@ def house(postgres15: Postgres) -> Iterator[House]:
 
 def call(house: House, who: str, method: str, path: str, body: Any = None) -> Any:
     """An answer of the API, as this person; or the status of a refusal."""
-    context = ssl.create_default_context(cafile=str(house.ca))
-    content = None if body is None else json.dumps(body).encode()
-    url = f"https://localhost:{house.https}/api/v1{path}"  # type: ignore[attr-defined]
-    request = urllib.request.Request(url, content, method=method)
-    request.add_header("authorization", f"Bearer {house.token(who)}")
-    request.add_header("content-type", "application/json")
-    try:
-        with urllib.request.urlopen(request, context=context, timeout=20) as answer:
-            return json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        return error.code
+    return house.api(house.token(who), method, path, body)
 
 
 def pending(house: House) -> list[dict[str, Any]]:
@@ -125,7 +112,7 @@ def test_psycopg_is_told_waits_and_goes_on(house: House) -> None:
         assert code == "WG001"
         detail = json.loads(content)
         assert (detail["status"], detail["alternatives"]) == ("pending", ["Ask for one order of yours."])
-        assert detail["link"].startswith(f"https://localhost:{house.https}/reviews/{detail['review']}?k=")  # type: ignore[attr-defined]
+        assert detail["link"].startswith(f"https://localhost:{house.https}/reviews/{detail['review']}?k=")
         shown = call(house, "ann", "GET", f"/reviews/{detail['review']}")
         assert (shown["status"], shown["reason"], shown["identity"]) == ("used", "INC-4711", "reader")
         assert shown["shown"]["parameters"] == [{"value": "0", "class": None}]
