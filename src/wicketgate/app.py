@@ -28,7 +28,7 @@ from wicketgate.control.ports import (
     TlsFiles,
 )
 from wicketgate.control.segment_keys import SegmentKeys
-from wicketgate.custodian import key_supply, sources, vault_of, wrapping
+from wicketgate.custodian import key_supply, sealing, sources, vault_of, wrapping
 from wicketgate.federation import unreadable
 from wicketgate.identity import keys, userinfo
 from wicketgate.identity.authenticate import Authenticator
@@ -44,6 +44,7 @@ from wicketgate.office import kept, node_of, open_office, private_folder, pseudo
 from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_file, recorder, revisions
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, Source, load_sources
+from wicketgate.policy.revealing import reveals
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
@@ -51,6 +52,7 @@ from wicketgate.store.bus import Bus
 from wicketgate.store.db import MINUTE
 from wicketgate.store.exchanges import with_origins
 from wicketgate.store.nodes import NodeRows
+from wicketgate.store.reviews import Reviews
 from wicketgate.stores import LateHistory, LateStore, StoreOfLoop
 from wicketgate.workshop import boot, log, rules_of
 
@@ -89,6 +91,11 @@ class FilePolicy:
         """The texts of the policy that holds. For any thread, as `compile` is."""
         engine = self._engine
         return () if engine is None else engine.policy.sources
+
+    def reveals(self, identity: Identity, resource: str, data_class: str) -> bool:
+        """Whether the policy that holds shows him the class there. For any thread."""
+        engine = self._engine
+        return engine is not None and reveals(engine.policy, identity, resource, data_class)
 
     def compile(self, sources: Sequence[Source]) -> Policy:
         return load_sources(sources, self._rules)
@@ -238,6 +245,7 @@ def _serve(config: Path) -> int:
     policy = FilePolicy(config, specs, store, origin)
     if origin is None:
         store.filed = tuple(policy.read().identities.values())
+    closing = sealing(settings.keepers, journal, store.get, settings.api.public_url)
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),
@@ -259,6 +267,8 @@ def _serve(config: Path) -> int:
         else SegmentKeys(wrapping(settings.keepers), supply, os.urandom, log),
         userinfo=userinfo,
         history=LateHistory(store),
+        reviews=Reviews(store.get, closing),
+        link=closing.link,
     )
     control = ControlSettings(
         node=node,
@@ -297,6 +307,8 @@ def _serve(config: Path) -> int:
             policies=revisions(settings.policy.source, config, port, None if origin is None else policy.keep),
             node=node,
             texts=policy,
+            reveals=policy.reveals,
+            public_url=settings.api.public_url,
         )
         api = ApiSettings(
             settings.api.socket,

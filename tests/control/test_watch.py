@@ -224,3 +224,14 @@ async def test_a_wrong_clock_closes_the_node(monkeypatch: pytest.MonkeyPatch) ->
         await stage.until(lambda: stage.watch.away)
         stage.store.ahead = 0
         await stage.until(lambda: not stage.watch.away)
+
+
+async def test_a_review_that_changed_elsewhere_is_told_at_once_and_read_by_nobody_else() -> None:
+    async with hearing() as stage:
+        told: list[str] = []
+        stage.watch.reviewed = told.append
+        readings = stage.store.readings
+        for message in ("reviews:short", f"reviews:{'A' * 26}", f"reviews:{'a' * 26}", "reviews:" + "A" * 27):
+            stage.watch.heard(message)
+        assert told == ["A" * 26]
+        assert stage.store.readings == readings

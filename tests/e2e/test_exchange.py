@@ -68,7 +68,7 @@ def house(postgres15: Postgres, provider: Provider) -> Iterator[House]:
     more += f"  tls: {{client_ca: {folder / 'mesh.pem'}}}\n"
     rules = RULES + FORBIDDEN + TRUSTING.format(url=provider.issuer)
     made = House(folder, postgres15, rules=rules, more=more)
-    made.https = port  # type: ignore[attr-defined]
+    made.https = port
     made.gateway.start()
     eventually(lambda: "issuer people: 2 keys" in made.gateway.log(), "the provider's keys")
     yield made
@@ -79,7 +79,7 @@ def house(postgres15: Postgres, provider: Provider) -> Iterator[House]:
 def exchange(house: House, subject: str, actor: str, **fields: str) -> dict[str, Any]:
     """As any OAuth client does it: where the endpoint is, its metadata says."""
     context = ssl.create_default_context(cafile=str(house.ca))
-    base = f"https://localhost:{house.https}"  # type: ignore[attr-defined]
+    base = f"https://localhost:{house.https}"
     with urllib.request.urlopen(f"{base}/.well-known/oauth-authorization-server", context=context) as told:
         metadata = json.loads(told.read())
     assert metadata["issuer"] == base

@@ -16,6 +16,7 @@ from wicketgate.cli import (
     node,
     nodes,
     policy,
+    reviews,
     secrets,
     sessions,
     setup,
@@ -71,6 +72,8 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")
 app.add_typer(access.app, name="access")
+app.command()(reviews.reviews)
+app.add_typer(reviews.app, name="review")
 app.command()(login.login)
 app.command()(node.whoami)
 app.command()(node.status)

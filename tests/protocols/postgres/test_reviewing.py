@@ -1,0 +1,363 @@
+"""Statements that wait for people, in their place of the stream; and what an approval of one is bound to."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from protocols.postgres import playbook as p
+from wicketgate.model.clearance import Clearance
+from wicketgate.model.decision import Decision, Denial, Verdict
+from wicketgate.model.held import Holding, Particulars
+from wicketgate.model.review import Panel
+from wicketgate.model.shown import shown_to
+from wicketgate.model.statement import Facts, Statement
+from wicketgate.model.terms import Terms
+from wicketgate.protocols.postgres.frames import FLUSH, POISON_PARSE, POISON_QUERY, frame
+from wicketgate.protocols.postgres.messages import fields_of, notice_frame
+
+TERMS = Terms((Panel("look", frozenset({"ann"})),), 600)
+HELD = Decision(Verdict.REVIEW, "policy", ("look",), review=TERMS)
+ASKED = "SELECT id FROM orders WHERE id = 7"
+NO = Denial("review", "denied", "by ann", None, ("look",), '{"status":"denied"}', "R1")
+
+
+class Desk(p.FakeDesk):
+    """Holds what names `orders` or `t`. holding: of what waits. left: withdrawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holding: Holding | None = None
+        self.told: Particulars | Denial | None = None
+        self.left = 0
+        self.resume: Callable[[Clearance | Denial], None] | None = None
+        self.statement: Statement | None = None
+
+    def judged(self, facts: Facts) -> Decision:
+        return HELD if {"public.orders", "s1.t", "s2.t"} & (facts.reads | facts.writes) else self.decision
+
+    def submit(
+        self,
+        statement: Statement,
+        resume: Callable[[Clearance | Denial], None],
+        holding: Holding | None = None,
+    ) -> Clearance | Denial | None:
+        if self.judged(statement.facts) is not HELD or holding is None:
+            return super().submit(statement, resume, holding)
+        self.told = holding.particulars(())
+        self.holding, self.resume, self.statement = holding, resume, statement
+        holding.waits(self.leave)
+        return None
+
+    def leave(self) -> None:
+        self.left += 1
+
+    def approve(self) -> None:
+        assert self.resume is not None
+        assert self.statement is not None
+        self.resume(self.clear(self.statement))
+
+
+class Play(p.Stage):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.people = Desk()
+        self.desk = self.people
+        self.talk.state.desk = self.people
+
+    def tell(self) -> bytes:
+        assert self.people.holding is not None
+        assert self.people.holding.told("waiting", "ann", "{}")
+        return notice_frame("waiting", "ann", "{}")
+
+
+def particulars(text: str, *frames: bytes, **options: Any) -> Particulars:
+    """Of a Query, or of what these frames hold."""
+    play = Play(**options)
+    play.client(*(frames or (p.query(text),)))
+    assert isinstance(play.people.told, Particulars), play.people.told
+    return play.people.told
+
+
+# -- the place in the stream ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("size", [1 << 30, 1, 3, 7])
+def test_a_query_waits_and_what_follows_waits_behind_it(size: int) -> None:
+    play = Play(size=size)
+    play.client(p.query(ASKED), p.query("SELECT 2"))
+    play.sent()
+    play.seen(play.tell())
+    play.people.approve()
+    play.sent(p.query(ASKED), p.query("SELECT 2"))
+    play.server(p.described(("id", p.ORDERS, 1, p.INT4)), p.row("7"), p.done("SELECT 1"), p.ready())
+    play.server(p.described(("?", 0, 0, p.INT4)), p.row("2"), p.done("SELECT 1"), p.ready())
+    assert play.texts("ask") == [ASKED, "SELECT 2"]
+
+
+def test_what_came_before_is_answered_meanwhile() -> None:
+    play = Play()
+    play.client(p.query("SELECT 1"), p.query(ASKED))
+    play.sent(p.query("SELECT 1"))
+    notice = play.tell()
+    play.sent(FLUSH)
+    play.server(p.described(("?", 0, 0, p.INT4)), p.row("1"), p.done("SELECT 1"), p.ready())
+    assert play.down.startswith(notice)
+    assert p.done("SELECT 1") in play.down
+
+
+def test_a_bind_waits_and_its_parse_locks_nothing_meanwhile() -> None:
+    play = Play()
+    text = "SELECT id FROM orders WHERE id = $1"
+    play.client(p.whole(text, b"7"))
+    play.sent()
+    play.seen(play.tell())
+    play.people.approve()
+    play.sent(p.parse(text), p.bind("", "", b"7"), p.execute(), p.SYNC)
+    assert play.texts("note") == []
+    play.server(p.PARSED, p.BOUND, p.row("7"), p.done("SELECT 1"), p.ready())
+    play.seen(p.PARSED, p.BOUND, p.row("7"), p.done("SELECT 1"), p.ready())
+
+
+def test_a_parse_alone_goes_on() -> None:
+    play = Play()
+    text = "SELECT id FROM orders WHERE id = $1"
+    play.client(p.parse(text, "s"), p.describe_statement("s"), p.SYNC)
+    play.sent(p.parse(text, "s"), p.describe_statement("s"), p.SYNC)
+    assert play.texts("note") == [text]
+    play = Play()
+    play.client(p.parse(text, "s"))
+    play.sent(p.parse(text, "s"))
+
+
+def test_a_denied_query_and_a_denied_bind() -> None:
+    play = Play()
+    play.client(p.query(ASKED))
+    play.people.resume(NO)  # type: ignore[misc]
+    play.sent(POISON_QUERY)
+    play.server(p.SYNTAX, p.ready())
+    fields = play.seen_error("42501", p.ready())
+    assert json.loads(fields["D"]) == {"status": "denied"}
+    play = Play()
+    play.client(p.whole(ASKED))
+    play.people.resume(NO)  # type: ignore[misc]
+    play.sent(p.parse(ASKED), POISON_PARSE, p.SYNC)
+    play.server(p.PARSED, p.SYNTAX, p.ready())
+    play.collect()
+    assert p.PARSED in play.down
+    assert play.texts("note") == [ASKED]
+
+
+def test_a_cancel_withdraws_and_the_connection_goes_on() -> None:
+    play = Play()
+    play.client(p.whole(ASKED))
+    play.tell()
+    assert not play.talk.cancel()
+    assert play.people.left == 1
+    play.collect()
+    play.server(p.PARSED, p.SYNTAX, p.ready())
+    play.collect()
+    assert b"57014" in play.down
+    play.people.approve()  # too late: it is settled, and goes nowhere
+    play.up = b""
+    play.sent()
+    assert play.people.open == {}
+
+
+@pytest.mark.parametrize("ending", ["client", "server", "gateway"])
+def test_whoever_ends_the_session_withdraws(ending: str) -> None:
+    play = Play()
+    play.client(p.whole(ASKED))
+    if ending == "client":
+        play.talk.client_gone()
+    elif ending == "server":
+        play.talk.upstream_gone("gone")
+    else:
+        play.talk.end(Denial("revoked", "over", "test"), "revoked")
+    assert play.people.left == 1
+    play.collect()
+    assert b"orders" not in play.up
+
+
+def test_no_notice_in_the_middle_of_a_row() -> None:
+    play = Play()
+    play.client(p.query("SELECT 1"), p.query(ASKED))
+    large = p.row("x" * 3_000_000)
+    play.server(p.described(("?", 0, 0, p.TEXT)), large[:2_000_000])
+    assert play.people.holding is not None
+    assert play.people.holding.told("waiting", "ann", "{}") is False
+    play.server(large[2_000_000:])
+    assert play.people.holding.told("waiting", "ann", "{}") is True
+
+
+# -- transactions --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("before", "answer", "open_block"),
+    [
+        ([], b"", False),
+        ([p.query("SELECT 1")], b"", False),
+        ([p.query("BEGIN")], b"", True),
+        ([p.query("BEGIN")], p.done("BEGIN") + p.ready("T"), True),
+        ([p.query("BEGIN")], p.done("BEGIN") + p.ready("E"), True),
+        ([p.query("SELECT 1; BEGIN")], b"", True),
+        ([p.parse("SELECT 1"), p.bind(), p.execute()], b"", True),
+        ([p.whole("SELECT 1")], b"", False),
+        ([p.whole("BEGIN")], b"", True),
+    ],
+)
+def test_whether_a_transaction_is_open(before: list[bytes], answer: bytes, open_block: bool) -> None:
+    play = Play()
+    play.client(*before)
+    play.server(answer)
+    play.client(p.parse(ASKED), p.bind())
+    assert play.people.holding is not None
+    assert play.people.holding.in_transaction() is open_block
+
+
+# -- what an approval is bound to ----------------------------------------------------------------------------
+SAME = {
+    "spaces": "select   id from orders where id=7",
+    "a comment": f"/* x */ {ASKED} -- y",
+    "a reason": f"/* reason: INC-4711 */ {ASKED}",
+    "its schema": "SELECT id FROM orders WHERE id = 7",
+}
+ANOTHER = {
+    "a constant": "SELECT id FROM orders WHERE id = 8",
+    "a constant's type": "SELECT id FROM orders WHERE id = '7'",
+    "a column": "SELECT note FROM orders WHERE id = 7",
+    "an operator": "SELECT id FROM orders WHERE id < 7",
+    "a condition": "SELECT id FROM orders WHERE id = 7 OR true",
+    "a limit": "SELECT id FROM orders WHERE id = 7 LIMIT 1",
+    "a relation": "SELECT id FROM orders, s1.t WHERE id = 7",
+    "a command": "DELETE FROM orders WHERE id = 7",
+    "a lock": "SELECT id FROM orders WHERE id = 7 FOR UPDATE",
+}
+
+
+@pytest.mark.parametrize("text", SAME.values(), ids=SAME)
+def test_the_same_statement(text: str) -> None:
+    assert particulars(text).exact == particulars(ASKED).exact
+
+
+@pytest.mark.parametrize("text", ANOTHER.values(), ids=ANOTHER)
+def test_another_statement(text: str) -> None:
+    found, asked = particulars(text), particulars(ASKED)
+    assert found.exact != asked.exact
+    assert (found.shape == asked.shape) is (text in (ANOTHER["a constant"], ANOTHER["a constant's type"]))
+
+
+def bound(value: bytes | None, types: tuple[int, ...] = (), formats: bytes = b"\0\0") -> Particulars:
+    text = "SELECT id FROM orders WHERE id = $1"
+    body = (
+        b"\0\0"
+        + formats
+        + b"\0\1"
+        + (b"\xff" * 4 if value is None else len(value).to_bytes(4, "big") + value)
+    )
+    return particulars("", p.parse(text, "", types), frame(b"B", body + b"\0\0"))
+
+
+def test_parameters_are_bound_with_their_types_and_formats() -> None:
+    told = [
+        bound(b"7"),
+        bound(b"8"),
+        bound(None),
+        bound(b""),
+        bound(b"7", (23,)),
+        bound(b"7", (20,)),
+        bound(b"7", (), b"\0\1\0\1"),
+    ]
+    assert len({each.exact for each in told}) == len(told)
+    assert bound(b"7").exact == told[0].exact
+    assert bound(b"7").shape == told[1].shape
+
+
+def test_what_names_mean_is_bound() -> None:
+    text = "SELECT id FROM t WHERE id = 1"
+    here, there = particulars(text, path="s1"), particulars(text, path="s2")
+    assert here.exact != there.exact
+    assert here.shape != there.shape
+    assert here.exact == particulars(text, path="s1, public").exact
+
+
+def test_a_temporary_table_may_stand_for_any_name() -> None:
+    play = Play()
+    play.client(p.query("CREATE TEMP TABLE orders (id int)"))
+    play.people.approve()
+    play.server(p.done("CREATE TABLE"), p.ready())
+    play.people.told = None
+    play.host.resumes and play.host.resumes.pop()()
+    play.client(p.query(ASKED))
+    told = play.people.told
+    assert told is None or (isinstance(told, Particulars) and told.exact != particulars(ASKED).exact)
+
+
+def test_a_cursor_is_not_reviewed_and_an_execute_tells_what_was_prepared() -> None:
+    def prepared(text: str) -> Particulars | Denial | None:
+        play = Play()
+        play.client(p.query(f"PREPARE q (int) AS {text}"))
+        play.people.approve() if play.people.resume else None
+        play.server(p.done("PREPARE"), p.ready())
+        play.client(p.query("EXECUTE q (7)"))
+        return play.people.told
+
+    one = prepared("SELECT id FROM orders WHERE id = $1")
+    other = prepared("SELECT id FROM orders WHERE id < $1")
+    assert isinstance(one, Particulars)
+    assert isinstance(other, Particulars)
+    assert one.exact != other.exact
+    assert "WHERE id = $1" in one.shown["statement"]
+    play = Play()
+    play.client(p.query(f"BEGIN; DECLARE c CURSOR FOR {ASKED}"))
+    play.people.approve()
+    play.server(p.done("BEGIN"), p.done("DECLARE CURSOR"), p.ready("T"))
+    play.client(p.query("FETCH c"))
+    assert isinstance(play.people.told, Denial)
+
+
+# -- what reviewers see --------------------------------------------------------------------------------------
+JOINED = (
+    "SELECT o.id FROM orders o, customers c WHERE c.email = 'ann@x.test' AND o.note = 'hush' AND c.id = $1"
+)
+
+
+def test_constants_beside_sensitive_columns_are_hidden_from_who_may_not_see_them() -> None:
+    found = particulars("", p.parse(f"/* ann@x.test */ {JOINED}"), p.bind("", "", b"5"))
+    hidden = shown_to(found.shown, lambda name: False)
+    assert "ann@x.test" not in json.dumps(hidden)
+    assert "hush" not in json.dumps(hidden)
+    assert "$2" in hidden["statement"]
+    assert hidden["hides"] is True
+    assert shown_to(found.shown, lambda name: name == "email")["statement"].endswith("c.id = $1")
+
+
+def test_a_sensitive_parameter_is_told_apart() -> None:
+    text = "SELECT o.id FROM orders o, customers c WHERE c.email = $1 AND o.id = $2"
+    found = particulars("", p.parse(text), p.bind("", "", b"ann@x.test", b"5"))
+    assert found.shown["parameters"] == [
+        {"value": "ann@x.test", "class": "email"},
+        {"value": "5", "class": None},
+    ]
+
+
+def test_the_reason_stands_in_a_comment_at_the_beginning() -> None:
+    found = particulars("/* reason: because */ SELECT id FROM orders")
+    assert particulars("SELECT id /* reason: late */ FROM orders").reason == ""
+    assert found.reason == "because"
+    assert found.plan is not None
+    assert found.plan["path"] == ["public"]
+
+
+def test_nothing_is_planned_that_may_run_something() -> None:
+    assert particulars("SELECT id FROM orders WHERE id = 7").plan is not None
+    assert particulars("CREATE TABLE t AS SELECT id FROM orders").plan is None
+
+
+def test_fields_of_the_notice() -> None:
+    fields = fields_of(notice_frame("m", "h", "d")[5:])
+    assert (fields["S"], fields["C"], fields["M"], fields["H"], fields["D"]) == (
+        "NOTICE",
+        "WG001",
+        "m",
+        "h",
+        "d",
+    )
