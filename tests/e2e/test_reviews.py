@@ -258,6 +258,37 @@ def test_the_identical_statement_passes_once_across_connections(house: House) ->
         call(house, "ann", "POST", f"/reviews/{again['review']}/deny", {})
 
 
+def test_what_waits_locks_nothing(house: House) -> None:
+    """Neither where a driver has begun a transaction for it, nor where it was prepared first."""
+
+    def locks() -> list[Any]:
+        query = "SELECT mode FROM pg_locks WHERE relation = 'orders'::regclass AND pid <> pg_backend_pid()"
+        return house.server.sql(query, database=worlds.ALPHA)
+
+    def approves() -> None:
+        review = waiting(house)["id"]
+        found.append(locks())
+        approve(house, review)
+
+    async def prepared() -> None:
+        target = house.target("reader")
+        client = await asyncpg.connect(dsn=target.url(), ssl=target.context())
+        person = asyncio.create_task(asyncio.to_thread(approves))
+        assert await client.fetchval(f"{ORDERS} WHERE id > $1", 1) is not None
+        await person
+        await client.close()
+
+    found: list[list[Any]] = []
+    with connect(house, autocommit=False) as client:
+        person = threading.Thread(target=approves)
+        person.start()
+        assert client.execute(f"{ORDERS} WHERE id > %s", (2,)).fetchone() is not None
+        person.join()
+        client.rollback()
+    asyncio.run(prepared())
+    assert found == [[], []]
+
+
 def test_an_open_transaction_does_not_wait(house: House) -> None:
     with connect(house, autocommit=False) as client:
         client.execute("SELECT 1")

@@ -196,7 +196,7 @@ def test_no_notice_in_the_middle_of_a_row() -> None:
         ([], b"", False),
         ([p.query("SELECT 1")], b"", False),
         ([p.query("BEGIN")], b"", True),
-        ([p.query("BEGIN")], p.done("BEGIN") + p.ready("T"), True),
+        ([p.query("BEGIN")], p.done("BEGIN") + p.ready("T"), False),  # nothing is locked yet
         ([p.query("BEGIN")], p.done("BEGIN") + p.ready("E"), True),
         ([p.query("SELECT 1; BEGIN")], b"", True),
         ([p.parse("SELECT 1"), p.bind(), p.execute()], b"", True),
@@ -211,6 +211,80 @@ def test_whether_a_transaction_is_open(before: list[bytes], answer: bytes, open_
     play.client(p.parse(ASKED), p.bind())
     assert play.people.holding is not None
     assert play.people.holding.in_transaction() is open_block
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "holds"),
+    [
+        ([p.query("SET LOCAL application_name = 'a'")], p.done("SET") + p.ready("T"), False),
+        ([p.query("SAVEPOINT a")], p.done("SAVEPOINT") + p.ready("T"), False),
+        ([p.query("SELECT 1")], p.done("SELECT 1") + p.ready("T"), True),
+        ([p.query("LOCK TABLE notes")], p.done("LOCK TABLE") + p.ready("T"), True),
+        ([p.query("ROLLBACK")], p.done("ROLLBACK") + p.ready(), False),
+        ([p.parse("SELECT 1", "kept"), p.SYNC], p.PARSED + p.ready("T"), True),
+        ([p.parse(ASKED, "kept"), p.SYNC], p.PARSED + p.ready("T"), True),
+        ([p.query("SELECT 1"), p.query("COMMIT"), p.query("BEGIN")], None, False),
+    ],
+)
+def test_what_a_transaction_holds_since_it_began(
+    asked: list[bytes], answer: bytes | None, holds: bool
+) -> None:
+    play = Play()
+    play.client(p.query("BEGIN"))
+    play.server(p.done("BEGIN") + p.ready("T"))
+    for each in [] if answer is None else [b"".join(asked)]:
+        play.client(each)
+        play.server(answer or b"")
+    for each, tag in zip(asked, ("SELECT 1", "COMMIT", "BEGIN"), strict=False) if answer is None else ():
+        play.client(each)
+        if tag == "SELECT 1":
+            play.server(p.described(("?", 0, 0, p.INT4)) + p.row("1"))
+        play.server(p.done(tag) + p.ready("I" if tag == "COMMIT" else "T"))
+    play.client(p.whole(ASKED))
+    assert play.people.holding is not None
+    assert play.people.holding.in_transaction() is holds
+
+
+def test_what_was_only_prepared_holds_nothing_while_people_look() -> None:
+    """A driver that prepares first and awaits the description (asyncpg): the server began a transaction for
+    it, in which the relation stays locked. A Sync of ours ends that, and nobody hears of its answer."""
+    play = Play()
+    text = "SELECT id FROM orders WHERE id = $1"
+    play.client(p.parse(text, "one"), p.describe_statement("one"), p.FLUSH)
+    play.sent(p.parse(text, "one"), p.describe_statement("one"), p.FLUSH)
+    answer = p.PARSED + frame(b"t", b"\0\1\0\0\0\x17") + p.described(("id", p.ORDERS, 1, p.INT4))
+    play.server(answer)
+    play.seen(answer)
+    bound = (p.bind("one", "", b"7"), p.execute(), p.SYNC)
+    play.client(*bound)
+    notice = play.tell()
+    play.sent(p.SYNC)
+    play.server(p.ready())
+    play.seen(notice)
+    assert play.people.holding is not None
+    assert not play.people.holding.in_transaction()
+    play.people.approve()
+    play.sent(*bound)
+    play.server(p.BOUND, p.row("7"), p.done("SELECT 1"), p.ready())
+    play.seen(p.BOUND, p.row("7"), p.done("SELECT 1"), p.ready())
+
+
+@pytest.mark.parametrize(
+    ("before", "answer"),
+    [
+        ([p.parse("SELECT 1", "one"), p.bind("one", "kept"), p.FLUSH], p.PARSED + p.BOUND),
+        ([p.parse(ASKED, "one"), p.FLUSH], b""),
+    ],
+    ids=["a portal would be closed", "not answered: it may fail, and what follows must be skipped"],
+)
+def test_no_sync_of_ours_where_it_would_change_something(before: list[bytes], answer: bytes) -> None:
+    play = Play()
+    play.client(*before)
+    play.server(answer)
+    play.client(p.parse(ASKED), p.bind())
+    before_it = len(play.up)
+    play.tell()
+    assert p.SYNC not in play.up[before_it:]
 
 
 # -- what an approval is bound to ----------------------------------------------------------------------------

@@ -365,6 +365,10 @@ class Answers:
         if step.probe:
             self.units.resume(PATH)
             return
+        if step.swallow:
+            return
+        if before == b"I":
+            state.began = step.unit
         state.answered = step.unit
         if state.unexecuted:
             state.settle_bound(step.unit)
@@ -375,6 +379,7 @@ class Answers:
             if not state.steps and state.fresh:
                 state.sensitive = False
                 state.wrote = False
+                state.touched = False
         if names.reported is not None and state.changed <= state.answered:
             names.path(names.reported)
         state.down.append(data[at:end])

@@ -172,6 +172,10 @@ class State:
         """The number of the last unit of which a portal was executed."""
         self.wrote = False
         """The open unit or transaction holds something that a commit would keep."""
+        self.touched = False
+        """The open unit or transaction has done more than change the session: it may hold locks."""
+        self.began = 0
+        """The unit at whose end the server was first in the open transaction."""
         self.copying: Execution | None = None
         """The COPY whose data the server reads."""
         self.unexecuted: list[Execution] = []

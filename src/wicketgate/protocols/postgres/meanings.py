@@ -4,6 +4,7 @@ Where an unanswered earlier unit may have changed a meaning, the statement waits
 from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.decision import Denial
+from wicketgate.model.statement import Effect
 from wicketgate.protocols.postgres.frames import PROBE, RESERVED
 from wicketgate.protocols.postgres.ledger import BIND, CLOSE, EXECUTE, PARSE, SYNC, State, Step
 from wicketgate.protocols.postgres.names import MOST_TEMPORARY, Entry, naming_of
@@ -18,6 +19,7 @@ UNIT: Final = 3
 PATH: Final = 5
 """Why the client's frames wait: for an earlier unit's answer, or for the path."""
 
+_SESSION: Final = frozenset({Effect.SESSION})
 _ENDING: Final = frozenset({"deallocate", "close", "discard"})
 
 
@@ -57,6 +59,8 @@ class Meanings:
     def runs(self, analysis: Analysis, hides: bool) -> None:
         """A statement may run: what that means for the session, whatever its names."""
         state = self.state
+        if analysis.facts.effects != _SESSION:
+            state.touched = True
         if analysis.keeps:
             state.wrote = True
         if analysis.unsettles:

@@ -10,7 +10,8 @@ from wicketgate.model.held import Particulars
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.postgres.frames import FLUSH
 from wicketgate.protocols.postgres.messages import notice_frame
-from wicketgate.protocols.postgres.reviewing import in_transaction
+from wicketgate.protocols.postgres.names import Entry
+from wicketgate.protocols.postgres.reviewing import in_transaction, let_go
 
 if TYPE_CHECKING:
     from wicketgate.protocols.postgres.units import Units
@@ -104,7 +105,12 @@ class Question:
 
     def in_transaction(self) -> bool:
         """Whether waiting would hold what the server has locked for the session."""
-        return in_transaction(self.units.state)
+        return in_transaction(self.units.state, self.delayed())
+
+    def delayed(self) -> Entry | None:
+        """What was prepared, and has not been sent to the server yet."""
+        delayed = self.units.delayed
+        return None if delayed is None else delayed.entry
 
     def waits(self, withdraw: Callable[[], None]) -> None:
         """It waits for people from now on."""
@@ -125,6 +131,7 @@ class Question:
         state = units.state
         if state.steps:
             state.up.append(FLUSH)
+        let_go(state, self.delayed())
         state.down.append(notice_frame(message, hint, detail))
         state.host.wake()
         return True

@@ -11,8 +11,9 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.held import Particulars
 from wicketgate.model.shown import UNKNOWN
 from wicketgate.model.statement import Effect
-from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, State
-from wicketgate.protocols.postgres.names import naming_of
+from wicketgate.protocols.postgres.frames import SYNC as SYNC_MESSAGE
+from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, SYNC, State, Step
+from wicketgate.protocols.postgres.names import Entry, naming_of
 from wicketgate.protocols.postgres.parameters import recorded
 from wicketgate.sql.analysis import Analysis, Environment
 from wicketgate.sql.errors import SyntaxRefused
@@ -192,9 +193,13 @@ def _plan(member: Member, text: bytes, analysis: Analysis, environment: Environm
     return {"text": text.decode(), "path": list(path), "parameters": highest_parameter(text)}
 
 
-def in_transaction(state: State) -> bool:
-    """Whether the session has, or may have, a transaction open at the target."""
-    if state.transaction != b"I" or state.ran == state.unit:
+def in_transaction(state: State, delayed: Entry | None = None) -> bool:
+    """Whether the session has, or may have, a transaction open at the target that holds what it locked. One
+    that has only been begun, with settings and savepoints, holds nothing; a statement that was prepared in it
+    does. delayed: what was prepared and not sent yet."""
+    if state.ran == state.unit or state.transaction == b"E":
+        return True
+    if state.transaction == b"T" and (state.touched or _prepared(state, delayed)):
         return True
     for step in state.steps:
         if step.kind == EXECUTE and step.execution is not None:
@@ -205,3 +210,25 @@ def in_transaction(state: State) -> bool:
                 if execution.member.changes.transaction is not None:
                     return True
     return False
+
+
+def _prepared(state: State, delayed: Entry | None) -> bool:
+    """Whether the server may have prepared a statement since the open transaction began."""
+    names = state.names.statements.values()
+    return any(each.unit > state.began and each is not delayed for each in names)
+
+
+def let_go(state: State, delayed: Entry | None) -> None:
+    """End what the server began for a Parse alone, with a Sync of ours: it would hold the statement's
+    relations while people look. Only where nothing was bound, and all is answered: nothing else changes."""
+    if state.transaction != b"I" or state.steps or state.ran == state.unit:
+        return
+    names = state.names.statements.values()
+    if not any(each.unit == state.unit and each is not delayed for each in names):
+        return
+    if any(each.unit == state.unit for each in state.names.portals.values()):
+        return
+    step = Step(SYNC, 0)
+    step.swallow = True
+    state.steps.append(step)
+    state.up.append(SYNC_MESSAGE)
