@@ -13,9 +13,8 @@ from urllib.parse import parse_qsl
 import trustme
 from aiohttp import web
 
-from wicketgate.model.delivery import Change
 from wicketgate.model.resource import CredentialReference
-from wicketgate.model.review import Asker, Kind, Panel, Review, Status, Vote
+from wicketgate.model.review import Asker, Kind, Panel, Review, ReviewEvent, Status, Vote
 from wicketgate.model.secret import Secret
 
 SECOND = 1_000_000_000
@@ -52,10 +51,10 @@ REVIEW = Review(
     },
     votes=(Vote("bea", frozenset({"dba"}), True, NOW, f"comment {CANARY}"),),
 )
-CHANGE = Change(1, ID, "asked", NOW, "crew-bot")
+CHANGE = ReviewEvent(1, ID, "asked", NOW, "crew-bot")
 
 
-async def link(review: str) -> str:
+def link(review: str) -> str:
     return LINK.replace(ID, review)
 
 
@@ -84,15 +83,15 @@ class Vault:
 class Box:
     """The outbox and the reviews, played."""
 
-    rows: list[Change] = field(default_factory=list)
+    rows: list[ReviewEvent] = field(default_factory=list)
     reviews: dict[str, Review] = field(default_factory=dict)
 
-    def add(self, review: Review, what: str, by: str = "somebody", at: int = NOW) -> Change:
+    def add(self, review: Review, what: str, by: str = "somebody", at: int = NOW) -> ReviewEvent:
         self.reviews[review.id] = review
-        self.rows.append(Change(len(self.rows) + 1, review.id, what, at, by))
+        self.rows.append(ReviewEvent(len(self.rows) + 1, review.id, what, at, by))
         return self.rows[-1]
 
-    async def events(self, after: int, most: int) -> Sequence[Change]:
+    async def events(self, after: int, most: int) -> Sequence[ReviewEvent]:
         return [each for each in self.rows if each.seq > after][:most]
 
     async def review(self, review: str) -> Review | None:

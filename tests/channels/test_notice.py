@@ -13,10 +13,10 @@ from channels.stage import CANARY, CHANGE, ID, LINK, NOW, REVIEW, SECOND, key
 from wicketgate.channels import slack, teams, webhook
 from wicketgate.channels.notice import UNNAMED, Notice, clean, notice, trial
 from wicketgate.channels.signatures import key_of
-from wicketgate.model.delivery import CHANGES, Change
-from wicketgate.model.review import Kind, Panel, Review, Status
+from wicketgate.model.review import Kind, Panel, Review, ReviewEvent, Status
 from wicketgate.model.secret import Secret
 
+CHANGES = ("asked", "voted", *(each.value for each in Status if each is not Status.PENDING))
 SHOWS = ("none", "facts", "statement")
 KEYS = [key_of(Secret(key()))]
 HOSTILE = [
@@ -147,7 +147,7 @@ def _everywhere(text: str) -> list[Notice]:
         shown={"statement": text, "effects": [text, "read"], "relations": [text] * 50},
         votes=tuple(replace(REVIEW.votes[0], person=f"{text}{number}") for number in range(25)),
     )
-    change = Change(1, ID, "asked", NOW, text)
+    change = ReviewEvent(1, ID, "asked", NOW, text)
     return [
         notice(change, each, LINK, shows)
         for shows in SHOWS

@@ -16,9 +16,9 @@ from wicketgate.channels.ports import Labels, Link, Outbox, Rows
 from wicketgate.channels.senders import Sender
 from wicketgate.channels.settings import Channel
 from wicketgate.channels.wire import Unsent
-from wicketgate.model.delivery import LASTS, Change, Delivery, State
+from wicketgate.model.delivery import LASTS, Delivery, State
 from wicketgate.model.errors import GatewayError
-from wicketgate.model.review import Review
+from wicketgate.model.review import Review, ReviewEvent
 
 SECOND: Final = 1_000_000_000
 EVERY: Final = 1.0
@@ -106,7 +106,7 @@ class Deliveries:
         Raises KeyError."""
         sender = self._senders[name]
         try:
-            await sender.send(trial(name, self._clock(), await self._link("0" * 26)))
+            await sender.send(trial(name, self._clock(), self._link("0" * 26)))
         except Unsent as error:
             return error.why
         return ""
@@ -165,7 +165,7 @@ class Deliveries:
             return False
         settings = self._channels[name].settings
         reviews: dict[str, Review | None] = {}
-        wanted: list[Change] = []
+        wanted: list[ReviewEvent] = []
         for each in events:
             if each.review not in reviews:
                 reviews[each.review] = await self._outbox.review(each.review)
@@ -191,7 +191,7 @@ class Deliveries:
             gone = replace(tried, state=State.DEAD, error="there is no such review any more")
             await self._rows.tried(delivery, gone)
             return
-        link = await self._link(review.id)
+        link = self._link(review.id)
         try:
             await self._senders[name].send(notice(delivery.change, review, link, settings.shows))
         except Unsent as error:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from wicketgate.channels.masked import mask, plain_name
-from wicketgate.model.delivery import Change, event_id
-from wicketgate.model.review import Kind, Review, Status
+from wicketgate.model.delivery import event_id
+from wicketgate.model.review import Kind, Review, ReviewEvent, Status
 from wicketgate.model.statement import Effect
 
 LONGEST: Final = 200
@@ -47,8 +47,8 @@ _THINGS: Final = {
 class Notice:
     """One message. id: of the event. what: it is about; see TITLES. title: in words. at, expires: wall ns.
 
-    facts: label -> text, in order; data: the same for machines (JSON values). open: whether it can still be
-    answered. answerable: whether enough is shown for an answer from there.
+    link: empty where people can't reach the API. facts: label -> text, in order; data: the same for machines
+    (JSON values). open: whether it can still be answered; answerable: and enough of it is shown for that.
     """
 
     id: str
@@ -71,12 +71,12 @@ class Notice:
         return self.open and bool(self.facts)
 
 
-def event_of(change: Change, review: Review) -> str:
+def event_of(change: ReviewEvent, review: Review) -> str:
     """What settings call it: an after-review that begins is a glass that was broken."""
     return "break-glass" if change.what == "asked" and review.kind is Kind.AFTER else change.what
 
 
-def notice(change: Change, review: Review, link: str, shows: str) -> Notice:
+def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice:
     """The message of a change, of the review as it is now."""
     what = event_of(change, review)
     status = review.status

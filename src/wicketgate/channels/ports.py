@@ -3,15 +3,15 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from wicketgate.model.delivery import Backlog, Change, Delivery
+from wicketgate.model.delivery import Backlog, Delivery
 from wicketgate.model.resource import CredentialReference
-from wicketgate.model.review import Review
+from wicketgate.model.review import Review, ReviewEvent
 from wicketgate.model.secret import Secret
 
 Fetch = Callable[[CredentialReference], Awaitable[Secret | None]]
 """A secret from where it lies. Raises CredentialMissing."""
-Link = Callable[[str], Awaitable[str]]
-"""A review's id -> its address for people. Raises GatewayError."""
+Link = Callable[[str], str]
+"""A review's id -> its address for people; empty where they can't reach the API."""
 Labels = Callable[[str], Mapping[str, str]]
 """A resource's name -> its labels; none where there is no such resource (any more)."""
 
@@ -19,7 +19,7 @@ Labels = Callable[[str], Mapping[str, str]]
 class Outbox(Protocol):
     """Reviews and what became of them (store/reviews.Reviews). Raises GatewayError."""
 
-    async def events(self, after: int, most: int) -> Sequence[Change]:
+    async def events(self, after: int, most: int) -> Sequence[ReviewEvent]:
         """What comes behind an event, in the order in which it holds."""
         ...
 
@@ -33,7 +33,7 @@ class Rows(Protocol):
     async def take(self, channel: str, holder: str, lasts: int, begins: int, now: int) -> int | None: ...
     async def release(self, holder: str) -> None: ...
     async def fill(
-        self, channel: str, holder: str, changes: Iterable[Change], seq: int, now: int
+        self, channel: str, holder: str, changes: Iterable[ReviewEvent], seq: int, now: int
     ) -> bool: ...
     async def due(self, channel: str, now: int, most: int) -> list[Delivery]: ...
     async def tried(self, before: Delivery, after: Delivery) -> bool: ...

@@ -73,8 +73,9 @@ def message(notice: Notice) -> dict[str, Any]:
 
 def _buttons(notice: Notice) -> list[dict[str, Any]]:
     link = {"type": "button", "action_id": OPEN, "text": _plain("Open", 75), "url": notice.link}
-    if notice.what == "test" or not notice.answerable:
-        return [link]
+    links = [link] if notice.link else []
+    if not notice.answerable:
+        return links
     closes = notice.kind == "after"
     approve = {
         "type": "button",
@@ -90,7 +91,7 @@ def _buttons(notice: Notice) -> list[dict[str, Any]]:
         "style": "danger",
         "value": notice.review,
     }
-    return [approve, link] if closes else [approve, deny, link]
+    return [approve, *links] if closes else [approve, deny, *links]
 
 
 def modal(notice: Notice, approves: bool, held: Mapping[str, str]) -> dict[str, Any]:
@@ -170,10 +171,10 @@ def _conditions() -> list[dict[str, Any]]:
     ]
 
 
-def told(text: str, link: str | None) -> dict[str, Any]:
+def told(text: str, link: str = "") -> dict[str, Any]:
     """A view that says something, with the link where the review can be answered instead."""
     blocks: list[dict[str, Any]] = [{"type": "section", "text": _plain(text, 1000)}]
-    if link is not None:
+    if link:
         button = {"type": "button", "action_id": OPEN, "text": _plain("Open in the browser", 75), "url": link}
         blocks.append({"type": "actions", "elements": [button]})
     return {

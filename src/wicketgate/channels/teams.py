@@ -34,7 +34,7 @@ def card(notice: Notice) -> dict[str, Any]:
         "type": "AdaptiveCard",
         "version": VERSION,
         "body": body,
-        "actions": [{"type": "Action.OpenUrl", "title": title, "url": notice.link}],
+        "actions": [{"type": "Action.OpenUrl", "title": title, "url": notice.link}] if notice.link else [],
         "msteams": {"width": "Full"},
     }
 

@@ -20,7 +20,7 @@ def event(notice: Notice) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": notice.id,
-        "source": f"{where.scheme}://{where.netloc}",
+        "source": f"{where.scheme}://{where.netloc}" if notice.link else "urn:wicketgate",
         "type": TYPES + ("channel.test" if notice.what == "test" else f"review.{notice.what}"),
         "subject": notice.review,
         "time": moment(notice.at),

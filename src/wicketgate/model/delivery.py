@@ -5,24 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-CHANGES: Final = ("asked", "voted", "approved", "denied", "expired", "withdrawn", "used", "closed")
-"""What can become of a review, as the outbox says it."""
+from wicketgate.model.review import ReviewEvent
+
 LASTS: Final = 24 * 3600 * 1_000_000_000
 """Nanoseconds for which a delivery is tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One row of the outbox. seq: grows, with gaps. what: of CHANGES. at: wall ns. by: who, or why."""
-
-    seq: int
-    review: str
-    what: str
-    at: int
-    by: str
-
-
-def event_id(change: Change) -> str:
+def event_id(change: ReviewEvent) -> str:
     """The same at each attempt and on each node."""
     return f"evt_{change.review}_{change.seq}"
 
@@ -41,7 +30,7 @@ class Delivery:
     next_at: wall ns of the next attempt. error: of the last one, in our words."""
 
     channel: str
-    change: Change
+    change: ReviewEvent
     state: State = State.PENDING
     attempts: int = 0
     began: int = 0

@@ -8,9 +8,16 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from wicketgate.model.delivery import Backlog, Change, Delivery, State
+from wicketgate.model.delivery import Backlog, Delivery, State
+from wicketgate.model.review import ReviewEvent
 from wicketgate.store.db import Store, server_clock
-from wicketgate.store.tables import CHANNEL_DELIVERIES, CHANNEL_MESSAGES, CHANNEL_SEEN, CHANNELS
+from wicketgate.store.tables import (
+    CHANNEL_DELIVERIES,
+    CHANNEL_MESSAGES,
+    CHANNEL_SEEN,
+    CHANNELS,
+    REVIEW_EVENTS,
+)
 
 SECOND: Final = 1_000_000_000
 DAY: Final = 24 * 3600 * SECOND
@@ -31,6 +38,12 @@ class ChannelRows:
         if not self._store.shared:
             return now
         return int((await connection.execute(sa.select(server_clock()))).scalar_one())
+
+    async def newest(self) -> int:
+        """The outbox's last event; nought where there is none."""
+        query = sa.select(sa.func.max(REVIEW_EVENTS.c.seq))
+        async with self._store.transaction() as connection:
+            return int((await connection.execute(query)).scalar() or 0)
 
     # -- who delivers ---------------------------------------------------------------------------------------
     async def take(self, channel: str, holder: str, lasts: int, begins: int, now: int) -> int | None:
@@ -58,7 +71,9 @@ class ChannelRows:
                 sa.update(CHANNELS).where(CHANNELS.c.holder == holder).values(holder="", until=0)
             )
 
-    async def fill(self, channel: str, holder: str, changes: Iterable[Change], seq: int, now: int) -> bool:
+    async def fill(
+        self, channel: str, holder: str, changes: Iterable[ReviewEvent], seq: int, now: int
+    ) -> bool:
         """Add deliveries, and remember how far the outbox was read. False, and nothing is done: the lease is
         another's. What was added before stays as it is."""
         table = CHANNELS.c
@@ -241,7 +256,7 @@ class ChannelRows:
 def _delivery(row: Any) -> Delivery:
     return Delivery(
         row.channel,
-        Change(row.seq, row.review, row.what, row.at, row.by),
+        ReviewEvent(row.seq, row.review, row.what, row.at, row.by),
         State(row.state),
         row.attempts,
         row.began,
