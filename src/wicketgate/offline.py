@@ -124,6 +124,9 @@ class _NoGateway:
     def attempt(self, outcome: str, source: str, identity: str | None) -> "Future[int]":
         return _done(0)
 
+    def heard_review(self, review: str) -> "Future[None]":
+        return _done(None)
+
 
 def _done(value: Any) -> "Future[Any]":
     future: Future[Any] = Future()

@@ -76,6 +76,7 @@ class PlayedControl:
     records: list[dict[str, Any]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
     journal_full: bool = False
     draining: bool = False
     clock: int = NOW
@@ -143,6 +144,10 @@ class PlayedControl:
 
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
         self.asked.append(issuer)
+        return done()
+
+    def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
+        self.heard.append(review)
         return done()
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
@@ -214,6 +219,7 @@ class Stage:
     saml: dict[str, SamlIssuer] = field(default_factory=dict)
     clock: Callable[[], int] = time.time_ns
     issuers: IssuerTokens = field(default_factory=lambda: IssuerTokens({}, {}))
+    revealed: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.filed = [
@@ -237,6 +243,8 @@ class Stage:
             clock=self.clock,
             issuers=lambda: IssuerTokens({}, {}, self.saml) if self.saml else self.issuers,
             policies=lambda store: PlayedPolicies(),
+            reveals=lambda identity, resource, data_class: data_class in self.revealed.get(identity.name, ()),
+            public_url="https://gateway.example",
         )
 
     def vault(self, store: Store) -> OwnVault:

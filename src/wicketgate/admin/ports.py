@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wicketgate.admin.history import AccessHistory, Texts
+from wicketgate.admin.review_ports import Links, ReviewDesk
 from wicketgate.admin.roles import Seat
+from wicketgate.admin.waiting import Waiting
 from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.identity import Identity
 from wicketgate.model.kept import KeptSecret
@@ -217,6 +219,7 @@ class Control(Protocol):
     def attempt(
         self, outcome: str, source: str, identity: str | None
     ) -> "concurrent.futures.Future[int]": ...
+    def heard_review(self, review: str) -> "concurrent.futures.Future[None]": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +341,8 @@ class Office:
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
     history: of access. texts: of the policy; None: no gateway runs here.
+    reviews: what waits for people. waiting: for that. links: to it.
+    reveals: whether policy shows an identity a data class on a resource, whatever it asks there.
     node: this one's random id. others: the other nodes; None where there can be none.
     """
 
@@ -359,6 +364,10 @@ class Office:
     once: Once
     history: AccessHistory
     texts: Texts | None
+    reviews: ReviewDesk
+    waiting: Waiting
+    links: Links
+    reveals: Callable[[Identity, str, str], bool]
     seats: tuple[Seat, ...] = ()
     rate: Rate = Rate()
     node: str = ""

@@ -19,6 +19,7 @@ from wicketgate.api import (
     rates,
     reports,
     resources,
+    reviews,
     saml,
     secrets,
     sessions,
@@ -57,6 +58,7 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.include_router(policies.revised, prefix="/api/v1")
     app.include_router(nodes.listed, prefix="/api/v1")
     app.include_router(reports.access, prefix="/api/v1")
+    app.include_router(reviews.listed, prefix="/api/v1")
     app.include_router(saml.routes, prefix="/api/v1")
     app.include_router(oauth.router, prefix="/api/v1")
     app.include_router(node.measures)

@@ -134,6 +134,12 @@ class Facade:
 
         return self.call(tell)
 
+    def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
+        async def tell() -> None:
+            self._control.heard_review(review)
+
+        return self.call(tell)
+
     def call(self, thing: Callable[[], Awaitable[Any]]) -> "concurrent.futures.Future[Any]":
         async def run() -> Any:
             return await thing()

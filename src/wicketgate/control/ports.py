@@ -359,6 +359,10 @@ class ControlPort(Protocol):
         identity: None where nobody is claimed, or proven. Seconds to wait before the next one; 0: none."""
         ...
 
+    def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
+        """A review has changed in the store: whoever waits for it looks."""
+        ...
+
     def call(self, thing: "Callable[[], Awaitable[Any]]") -> "concurrent.futures.Future[Any]":
         """Run a coroutine on the main loop."""
         ...
