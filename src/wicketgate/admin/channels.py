@@ -79,7 +79,9 @@ async def replay_dead(office: Office, actor: Actor, name: str, seqs: Sequence[in
     thing = Thing("channel", name)
     authorize(actor, Action.REPLAY_DELIVERIES, thing)
     port = _port(office, name)
-    await record(office, actor, Action.REPLAY_DELIVERIES, thing, deliveries=None if seqs is None else list(seqs))
+    await record(
+        office, actor, Action.REPLAY_DELIVERIES, thing, deliveries=None if seqs is None else list(seqs)
+    )
     return await port.replay(name, seqs, office.clock())
 
 

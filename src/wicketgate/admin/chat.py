@@ -1,4 +1,4 @@
-"""Answers to reviews that are given in chat: who presses is mapped to a person here, and asks by the API's verb.
+"""Answers that are given in chat: who presses is mapped to a person here, and asks by the API's verb.
 It must never know more of his groups than was proven, nor let anybody answer who could not at the API.
 """
 
@@ -72,7 +72,8 @@ async def person(office: Office, port: ChannelPort, name: str, press: Press) -> 
     local = office.unite(await office.store.identities()).get(identity)
     if local is not None:
         if local.kind is not IdentityKind.HUMAN or local.disabled is not None:
-            raise NotMapped("Your e-mail address stands for nobody here.", f"{identity} is no person, or disabled")
+            why = f"{identity} is no person, or disabled"
+            raise NotMapped("Your e-mail address stands for nobody here.", why)
         return _actor(identity, "local", local.groups, press)
     since = office.clock() - port.proven_for(name)
     found = await _signed_in(office, identity, since) or await _used(office, identity, since)
@@ -129,11 +130,11 @@ async def _used(office: Office, identity: str, since: int) -> tuple[str, frozens
     if not proven or policy is None:
         return None
     last = max(proven, key=lambda each: each.last).shape.who
-    if last.issuer not in policy.issuers:
+    if all(each.url != last.issuer for each in policy.issuers.values()):
         return None
     for member in await office.history.members():
         if member.name == identity:
-            return None if member.gone or member.issuer != last.issuer else (last.issuer, last.groups & member.groups)
+            if member.gone or member.issuer != last.issuer:
+                return None
+            return last.issuer, last.groups & member.groups
     return None
-
-
