@@ -90,22 +90,19 @@ def _actor(name: str, issuer: str, groups: frozenset[str], press: Press) -> Acto
 
 
 async def _signed_in(office: Office, identity: str, since: int) -> tuple[str, frozenset[str]] | None:
-    """By the last token that was given for a sign-in at an identity provider, and holds."""
+    """By the last token that was given for a sign-in at an identity provider, where it holds."""
     now = office.clock()
-    found = [
+    given = [
         each
         for each in await office.store.tokens(identity)
-        if each.proven is not None
-        and since <= each.created <= now
-        and each.revoked is None
-        and (each.expires is None or now < each.expires)
-        and not each.narrow
-        and not each.resources
+        if each.proven is not None and not each.narrow and not each.resources and each.created <= now
     ]
-    if not found or office.saml is None:
+    last = max(given, key=lambda each: each.created, default=None)
+    if last is None or last.proven is None or office.saml is None:
         return None
-    last = max(found, key=lambda each: each.created)
-    assert last.proven is not None
+    # an older one that holds still may name groups that he has left since
+    if last.created < since or last.revoked is not None or (last.expires is not None and now >= last.expires):
+        return None
     issuer = office.saml.issuer(last.proven.issuer)
     if issuer is None or issuer.entity_id != last.proven.entity_id:
         return None

@@ -100,6 +100,8 @@ class SlackSender:
                 place = await self._rows.message(self._name, notice.review)
             except GatewayError as error:
                 raise Unsent(error.public, again=True) from None
+        if place is None and notice.what not in ("test", *self._settings.events):
+            return
         if place is not None:
             channel, _, stamp = place.partition(" ")
             kept = {key: made[key] for key in ("text", "blocks", "parse", "link_names")}

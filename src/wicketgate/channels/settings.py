@@ -200,8 +200,9 @@ class ChannelSettings(_Strict):
         return "" if reference is None else f"({reference.source} {reference.locator})"
 
     def wants(self, event: str, resource: str, labels: Mapping[str, str]) -> bool:
-        """Whether it is told of this."""
-        return event in self.events and (self.resources is None or self.resources.match(resource, labels))
+        """Whether it is told of this. A message of Slack's is kept true whatever happens to its review."""
+        told = self.kind == "slack" or event in self.events
+        return told and (self.resources is None or self.resources.match(resource, labels))
 
     def identity_of(self, email: str) -> str | None:
         """The identity's name that a verified e-mail stands for."""
