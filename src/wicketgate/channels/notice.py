@@ -21,6 +21,9 @@ LONGEST: Final = 200
 """Characters of one fact."""
 MOST_NAMES: Final = 20
 """Relations that are named; of more it is said how many."""
+TEXTS: Final = ("statement", "pretty", "text")
+RELATIONS: Final = ("relations", "reads", "writes")
+"""Members of a review's `shown` that hold the statement's text, whatever is in it, and names of relations."""
 UNNAMED: Final = "(a name that is not shown)"
 _EFFECTS: Final = frozenset(each.value for each in Effect)
 
@@ -96,7 +99,8 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice
         )
     asker, shown = review.asker, review.shown or {}
     effects = sorted(each for each in _texts(shown.get("effects")) if each in _EFFECTS)
-    relations = [each if _known(each) else UNNAMED for each in _texts(shown.get("relations"))]
+    named = sorted({each for name in RELATIONS for each in _texts(shown.get(name))})
+    relations = [each if _known(each) else UNNAMED for each in named]
     rules = [clean(panel.rule) for panel in review.panels]
     answers = [f"{'approves' if vote.approves else 'denies'}: {clean(vote.person)}" for vote in review.votes]
     needed = max((panel.quorum for panel in review.panels), default=1)
@@ -137,8 +141,9 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice
             {"person": clean(vote.person), "approves": vote.approves} for vote in review.votes[:MOST_NAMES]
         ],
     }
-    text = shown.get("statement") if shows == "statement" and review.kind is not Kind.ACCESS else None
-    statement = mask(text) if isinstance(text, str) and text else None
+    whole = shows == "statement" and review.kind is not Kind.ACCESS
+    found = [shown[name] for name in TEXTS if name in shown] if whole else []
+    statement = mask(found[0]) or None if found and isinstance(found[0], str) else None
     return Notice(
         event_id(change),
         what,
