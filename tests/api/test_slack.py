@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from api.asking import SHOWN, ask_for, found
 from api.conftest import served
 from api.stage import Answer, Remote, Stage
 from channels.formats import check_slack_view, texts
+from channels.gate import begun
 from channels.slack import (
     CHANNEL,
     SIGNING,
@@ -35,7 +35,6 @@ from wicketgate.model.review import Kind, Status
 from wicketgate.model.token import ServiceAccount
 from wicketgate.notices import telling
 from wicketgate.store.address import store_url
-from wicketgate.store.channels import ChannelRows
 from wicketgate.store.db import Store
 
 HUMANS = {"ana": "dba", "ben": "dba", "eve": "", "gone": "dba"}
@@ -142,24 +141,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         keepers = Keepers({}, CustodySettings().located(folder, folder))
         stage.telling = telling(channels, keepers, "n" * 32, stage.logged.append)
         with served(stage) as remote:
-            _begun(folder, 2)
+            begun(folder, 2)
             yield House(stage, remote, slack)
     for name in names:
         del os.environ[f"WICKET_TEST_SLACK_{name}"]
-
-
-def _begun(folder: Path, many: int) -> None:
-    """Channels begin with what comes after they were looked at first."""
-
-    async def wait() -> None:
-        store = await Store.open(store_url(None, folder))
-        for _ in range(500):
-            if len(await ChannelRows(store).backlogs()) == many:
-                break
-            await asyncio.sleep(0.02)
-        await store.close()
-
-    asyncio.run(wait())
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ MOST: Final = 1000
 _HIGHEST: Final = (1 << 63) - 1
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": Problem, "description": "It is not known that Slack sent it"},
+    404: {"model": Problem, "description": "No such path"},
     413: {"model": Problem, "description": "Too large a body"},
     429: {"model": Problem, "description": "Too many requests"},
     503: {"model": Problem, "description": "Store, journal or Slack is away"},
