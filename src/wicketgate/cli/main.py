@@ -17,6 +17,7 @@ from wicketgate.cli import (
     node,
     nodes,
     policy,
+    reviews,
     secrets,
     sessions,
     setup,
@@ -73,6 +74,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")
 app.add_typer(access.app, name="access")
 app.add_typer(channels.app, name="channels")
+app.command()(reviews.reviews)
+app.add_typer(reviews.app, name="review")
 app.command()(login.login)
 app.command()(node.whoami)
 app.command()(node.status)

@@ -9,27 +9,32 @@ HIDDEN: Final = "•••"
 UNKNOWN: Final = "*"
 """Stands for a data class that is not known: nobody is shown such a value."""
 OPEN: Final = (
-    "effects",
-    "relations",
-    "functions",
-    "estimate",
+    "source",
+    "policy",
     "rules",
     "message",
+    "effects",
+    "commands",
+    "relations",
+    "reads",
+    "whole",
+    "writes",
+    "functions",
+    "complete",
+    "estimate",
     "lately",
-    "database",
-    "program",
-    "protocol",
-    "operation",
     "transaction",
+    "reason_claimed",
 )
-"""Members of `shown` that hold no value of a row or a parameter: whoever puts them there sees to that."""
+"""Members of `shown` that hold no value of a row or a parameter: whoever puts them there sees to that. Texts
+of `lately` are without constants."""
 
 
 def classes_of(shown: Mapping[str, Any]) -> frozenset[str]:
     """Data classes that the statement's constants and parameters may hold values of. Where nothing is said of
     that: of an unknown one."""
     told = shown.get("classes")
-    if not isinstance(told, list | tuple):
+    if not isinstance(told, list | tuple) or shown.get("complete") is False:
         return frozenset({UNKNOWN})
     found = {each if isinstance(each, str) else UNKNOWN for each in told}
     for each in _parameters(shown):
@@ -47,8 +52,9 @@ def shown_to(shown: Mapping[str, Any], reveals: Callable[[str], bool]) -> dict[s
     """What somebody is shown of a statement. reveals: whether his policy reveals a data class to him.
 
     Members: `statement`, its text; `masked`, the text without its constants; `parameters`, each with `value`
-    (text or null) and `class` (null: of none); `classes`, those of its constants (none: of none; missing: it
-    is not known); and those that are OPEN. `hides`: whether anything is hidden."""
+    (text or null) and `class` (null: of none); `classes`, those of columns that it reads, compares with or
+    writes (empty: of none; missing, or `complete` false: it is not known); and those that are OPEN. `hides`,
+    which is added: whether anything is hidden."""
     hidden = sorted(each for each in classes_of(shown) if each == UNKNOWN or not reveals(each))
     found = {name: shown[name] for name in OPEN if name in shown}
     found["classes"] = sorted(classes_of(shown))
