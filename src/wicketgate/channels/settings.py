@@ -190,6 +190,12 @@ class ChannelSettings(_Strict):
         return self.model_copy(update=changed)
 
     @property
+    def references(self) -> frozenset[CredentialReference]:
+        """Where all of its secrets lie."""
+        several = [self.url, self.token, *(self.secrets or ()), *(self.signing_secret or ())]
+        return frozenset(each.reference for each in several if isinstance(each, Lies))
+
+    @property
     def place(self) -> str:
         """Where it leads, for people; never what may be secret in an address."""
         if self.kind == "slack":
