@@ -15,6 +15,7 @@ from aiohttp import web
 from api.conftest import served
 from api.stage import Remote, Stage
 from channels.stage import Received, Receiver, key, receiving
+from wicketgate.channels import delivery
 from wicketgate.channels.settings import ChannelSettings
 from wicketgate.custody.settings import CustodySettings, Keepers
 from wicketgate.notices import telling
@@ -74,6 +75,7 @@ class Gate:
 def gated(folder: Path) -> Iterator[Gate]:
     """One channel, `ops`, that leads to a server of somebody's."""
     stage = Stage(folder)
+    delivery.EVERY, every = 0.1, delivery.EVERY
     os.environ["WICKET_TEST_HOOK"] = key().decode()
     ready, ended = threading.Event(), threading.Event()
     made: list[Receiver] = []
@@ -104,6 +106,7 @@ def gated(folder: Path) -> Iterator[Gate]:
         gate = Gate(remote, receiver)
         receiver.answer = gate.answer
         yield gate
+    delivery.EVERY = every
     ended.set()
     thread.join(10)
     del os.environ["WICKET_TEST_HOOK"]

@@ -21,7 +21,7 @@ from wicketgate.model.errors import GatewayError
 from wicketgate.model.review import Review, ReviewEvent
 
 SECOND: Final = 1_000_000_000
-EVERY: Final = 1.0
+EVERY = 1.0
 """Seconds between looks at the outbox, where nobody says that there is something."""
 LEASE: Final = 60.0
 RENEW: Final = 15.0
