@@ -29,8 +29,20 @@ GRACE = 3
 LIMITED = """\
   - {name: few rows, identities: {groups: [few]}, resources: any, account: common,
      permit: [read], limits: {rows: 300 per hour}}
+  - {name: orders wait, identities: {names: [careful]}, resources: any,
+     when: 'statement.reads("public.orders")', review: {by: {groups: [dba]}, within: 60s}}
+  - {name: notes are tried again, identities: {names: [careful]}, resources: any,
+     when: 'statement.reads("public.notes")', review: {by: {groups: [dba]}, within: 60s, mode: retry}}
+identities:
+  ann: {groups: [dba]}
 """
-IDENTITIES = {"reader": "readers", "writer": "writers", "definer": "definers", "few": "few"}
+IDENTITIES = {
+    "reader": "readers",
+    "writer": "writers",
+    "definer": "definers",
+    "few": "few",
+    "careful": "readers",
+}
 
 
 @dataclass
@@ -48,11 +60,16 @@ class Pair:
 def house(server: Postgres, state: Postgres, name: str, ring: bytes) -> House:
     folder = system.folder(f"wicketgate-{name}")
     (folder / "state").mkdir(mode=0o700)
-    (folder / "state" / "pseudonym.keys").write_bytes(ring)
-    (folder / "state" / "pseudonym.keys").chmod(0o600)
+    for file in ("pseudonym.keys", "custody.keys"):
+        (folder / "state" / file).write_bytes(ring)
+        (folder / "state" / file).chmod(0o600)
     (folder / "address").write_text(state.dsn(ADMINISTRATOR, "wicket"))
+    port = system.free_port()
     more = f"  database_url: {{file: address}}\n  name: {name}\n  store_grace_seconds: {GRACE}"
-    return House(folder, server, more=more, rules=RULES + LIMITED, identities=IDENTITIES)
+    more += f'\n  api: {{https: "127.0.0.1:{port}"}}'
+    made = House(folder, server, more=more, rules=RULES + LIMITED, identities=IDENTITIES)
+    made.https = port  # type: ignore[attr-defined]
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +189,81 @@ def test_a_token_is_issued_here_and_revoked_there(pair: Pair, here: str, there: 
     for each in (one, other):
         with pytest.raises(WireClosed, match="28P01"):
             Wire.open(at(each, "reader", token))
+
+
+def answered(house: House, token: str, path: str, body: Any = None) -> Any:
+    """By a person, over this node's HTTPS: what it answered; a POST where there is a body."""
+    connection = http.client.HTTPSConnection("localhost", house.https, context=trusting(house), timeout=20)  # type: ignore[attr-defined]
+    try:
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        method, content = ("GET", None) if body is None else ("POST", json.dumps(body))
+        connection.request(method, f"/api/v1{path}", content, headers)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+def careful(house: House, token: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        f"host=localhost port={house.gateway.port} user=careful dbname=alpha sslmode=verify-full",
+        password=token,
+        sslrootcert=str(house.ca),
+        autocommit=True,
+    )
+
+
+@pytest.mark.parametrize(("here", "there"), [("left", "right"), ("right", "left")])
+def test_a_review_is_asked_here_and_answered_there(pair: Pair, here: str, there: str) -> None:
+    one, other = getattr(pair, here), getattr(pair, there)
+    token, ann = issued(one, "careful")[0], issued(other, "ann")[0]
+    ended: list[float] = []
+
+    def ask() -> None:
+        with careful(one, token) as client:
+            assert client.execute("SELECT count(*) FROM orders").fetchone() is not None
+            ended.append(time.monotonic())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    [found] = eventually(lambda: answered(other, ann, "/reviews?status=pending&mine=true"), "the review")
+    waited = threading.Timer(0.0, lambda: answered(one, ann, f"/reviews/{found['id']}?wait=20s"))
+    waited.start()
+    assert not ended
+    told = answered(other, ann, f"/reviews/{found['id']}/approve", {"comment": "from the other node"})
+    at = time.monotonic()
+    assert told["status"] in ("approved", "used")
+    thread.join(10)
+    waited.join(10)
+    assert ended
+    assert ended[0] - at < 1.0, "the asker goes on within a second"
+    assert answered(one, ann, f"/reviews/{found['id']}")["status"] == "used"
+
+
+def test_what_is_approved_on_one_node_passes_once_on_either(pair: Pair) -> None:
+    token, ann = issued(pair.left, "careful")[0], issued(pair.left, "ann")[0]
+    statement = "SELECT count(*) FROM notes"
+    with careful(pair.left, token) as left, careful(pair.right, token) as right:
+        reviews = []
+        for client in (left, right):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+                client.execute(statement)
+            reviews.append(json.loads(refused.value.diag.message_detail or "")["review"])
+        assert reviews[0] == reviews[1], "asked once, on whatever node"
+        assert answered(pair.right, ann, f"/reviews/{reviews[0]}/approve", {})["status"] == "approved"
+        passed: list[bool] = []
+
+        def attempt(client: psycopg.Connection[Any]) -> None:
+            try:
+                passed.append(client.execute(statement).fetchone() is not None)
+            except psycopg.errors.InsufficientPrivilege:
+                passed.append(False)
+
+        threads = [threading.Thread(target=attempt, args=(client,)) for client in (left, right)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(20)
+        assert sorted(passed) == [False, True], "once, from both at the same moment"
 
 
 def test_what_is_written_beside_them_counts_at_once(pair: Pair) -> None:

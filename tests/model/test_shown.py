@@ -24,8 +24,8 @@ CASES: list[tuple[dict[str, Any], set[str], bool]] = [
     ({"classes": "email"}, {"email", "phone", "*"}, True),
     ({"classes": [3]}, {"email", "phone", "*", "3"}, True),
     ({"classes": ["*"]}, {"email", "phone", "*"}, True),
-    ({"complete": False}, {"email", "phone", "*"}, True),
-    ({"complete": True}, {"email", "phone"}, False),
+    ({"pretty": "SELECT 'canary'"}, {"email", "phone"}, False),
+    ({"pretty": "SELECT 'canary'"}, {"phone"}, True),
     ({"parameters": "canary"}, {"email", "phone"}, False),
     ({"parameters": ["canary"]}, {"email", "phone"}, False),
 ]
@@ -36,6 +36,7 @@ def test_what_is_hidden(more: dict[str, Any], reveals: set[str], hides: bool) ->
     seen = shown_to({**WHOLE, **more}, reveals.__contains__)
     assert seen["hides"] is hides
     assert seen["statement"] == ("SELECT $1" if hides else "SELECT 'canary'")
+    assert ("pretty" in seen) is (not hides and "pretty" in more)
     assert "secret" not in seen, "what nobody knows of is not shown"
     assert seen["effects"] == ["read"]
     if hides and "email" not in reveals:

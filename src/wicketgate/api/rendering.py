@@ -107,8 +107,7 @@ def _facts(seen: Seen) -> Sequence[tuple[str, object]]:
         ("The rule says", review.message),
         ("Rule", ", ".join(each.rule for each in review.panels)),
         ("Effects", _listed(shown.get("effects"))),
-        ("Reads", _listed(shown.get("reads") or shown.get("relations"))),
-        ("Writes", _listed(shown.get("writes"))),
+        ("Relations", _listed(shown.get("relations"))),
         ("Estimate", shown.get("estimate")),
         ("Asked at", _when(review.created)),
     ]
@@ -120,7 +119,10 @@ def _facts(seen: Seen) -> Sequence[tuple[str, object]]:
 def _statement(shown: dict[str, Any]) -> str:
     if "statement" not in shown:
         return "".join(f"<p>{safe(name)}: {safe(value)}" for name, value in sorted(shown.items()))
-    parts = [f"<pre><bdi>{safe(shown['statement'])}</bdi></pre>"]
+    parts = [f"<pre><bdi>{safe(shown.get('pretty') or shown['statement'])}</bdi></pre>"]
+    if shown.get("pretty"):
+        written = f"<pre><bdi>{safe(shown['statement'])}</bdi></pre>"
+        parts.append(f"<details><summary>As it was written</summary>{written}</details>")
     parameters = shown.get("parameters") or ()
     if parameters:
         rows = "".join(
@@ -128,6 +130,9 @@ def _statement(shown: dict[str, Any]) -> str:
             for at, each in enumerate(parameters, 1)
         )
         parts.append(f"<dl>{rows}</dl>")
+    if lately := shown.get("lately"):
+        texts = "".join(f"<pre><bdi>{safe(each)}</bdi></pre>" for each in lately)
+        parts.append(f"<details><summary>What its session asked before</summary>{texts}</details>")
     if shown.get("hides"):
         parts.append("<p class=note>Values that your policy does not show you are hidden.")
     return "".join(parts)

@@ -333,8 +333,7 @@ def _say(found: Mapping[str, Any]) -> None:
         ("reason", found["reason"]),
         ("rule says", found["message"]),
         ("effects", ", ".join(shown.get("effects") or ())),
-        ("reads", ", ".join(shown.get("reads") or shown.get("relations") or ())),
-        ("writes", ", ".join(shown.get("writes") or ())),
+        ("relations", ", ".join(shown.get("relations") or ())),
         ("estimate", shown.get("estimate")),
         ("asked at", when(found["created"])),
         ("until", when(found["expires"])),
@@ -350,10 +349,12 @@ def _say(found: Mapping[str, Any]) -> None:
         say(f"{'decided by':10} {clean(', '.join(who))}: {panel['quorum']}{of_each}{done}")
     if "statement" in shown:
         say()
-        say(clean(shown["statement"], lines=True))
+        say(clean(shown.get("pretty") or shown["statement"], lines=True))
         for at, each in enumerate(shown.get("parameters") or (), 1):
             value = "NULL" if each["value"] is None else clean(each["value"])
             say(f"  ${at} = {value}" + (f"  ({clean(each['class'])})" if each["class"] else ""))
+        for at, text in enumerate(shown.get("lately") or ()):
+            say(("asked before\n" if not at else "") + f"  {clean(text)}")
         if shown.get("hides"):
             note("Values that your policy does not show you are hidden.")
     if found["status"] == "pending":

@@ -136,7 +136,7 @@ class Facade:
 
     def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
         async def tell() -> None:
-            self._control.heard_review(review)
+            self._control.reviews.heard(review)
 
         return self.call(tell)
 

@@ -18,6 +18,7 @@ from wicketgate.control.catalogs import Catalogs
 from wicketgate.control.certificates import Certificates
 from wicketgate.control.children import Child, Children
 from wicketgate.control.credentials import Credentials
+from wicketgate.control.estimates import Estimates
 from wicketgate.control.facade import Facade, message_of
 from wicketgate.control.history import History
 from wicketgate.control.issuers import IssuerKeys
@@ -45,6 +46,7 @@ from wicketgate.control.neighbours import Neighbours
 from wicketgate.control.notary import Notary
 from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy
 from wicketgate.control.rereading import Rereading
+from wicketgate.control.reviews import Reviews
 from wicketgate.control.roll import Roll
 from wicketgate.control.state import State, bind
 from wicketgate.control.tasks import Tasks
@@ -70,7 +72,6 @@ class Control:
         self._node_number = 0
         self._tasks = Tasks(ports.log)
         self.start = self._tasks.start
-        self.heard_review: Callable[[str], None] = lambda review: None
         self._stop = asyncio.Event()
         self.credentials = Credentials(ports.decrypt, sources=ports.sources, boot=ports.boot)
         self.versions = Versions(
@@ -112,6 +113,16 @@ class Control:
             ports.log,
         )
         self.history = History(ports.history, settings.history_days, ports.clock, ports.log)
+        self.reviews = Reviews(
+            ports.reviews,
+            settings.node,
+            ports.link,
+            Estimates(lambda: self.policy, ports.protocols, self.credentials).rows,
+            ports.token,
+            ports.clock,
+            lambda body: self.notary.record("admin", b"", body),
+            ports.log,
+        )
         self.answers = Answers(
             ports.policy,
             self.credentials,
@@ -120,6 +131,7 @@ class Control:
             self.catalogs,
             ports.pseudonyms,
             self.issuers,
+            self.reviews,
             ports.segment_keys,
             self.rereading,
             lambda token_hash: self.watch.look_for(token_hash),
@@ -160,6 +172,7 @@ class Control:
         async def policy_changed() -> None:
             self.adoption.poke()
 
+        self.watch.reviewed = self.reviews.heard
         self.watch.topics |= {
             "policy": policy_changed,
             "secrets": credentials_changed,
@@ -179,6 +192,7 @@ class Control:
             await self.notary.start()
             await self.notary.dead_before()
             await self.watch.resync()
+            await self.reviews.begin()
             await self.adoption.reload()
             for number in (signal.SIGTERM, signal.SIGINT):
                 self.loop.add_signal_handler(number, self.stop)
@@ -195,6 +209,7 @@ class Control:
                 (self._certificates.watch(), "certificates"),
                 (self.rereading.watch(), "issuers' words"),
                 (self.history.watch(), "history"),
+                (self.reviews.watch(), "reviews"),
                 (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
                 self.start(work, name)
@@ -340,6 +355,7 @@ class Control:
     def _dead(self, child: Child) -> None:
         """A worker's process has ended."""
         self.leases.worker_gone(child.number)
+        self.reviews.worker_gone(child.number)
         self.roll.worker_gone(child.number)
         self.start(self.notary.dead(child.writer), "dead worker's journal")
 

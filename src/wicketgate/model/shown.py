@@ -24,6 +24,8 @@ OPEN: Final = (
     "estimate",
     "lately",
     "transaction",
+    "beside",
+    "protocol",
     "reason_claimed",
 )
 """Members of `shown` that hold no value of a row or a parameter: whoever puts them there sees to that. Texts
@@ -34,7 +36,7 @@ def classes_of(shown: Mapping[str, Any]) -> frozenset[str]:
     """Data classes that the statement's constants and parameters may hold values of. Where nothing is said of
     that: of an unknown one."""
     told = shown.get("classes")
-    if not isinstance(told, list | tuple) or shown.get("complete") is False:
+    if not isinstance(told, list | tuple):
         return frozenset({UNKNOWN})
     found = {each if isinstance(each, str) else UNKNOWN for each in told}
     for each in _parameters(shown):
@@ -53,12 +55,14 @@ def shown_to(shown: Mapping[str, Any], reveals: Callable[[str], bool]) -> dict[s
 
     Members: `statement`, its text; `masked`, the text without its constants; `parameters`, each with `value`
     (text or null) and `class` (null: of none); `classes`, those of columns that it reads, compares with or
-    writes (empty: of none; missing, or `complete` false: it is not known); and those that are OPEN. `hides`,
-    which is added: whether anything is hidden."""
+    writes (empty: of none; missing: it is not known); `pretty`, the text as people would write it, which is
+    shown where nothing is hidden; and those that are OPEN. `hides` is added: whether anything is hidden."""
     hidden = sorted(each for each in classes_of(shown) if each == UNKNOWN or not reveals(each))
     found = {name: shown[name] for name in OPEN if name in shown}
     found["classes"] = sorted(classes_of(shown))
     found["statement"] = shown.get("masked", HIDDEN) if hidden else shown.get("statement", HIDDEN)
+    if not hidden and isinstance(shown.get("pretty"), str):
+        found["pretty"] = shown["pretty"]
     found["parameters"] = [
         {
             "value": HIDDEN if _hides(each.get("class"), hidden) else each.get("value"),

@@ -10,6 +10,7 @@ from wicketgate.model.decision import Decision, Denial, Limit, Verdict
 from wicketgate.model.identity import Identity
 from wicketgate.model.resource import Resource
 from wicketgate.model.statement import Effect, Facts
+from wicketgate.model.terms import together
 from wicketgate.policy.conditions import Asking, Context, Memo, affirmed
 from wicketgate.policy.controls import CONTROLS
 from wicketgate.policy.controls.access import deny
@@ -247,8 +248,9 @@ class Ruleset:
                 valid_until=until,
             )
         masks = [finding.mask for finding in findings if finding.mask is not None]
+        review = together(finding.review for finding in findings if finding.review is not None)
         return Decision(
-            Verdict.PERMIT,
+            Verdict.PERMIT if review is None else Verdict.REVIEW,
             self._policy,
             tuple(sorted({rule for finding in findings for rule in finding.rules})),
             None,
@@ -257,6 +259,7 @@ class Ruleset:
             observed,
             until,
             frozenset().union(*(finding.resolves for finding in findings)),
+            review,
         )
 
     def _match(self, facts: Facts, context: Context) -> tuple[Matched, ...]:
