@@ -18,6 +18,7 @@ _DIGITS: Final = 4
 
 _SPACE: Final = re.compile(r"[ \t\r\n\f\v]+")
 _LINE: Final = re.compile(r"--[^\r\n]*")
+_MARKS: Final = re.compile(r"/\*|\*/")
 _STRING: Final = re.compile(r"(?i)(?:([ebxn])|u&)?'")
 _ESCAPED: Final = re.compile(r"(?s)(?:[^'\\]|\\.|'')*'")
 _PLAIN: Final = re.compile(r"(?s)((?:[^']|'')*)'")
@@ -122,8 +123,8 @@ def _string(text: str, found: "re.Match[str]") -> tuple[int, str, bool]:
 def _comment(text: str, at: int) -> int | None:
     """Behind a comment, which may hold others; None: it has no end."""
     depth = 0
-    for found in re.finditer(r"/\*|\*/", text[at:]):
+    for found in _MARKS.finditer(text, at):
         depth += 1 if found[0] == "/*" else -1
         if depth == 0:
-            return at + found.end()
+            return found.end()
     return None

@@ -21,7 +21,7 @@ LONGEST: Final = 200
 """Characters of one fact."""
 MOST_NAMES: Final = 20
 """Relations that are named; of more it is said how many."""
-TEXTS: Final = ("statement", "pretty", "text")
+TEXTS: Final = ("pretty", "statement", "text")
 RELATIONS: Final = ("relations", "reads", "writes")
 """Members of a review's `shown` that hold the statement's text, whatever is in it, and names of relations."""
 UNNAMED: Final = "(a name that is not shown)"
