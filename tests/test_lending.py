@@ -23,6 +23,8 @@ gateway:
   vaults:
     corp: {address: "https://v:8200", token: {env: CORP}}
     more: {address: "https://w:8200", approle: {role_id: r, secret_id: {env: ROLE}}}
+  channels:
+    ops: {kind: webhook, url: {file: lent/hook}, secrets: [{env: HOOK}, {secret: hook-key}]}
 """
 RULES = rules_of(protocols())
 
@@ -56,6 +58,10 @@ def lend(folder: Path, password: str, inline: bool = True) -> None:
         "{env: VAULT_TOKEN}",
         "{env: WICKET_TOKEN}",
         "{inline: aHVudGVyMg}",
+        "{env: HOOK}",
+        "{file: lent/hook}",
+        "{file: lent/./hook}",
+        "{secret: hook-key}",
     ],
 )
 def test_what_is_the_gateways_own(tmp_path: Path, password: str) -> None:

@@ -40,6 +40,7 @@ from wicketgate.model.errors import GatewayError, PolicyError, StoreFailed
 from wicketgate.model.identity import Claim, Identity, IdentityKind
 from wicketgate.model.issuer import Unread
 from wicketgate.model.secret import Secret
+from wicketgate.notices import telling
 from wicketgate.office import kept, node_of, open_office, private_folder, pseudonym_keys, recordings, site
 from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_file, recorder, revisions
 from wicketgate.policy.engine import Context, Engine
@@ -309,6 +310,7 @@ def _serve(config: Path) -> int:
             texts=policy,
             reveals=policy.reveals,
             public_url=settings.api.public_url,
+            telling=telling(settings.channels, settings.keepers, node, log),
         )
         api = ApiSettings(
             settings.api.socket,

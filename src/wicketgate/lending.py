@@ -23,7 +23,7 @@ def check_lent(source: Source, policy: Policy, settings: Settings, inline: bool)
     must open what is encrypted in the text: what it does not may be in clear."""
     problems = Problems()
     root: Node | None = None
-    rules: dict[str, Callable[[Settings, str], str]] = {"file": _file, "env": _variable}
+    rules: dict[str, Callable[[Settings, str], str]] = {"file": _file, "env": _variable, "secret": _secret}
     if inline:
         rules["inline"] = _inline
     for resource in policy.resources.values():
@@ -39,6 +39,8 @@ def check_lent(source: Source, policy: Policy, settings: Settings, inline: bool)
 
 def _file(settings: Settings, path: str) -> str:
     real = Path(os.path.realpath(path))
+    if any(real == Path(os.path.realpath(each)) for each in _of_channels(settings, "file")):
+        return "this file is a channel's secret, and no target's password"
     folders = [settings.state / "credentials", *settings.policy.files]
     if any(real.is_relative_to(os.path.realpath(folder)) for folder in folders):
         return ""
@@ -54,7 +56,20 @@ def _variable(settings: Settings, name: str) -> str:
     return ""
 
 
+def _secret(settings: Settings, name: str) -> str:
+    if name in _of_channels(settings, "secret"):
+        return "this secret is a channel's, and no target's password"
+    return ""
+
+
+def _of_channels(settings: Settings, source: str) -> frozenset[str]:
+    """What channels name as their secrets."""
+    references = (each for channel in settings.channels.values() for each in channel.references)
+    return frozenset(each.locator for each in references if each.source == source)
+
+
 def _named(settings: Settings) -> Iterator[str]:
+    yield from _of_channels(settings, "env")
     key = settings.custody.key
     store = settings.database_url
     found = [None if key is None else key.env, None if store is None else store.env]

@@ -30,6 +30,7 @@ from wicketgate.model.identity import Identity
 from wicketgate.model.keyring import LENGTH, Keyring
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount
+from wicketgate.notices import Telling, silent
 from wicketgate.protocols.shown import Shown
 from wicketgate.proving import prover
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
@@ -79,6 +80,7 @@ async def open_office(
     texts: Texts | None = None,
     reveals: Callable[[Identity, str, str], bool] = lambda identity, resource, data_class: False,
     public_url: str | None = None,
+    telling: Telling = silent,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
@@ -87,6 +89,7 @@ async def open_office(
     issuers: the same, for what tokens of trusted issuers are judged by. seats, rate: see Office.
     policies: where the policy comes from; None: from a file that is not shown here.
     node: this one's random id. reveals: see Office. public_url: where people reach the API with a browser.
+    telling: what channels there are.
     """
     from wicketgate.policies import Revisions
 
@@ -106,35 +109,37 @@ async def open_office(
     sealing = Sealing(source, time.monotonic_ns, clock, random, public_url)
     reviews = Reviews(opened, sealing)
     try:
-        yield Office(
-            store=store,
-            vault=secrets,
-            control=control,
-            recordings=recordings,
-            unite=together,
-            issue=tokens.issue,
-            prove=prover(store, together, clock, control, issuers),
-            holding=partial(holding, store),
-            show=show,
-            audit=audit,
-            admin_groups=admin_groups,
-            policies=Revisions("file", Path(), store, None) if policies is None else policies(store),
-            clock=clock,
-            random=random,
-            accounts=Accounts(store),
-            once=Answers(store),
-            seats=seats,
-            rate=rate or Rate(),
-            node=node,
-            others=NodeRows(opened, clock) if store.shared else None,
-            saml=Federation(state, issuers, SignInRows(store)),
-            history=HistoryRows(store),
-            texts=texts,
-            reviews=reviews,
-            waiting=Waiting(reviews.statuses),
-            links=sealing,
-            reveals=reveals,
-        )
+        async with telling(store, reviews, sealing.link, control.policy) as channels:
+            yield Office(
+                store=store,
+                vault=secrets,
+                control=control,
+                recordings=recordings,
+                unite=together,
+                issue=tokens.issue,
+                prove=prover(store, together, clock, control, issuers),
+                holding=partial(holding, store),
+                show=show,
+                audit=audit,
+                admin_groups=admin_groups,
+                policies=Revisions("file", Path(), store, None) if policies is None else policies(store),
+                clock=clock,
+                random=random,
+                accounts=Accounts(store),
+                once=Answers(store),
+                seats=seats,
+                rate=rate or Rate(),
+                node=node,
+                others=NodeRows(opened, clock) if store.shared else None,
+                saml=Federation(state, issuers, SignInRows(store)),
+                history=HistoryRows(store),
+                texts=texts,
+                reviews=reviews,
+                waiting=Waiting(reviews.statuses),
+                links=sealing,
+                reveals=reveals,
+                channels=channels,
+            )
     finally:
         await secrets.close()
         await store.close()

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import model_validator as whole
 
 from wicketgate.admin.settings import RateSettings, RoleSettings
+from wicketgate.channels.settings import Channels
 from wicketgate.custody.settings import AwsSettings, CustodySettings, Keepers, Vaults
 from wicketgate.model.errors import PolicyError
 from wicketgate.model.secret import Secret
@@ -194,7 +195,7 @@ class Settings(_Strict):
     vaults: servers that keep secrets. aws: where AWS is. custody: the vault of our own.
     name: what people call this node; the machine's where not set. admin_groups: whose members may use the
     API's verbs on others. vaults: servers that keep secrets. aws: where AWS is. custody: our own vault.
-    history_days: how long it is kept who used what.
+    history_days: how long it is kept who used what. channels: where people are told of reviews.
     """
 
     listen: Mapping[str, Listening] = Field(default_factory=dict)
@@ -216,6 +217,7 @@ class Settings(_Strict):
     roles: RoleSettings = Field(default_factory=RoleSettings)
     aws: AwsSettings | None = None
     custody: CustodySettings = Field(default_factory=CustodySettings)
+    channels: Channels = Field(default_factory=dict)
 
     @whole(mode="after")
     def _known_vault(self) -> "Settings":
@@ -319,6 +321,7 @@ def _settings(node: Node, config: Path) -> Settings:
             "aws": None if settings.aws is None else settings.aws.located(folder),
             "custody": settings.custody.located(folder, state),
             "vaults": {name: each.located(folder) for name, each in settings.vaults.items()},
+            "channels": {name: each.located(folder) for name, each in settings.channels.items()},
         }
     )
 

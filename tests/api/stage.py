@@ -31,6 +31,7 @@ from wicketgate.model.resource import Account, CredentialReference, Resource, Tl
 from wicketgate.model.revision import Revision, revise
 from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
+from wicketgate.notices import Telling, silent
 from wicketgate.office import open_office
 from wicketgate.store.db import Store
 from wicketgate.store.secrets import SecretRows
@@ -220,6 +221,7 @@ class Stage:
     clock: Callable[[], int] = time.time_ns
     issuers: IssuerTokens = field(default_factory=lambda: IssuerTokens({}, {}))
     revealed: dict[str, frozenset[str]] = field(default_factory=dict)
+    telling: Telling = silent
 
     def __post_init__(self) -> None:
         self.filed = [
@@ -245,6 +247,7 @@ class Stage:
             policies=lambda store: PlayedPolicies(),
             reveals=lambda identity, resource, data_class: data_class in self.revealed.get(identity.name, ()),
             public_url="https://gateway.example",
+            telling=self.telling,
         )
 
     def vault(self, store: Store) -> OwnVault:

@@ -78,6 +78,16 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("review_chairs", {"review": "r", "chair": "person:ana"}),
         ("review_events", {"seq": 1, "review": "r", "what": "asked", "at": NOW, "by": "bot"}),
     ],
+    "0013": [
+        ("channels", {"channel": "ops", "seq": 7, "holder": "", "until": 0, "error": ""}),
+        (
+            "channel_deliveries",
+            {"channel": "ops", "seq": 7, "review": "r", "what": "asked", "at": NOW, "by": "bot"}
+            | {"state": "dead", "attempts": 3, "began": NOW, "next_at": NOW, "error": "e"},
+        ),
+        ("channel_messages", {"channel": "ops", "review": "r", "place": "C1 1.2", "at": NOW}),
+        ("channel_seen", {"digest": "d", "expires": NOW}),
+    ],
 }
 """What a store of that version held, beside what the ones before did."""
 

@@ -57,6 +57,10 @@ class Action(Enum):
     SHOW_REVIEW = "reviews.show"
     ANSWER_REVIEW = "reviews.answer"
     WITHDRAW_REVIEW = "reviews.withdraw"
+    LIST_CHANNELS = "channels.list"
+    TEST_CHANNEL = "channels.test"
+    LIST_DELIVERIES = "channels.dead"
+    REPLAY_DELIVERIES = "channels.replay"
 
 
 ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN, Action.EXCHANGE_TOKEN})
@@ -135,8 +139,9 @@ to no resource, needs a role over everything."""
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks. how: `local` (the same user, on our socket), `token`, `exchange` (one made of two), `saml`
-    (one given for a sign-in at an identity provider), `oidc` (a trusted issuer's token), or `spiffe` (a
-    workload's certificate).
+    (one given for a sign-in at an identity provider), `oidc` (a trusted issuer's token), `spiffe` (a
+    workload's certificate), or `slack` (a verified e-mail there, mapped to a person: admin/chat.py; for
+    answers to reviews alone).
 
     administrator: local, or in the admin group by a token that neither resources, rules nor a task scope.
     duties: the other roles that its groups have, each with the resources that it reaches; none by such.
@@ -166,7 +171,7 @@ class Actor:
             and found.name == self.name
             and found.kind is IdentityKind.HUMAN
             and found.declared is None
-            and self.how in ("token", "oidc", "saml")
+            and self.how in ("token", "oidc", "saml", "slack")
             and not self.bound
         )
 

@@ -11,6 +11,7 @@ from wicketgate.admin.roles import Seat
 from wicketgate.admin.waiting import Waiting
 from wicketgate.model.answered import KeptAnswer
 from wicketgate.model.identity import Identity
+from wicketgate.model.issuer import Issuer
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
 from wicketgate.model.revision import Revision
@@ -20,6 +21,7 @@ from wicketgate.model.sign_in import Asserted, SignIn
 from wicketgate.model.token import ServiceAccount, TokenRecord
 
 if TYPE_CHECKING:
+    from wicketgate.admin.channels import ChannelPort
     from wicketgate.admin.policies import Draft
 
 
@@ -196,6 +198,8 @@ class LoadedPolicy(Protocol):
     @property
     def permits(self) -> frozenset[str]: ...
     @property
+    def issuers(self) -> Mapping[str, Issuer]: ...
+    @property
     def exchanges(self) -> Callable[[Identity], bool]: ...
     @property
     def revision(self) -> int | None: ...
@@ -342,7 +346,7 @@ class Office:
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
     history: of access. texts: of the policy; None: no gateway runs here.
-    reviews: what waits for people. waiting: for that. links: to it.
+    reviews: what waits for people. waiting: for that. links: to it. channels: where people are told of it.
     reveals: whether policy shows an identity a data class on a resource, whatever it asks there.
     node: this one's random id. others: the other nodes; None where there can be none.
     """
@@ -371,6 +375,7 @@ class Office:
     reveals: Callable[[Identity, str, str], bool]
     seats: tuple[Seat, ...] = ()
     rate: Rate = Rate()
+    channels: "ChannelPort | None" = None
     node: str = ""
     others: Others | None = None
     saml: SamlPort | None = None

@@ -1,6 +1,7 @@
 """The application: every topic's routes behind who asks. No rule lives here, and none in a topic's file:
 each takes JSON apart, calls one verb, puts its answer together."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from wicketgate import __version__
 from wicketgate.admin.access import NotFound
 from wicketgate.admin.ports import Office, Rate
 from wicketgate.api import (
+    channels,
     identities,
     node,
     nodes,
@@ -60,6 +62,8 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.include_router(nodes.listed, prefix="/api/v1")
     app.include_router(reports.access, prefix="/api/v1")
     app.include_router(reviews.listed, prefix="/api/v1")
+    app.include_router(channels.listed, prefix="/api/v1")
+    app.include_router(channels.slack, prefix="/api/v1")
     app.include_router(saml.routes, prefix="/api/v1")
     app.include_router(oauth.router, prefix="/api/v1")
     app.include_router(node.measures)
@@ -80,7 +84,11 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.add_middleware(Tagged)
     app.add_middleware(Idempotent, office=lambda: app.state.office)
     app.add_middleware(rates.Limited, name="actor", buckets=rates.Buckets(rate.actor))
-    app.add_middleware(SignedIn, free=node.OPEN, open_to=(saml.OPEN, pages.OPEN))
+    app.add_middleware(SignedIn, free=node.OPEN, open_to=(saml.OPEN, pages.OPEN, channels.OPEN))
     app.add_middleware(rates.Limited, name="source", buckets=rates.Buckets(rate.source))
-    app.add_middleware(problems.Bounded, log=log, larger=(saml.FORM, saml.FORM_MOST))
+    app.add_middleware(problems.Bounded, log=log, larger=(_either(saml.FORM, channels.OPEN), saml.FORM_MOST))
     return app
+
+
+def _either(*patterns: re.Pattern[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{each.pattern})" for each in patterns))

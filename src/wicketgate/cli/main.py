@@ -9,6 +9,7 @@ import typer
 
 from wicketgate.cli import (
     access,
+    channels,
     discover,
     identities,
     keys,
@@ -72,6 +73,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")
 app.add_typer(access.app, name="access")
+app.add_typer(channels.app, name="channels")
 app.command()(reviews.reviews)
 app.add_typer(reviews.app, name="review")
 app.command()(login.login)

@@ -322,3 +322,51 @@ REVIEW_EVENTS = Table(
     Column("by", Text, nullable=False),
 )
 Index("ix_review_events_at", REVIEW_EVENTS.c.at)
+
+# how far each channel has read the outbox of reviews, and who delivers for it
+CHANNELS = Table(
+    "channels",
+    METADATA,
+    Column("channel", String(63), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("delivered", BigInteger),
+    Column("error", Text, nullable=False),
+)
+
+CHANNEL_DELIVERIES = Table(
+    "channel_deliveries",
+    METADATA,
+    Column("channel", String(63), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("review", String(26), nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("began", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+    Column("error", Text, nullable=False),
+)
+Index("ix_channel_deliveries_state", CHANNEL_DELIVERIES.c.state, CHANNEL_DELIVERIES.c.next_at)
+
+# where a review's message stands in a chat system, so that it can be changed
+CHANNEL_MESSAGES = Table(
+    "channel_messages",
+    METADATA,
+    Column("channel", String(63), primary_key=True),
+    Column("review", String(26), primary_key=True),
+    Column("place", String(200), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+# digests of requests that chat systems sent: each is taken once
+CHANNEL_SEEN = Table(
+    "channel_seen",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("expires", BigInteger, nullable=False, index=True),
+)
