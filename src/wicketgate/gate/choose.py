@@ -36,7 +36,7 @@ def choose(engine: Engine, authenticator: Authenticates, claim: Claim, now: int)
         there = next(iter(engine.policy.resources.values()), _NOTHING)
     databases = there.databases or ("",)
     database = databases[0] if claim.database is None else claim.database
-    offered = engine.accounts(identity, there)
+    offered = engine.accounts(identity, there, now)
     name = next(iter(offered), None) if claim.account is None else claim.account
     account = there.accounts.get(name) if name is not None else None
     standing = account or next(iter(there.accounts.values()), _NO_ACCOUNT)

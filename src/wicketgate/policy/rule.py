@@ -8,6 +8,7 @@ from wicketgate.model.identity import Identity
 from wicketgate.model.statement import Effect
 from wicketgate.policy.conditions import Asking, Condition, Context, Memo
 from wicketgate.policy.document import Place
+from wicketgate.policy.on_request import OnRequest
 from wicketgate.policy.truth import Truth, every
 
 
@@ -43,6 +44,7 @@ class Rule:
     permit: effects that it lets through. mask: data class (or `*`) -> transform. reveal: classes (or `*`).
     resolve: tokens that its mask gives out may be stored as the values that they stand for.
     deny: the message; None: it does not deny. observe: it only records what it would have done.
+    on_request: it holds only while a grant of it is in force. waives: what it permits needs no review then.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Rule:
     deny: str | None = None
     review: Review | None = None
     observe: bool = False
+    on_request: OnRequest | None = None
+    waives: bool = False
 
     @property
     def of_statement(self) -> bool:

@@ -28,6 +28,11 @@ class GatePort(Protocol):
         """After a commit that changed policy, tokens or identities: sessions that must end, and why."""
         ...
 
+    def turning(self) -> int | None:
+        """ns until grants change what some open session may do; `readmit` is to be called then. None: they
+        don't."""
+        ...
+
     def close(self, admission: Admission, reason: str) -> None:
         """Record `close`. Called once per admission."""
         ...

@@ -1,0 +1,118 @@
+"""A grant: access for a while, to one rule of the policy, for one identity on one account. Pure.
+It must never be taken for in force where a part of it can't be read, or names another."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wicketgate.model.identity import Identity
+
+ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+"""Of a grant: of the request that it was given for, or of the look back at the glass that was broken."""
+MOST_REASON: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What is kept of a grant. Times: wall clock, ns since the epoch; it holds from starts up to ends.
+
+    id: 26 characters. identity, issuer: whose it is, and who proved that one. behalf, task: of an agent in a
+    task: it holds in that one alone. terms: of the rule as it was asked by (rule.OnRequest.terms).
+    asked: when. extended: how often. ended_by: who, where somebody ended it early; `ends` is when then.
+    approved_by: who said yes; empty: nobody was asked. first_used, last_used: sessions that it opened.
+    """
+
+    id: str
+    identity: str
+    issuer: str
+    rule: str
+    resource: str
+    account: str
+    starts: int
+    ends: int
+    terms: str
+    behalf: str | None = None
+    task: str | None = None
+    break_glass: bool = False
+    reason: str = ""
+    asked: int = 0
+    extended: int = 0
+    ended_by: str | None = None
+    approved_by: tuple[str, ...] = ()
+    first_used: int | None = None
+    last_used: int | None = None
+
+    def __post_init__(self) -> None:
+        if not ID.fullmatch(self.id):
+            raise ValueError("a grant's id is 26 characters")
+        if not (self.identity and self.issuer and self.rule and self.resource and self.account):
+            raise ValueError("a grant names an identity, who proved it, a rule, a resource and an account")
+        if (self.task is None) is not (self.behalf is None):
+            raise ValueError("a grant in a task names whom it is done for")
+        if not self.terms or self.ends < self.starts:
+            raise ValueError("a grant has terms, and does not end before it begins")
+
+    def in_force(self, now: int) -> bool:
+        return self.starts <= now < self.ends
+
+    def binds(self, identity: Identity) -> bool:
+        """Whether it is this identity's, as it acts now."""
+        acts = identity.declared
+        return (
+            self.identity == identity.name
+            and self.issuer == identity.issuer
+            and self.task == (None if acts is None else acts.name)
+            and self.behalf == (None if acts is None else acts.behalf)
+        )
+
+    def replicated(self) -> dict[str, Any]:
+        """What workers get of it, as JSON values."""
+        return {
+            "identity": self.identity,
+            "issuer": self.issuer,
+            "rule": self.rule,
+            "resource": self.resource,
+            "account": self.account,
+            "starts": self.starts,
+            "ends": self.ends,
+            "terms": self.terms,
+            "behalf": self.behalf,
+            "task": self.task,
+            "break_glass": self.break_glass,
+        }
+
+
+def grant_of(grant_id: str, fields: Mapping[str, Any]) -> Grant:
+    """The grant that `replicated` gave. Raises KeyError, TypeError, ValueError: doubt is no grant."""
+    texts = [fields[key] for key in ("identity", "issuer", "rule", "resource", "account", "terms")]
+    behalf, task, loud = fields["behalf"], fields["task"], fields["break_glass"]
+    if not all(type(each) is str for each in texts) or type(loud) is not bool:
+        raise TypeError("a grant's fields are texts")
+    if not all(type(fields[key]) is int for key in ("starts", "ends")):
+        raise TypeError("a grant's times are whole numbers")
+    if not all(each is None or type(each) is str for each in (behalf, task)):
+        raise TypeError("a grant's task is a text")
+    identity, issuer, rule, resource, account, terms = texts
+    starts, ends = fields["starts"], fields["ends"]
+    return Grant(grant_id, identity, issuer, rule, resource, account, starts, ends, terms, behalf, task, loud)
+
+
+def grants_of(entries: Mapping[str, Mapping[str, Any]], identity: Identity, now: int) -> tuple[Grant, ...]:
+    """This identity's that have not ended, by their ids. One that can't be read is none."""
+    found = []
+    for grant_id, fields in entries.items():
+        try:
+            if fields["identity"] != identity.name:
+                continue
+            grant = grant_of(grant_id, fields)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+        if grant.binds(identity) and now < grant.ends:
+            found.append(grant)
+    return tuple(sorted(found, key=lambda each: each.id))
+
+
+def next_turn(moments: Iterable[int | None], now: int) -> int | None:
+    """The first of these that is still to come."""
+    return min((each for each in moments if each is not None and each > now), default=None)
