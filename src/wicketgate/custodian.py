@@ -14,6 +14,7 @@ from wicketgate.custody.aws import Aws, AwsSource, KmsKeys
 from wicketgate.custody.keys import EnvironmentKeys, FileKeys, TransitKeys, WrappingKeys
 from wicketgate.custody.kv import KvSource
 from wicketgate.custody.own import OwnSource, OwnVault
+from wicketgate.custody.seal import Sealing
 from wicketgate.custody.server import Server
 from wicketgate.custody.settings import Keepers
 from wicketgate.journal.decrypt import Unwrap
@@ -55,6 +56,21 @@ def vault_of(keepers: Keepers, journal: Path, store: Store) -> OwnVault:
     """The vault of our own, with its rows in this store; to be used on the store's loop. journal: its folder,
     whose keys are wrapped by the same."""
     return OwnVault(SecretRows(store), _keys(keepers), time.time_ns, os.urandom, Segments(journal))
+
+
+def sealing(
+    keepers: Keepers,
+    journal: Path,
+    store: Callable[[], Awaitable[Store]],
+    public_url: str | None,
+) -> Sealing:
+    """What closes reviews and signs links to them; to be used on the store's loop. public_url: where people
+    reach the API."""
+
+    async def own() -> OwnVault:
+        return vault_of(keepers, journal, await store())
+
+    return Sealing(own, time.monotonic_ns, time.time_ns, os.urandom, public_url)
 
 
 async def key_supply(

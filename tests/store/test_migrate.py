@@ -62,6 +62,22 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("group_history", {"identity": "bot", "at": NOW, "told": "{}"}),
         ("access_reports", {"at": NOW, "author": "ana", "policy": "p", "granted": "[]"}),
     ],
+    "0011": [
+        (
+            "reviews",
+            {"id": "r", "kind": "statement", "status": "pending", "identity": "bot", "asker": "{}"}
+            | {"resource": "r", "database": "d", "account": "a", "panels": "[]", "exact": "e", "shape": "s"}
+            | {"mode": "wait", "node": "n", "created": NOW, "expires": NOW, "ended_by": "", "message": ""}
+            | {"conditions": "{}", "sealed": b"\0", "changes": 0},
+        ),
+        (
+            "review_votes",
+            {"review": "r", "voter": "ana", "person": "Ana", "approves": 1, "at": NOW}
+            | {"person_groups": "[]", "conditions": "{}", "comment": b"\0"},
+        ),
+        ("review_chairs", {"review": "r", "chair": "person:ana"}),
+        ("review_events", {"seq": 1, "review": "r", "what": "asked", "at": NOW, "by": "bot"}),
+    ],
 }
 """What a store of that version held, beside what the ones before did."""
 

@@ -16,6 +16,8 @@ from wicketgate.model.kept import KeptSecret, check_secret_name
 from wicketgate.model.keyring import LENGTH
 from wicketgate.model.secret import Secret
 
+OWN: Final = ":"
+"""How the names of the gateway's own keys begin: nobody can set, name or remove such a secret."""
 TRIES: Final = 5
 """Times that a change is tried while others change the same secret."""
 SLOWEST: Final = 5.0
@@ -122,7 +124,7 @@ class OwnVault:
                 current = await self._rows.secret(old.name)
             else:
                 raise GatewayError(f"{old.name} is being changed by others: rotate again")
-        return len(kept), made
+        return sum(not each.name.startswith(OWN) for each in kept), made
 
     async def rewrap(self) -> int:
         """After `rotate`: the journal's keys under the newest key; how many. Raises CredentialMissing."""
@@ -146,18 +148,41 @@ class OwnVault:
 
     async def listed(self) -> list[tuple[KeptSecret, str]]:
         """All by name, each with the version of the key that wraps its data key."""
-        return [(each, self._keys.version(each.wrapped)) for each in await self._rows.secrets()]
+        return [
+            (each, self._keys.version(each.wrapped))
+            for each in await self._rows.secrets()
+            if not each.name.startswith(OWN)
+        ]
 
     async def remove(self, name: str) -> bool:
         """False: there was none."""
-        return await self._rows.remove_secret(name)
+        return not name.startswith(OWN) and await self._rows.remove_secret(name)
+
+    async def own_key(self, name: str) -> Secret:
+        """A key of the gateway's own, the same on every node; made when it is first asked for, and closed
+        anew by `rotate` as secrets are. Raises CredentialMissing, StoreFailed."""
+        kept = await self._rows.secret(OWN + name)
+        if kept is None:
+            await self.first()
+            now = self._clock()
+            made = KeptSecret(OWN + name, self._random(16).hex(), 1, now, now, "gateway", b"", "")
+            await self._rows.add_secret(await self._close(made, Secret(self._random(LENGTH))))
+            kept = await self._rows.secret(OWN + name)
+        if kept is None:
+            raise CredentialMissing("custody: a key of the gateway's own was removed beside it")
+        return await self._open(kept)
+
+    @property
+    def keep(self) -> float:
+        """Seconds that what was opened may be used before it is asked for again."""
+        return self._keys.keep
 
     async def close(self) -> None:
         await self._keys.close()
 
     async def credential(self, name: str) -> Credential:
         """For a target. Raises CredentialMissing."""
-        kept = await self._rows.secret(name)
+        kept = None if name.startswith(OWN) else await self._rows.secret(name)
         if kept is None:
             raise CredentialMissing(f"there is no secret {name!r}: set it with `wicket secret set`")
         return Credential(await self._open(kept), keep=self._keys.keep)

@@ -1,10 +1,21 @@
 """A review: what waits for people, who may answer, what they answered, and what comes of it. Pure.
 It must never let one person count twice, nor anybody answer for himself."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
+
+
+def folded(name: str) -> str:
+    """A person's name, for a comparison: two spellings of one name are no two people."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def chairs(person: str, groups: frozenset[str]) -> frozenset[str]:
+    """The chairs that somebody has, on whatever panel."""
+    return frozenset({f"person:{person}"} | {f"group:{each}" for each in groups})
 
 
 class Kind(Enum):
@@ -41,6 +52,9 @@ NEXT: Final[Mapping[Status, frozenset[Status]]] = {
 }
 """What may follow. WITHDRAWN of what is approved: its asker, or who approved it, took it back before use."""
 
+MINUTE: Final = 60_000_000_000
+MINUTES_MOST: Final = 1440
+ROWS_MOST: Final = 1_000_000_000
 SCOPES: Final = ("once", "session", "shape")
 """How far an approval goes: the very statement once; the very statement as often as the asking session likes;
 statements of the same shape by the same asker, for a while."""
@@ -61,6 +75,13 @@ class Panel:
     def seats(self, person: str, groups: frozenset[str]) -> bool:
         """Whether somebody is one of those who decide."""
         return person in self.names or not self.groups.isdisjoint(groups)
+
+    @property
+    def chairs(self) -> frozenset[str]:
+        """The same for a search: who has one of these chairs is one of them (see `chairs`)."""
+        return frozenset(
+            {f"person:{name}" for name in self.names} | {f"group:{each}" for each in self.groups}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +122,13 @@ class Asker:
 
     @property
     def own(self) -> frozenset[str]:
-        """Whose review it is: none of these may answer it."""
-        return frozenset(name for name in (self.identity, self.behalf, self.agent) if name)
+        """Whose review it is, folded: none of these may answer it."""
+        return frozenset(folded(name) for name in (self.identity, self.behalf, self.agent) if name)
+
+    @property
+    def whole(self) -> tuple[str | None, ...]:
+        """What must be the same for one to use what another was approved."""
+        return self.identity, self.kind, self.behalf, self.agent, self.crew, self.task
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +136,10 @@ class Review:
     """As the store keeps it.
 
     id: 26 characters, unguessable. exact, shape: hex digests that an approval is bound to (statement, its
-    parameters, relations by OID, resource, database, account / the same without constants); of an access
-    request: of what is asked for. account: that it would run by. mode: `wait` | `retry`. node, session: where
-    it waits. reason: the asker's. shown: what reviewers see (JSON; see docs/approvals.md), sealed at rest.
+    parameters, relations by OID, resource, database / the same without constants); of an access request: of
+    what is asked for. account: that it would run by; it is compared beside them (a condition may name another
+    one), and is in neither. mode: `wait` | `retry`. node, session: where it waits. reason: the asker's.
+    shown: what reviewers see (JSON; see docs/approvals.md), sealed at rest, as the reason is and comments.
     created, expires, ended, usable_until: wall ns; usable_until: of an approval.
     ended_by: who, or why (`withdrawn by its asker`, `its session ended`, `the gateway restarted` …).
     """
@@ -142,6 +169,38 @@ class Review:
     ended_by: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewEvent:
+    """A change of a review. seq: rises, in the order in which changes hold. at: wall ns. by: who, or why.
+
+    what: `asked`, `voted` (and it waits on), or the status that it has by now."""
+
+    seq: int
+    review: str
+    what: str
+    at: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which reviews; None: any. Seen by somebody: `everything`, or those of the `reach` (resources), those of
+    which he has a chair, and his own (`own`: folded name). scope: only of these resources; empty: of all.
+    task: of his own only those of this task. mine: those alone that he may answer and has not."""
+
+    status: frozenset[Status] | None = None
+    kind: Kind | None = None
+    resource: str | None = None
+    identity: str | None = None
+    everything: bool = False
+    reach: frozenset[str] = frozenset()
+    chairs: frozenset[str] = frozenset()
+    own: str = ""
+    scope: frozenset[str] = frozenset()
+    task: str | None = None
+    mine: bool = False
+
+
 class NotAnswerable(ValueError):
     """Why somebody can't answer; told to him."""
 
@@ -151,6 +210,8 @@ def answered(review: Review, vote: Vote, now: int, usable: int) -> Review:
 
     One denial denies. An approval by all panels approves, with the narrowest of what its votes allow."""
     check_answer(review, vote.person, vote.groups, now)
+    if vote.approves:
+        check_conditions(review, vote.conditions)
     votes = (*review.votes, vote)
     if not vote.approves:
         return replace(
@@ -163,7 +224,8 @@ def answered(review: Review, vote: Vote, now: int, usable: int) -> Review:
             review, votes=votes, status=Status.CLOSED, ended=now, ended_by=f"closed by {vote.person}"
         )
     conditions = narrowest([each.conditions for each in votes if each.approves])
-    lasts = usable if conditions.minutes is None else conditions.minutes * 60_000_000_000
+    timed = conditions.minutes is not None and review.kind is Kind.STATEMENT
+    lasts = (conditions.minutes or 0) * MINUTE if timed else usable
     return replace(
         review,
         votes=votes,
@@ -181,12 +243,81 @@ def check_answer(review: Review, person: str, groups: frozenset[str], now: int) 
         raise NotAnswerable(f"it is {review.status.value} already")
     if review.kind is not Kind.AFTER and now >= review.expires:
         raise NotAnswerable("it has expired")
-    if person in review.asker.own:
+    if folded(person) in review.asker.own:
         raise NotAnswerable("nobody answers his own review, or one of an agent that acts for him")
     if not any(panel.seats(person, groups) for panel in review.panels):
         raise NotAnswerable("it is for others to answer")
-    if any(each.person == person for each in review.votes):
+    if any(folded(each.person) == folded(person) for each in review.votes):
         raise NotAnswerable("you have answered it already")
+
+
+def check_conditions(review: Review, conditions: Conditions) -> None:
+    """Whether an approval may have these. Raises NotAnswerable."""
+    if conditions.scope not in SCOPES:
+        raise NotAnswerable(f"an approval is for {', '.join(SCOPES)}")
+    if review.kind is not Kind.STATEMENT:
+        if (conditions.scope, conditions.rows, conditions.account) != ("once", None, None):
+            raise NotAnswerable("it is about no statement: only its time may be made shorter")
+    elif (conditions.scope == "shape") != (conditions.minutes is not None):
+        raise NotAnswerable("an approval of a shape is for some minutes, and no other is")
+    if conditions.minutes is not None and not 0 < conditions.minutes <= MINUTES_MOST:
+        raise NotAnswerable(f"minutes are from 1 to {MINUTES_MOST}")
+    if conditions.rows is not None and not 0 < conditions.rows <= ROWS_MOST:
+        raise NotAnswerable(f"rows are from 1 to {ROWS_MOST}")
+    if conditions.scope == "session" and review.session is None:
+        raise NotAnswerable("no session asked for it")
+    if conditions.account is not None and (review.mode != "retry" or conditions.scope == "session"):
+        raise NotAnswerable("another account is for a statement that is tried again, in another session")
+    if any(each.conditions.account != conditions.account for each in review.votes if each.approves):
+        raise NotAnswerable("who approved before named another account, or none")
+
+
+def fits(review: Review, asked: Review, now: int) -> bool:
+    """Whether an approval is one for what is asked. Panels are compared: a stricter rule asks anew."""
+    return (
+        review.status is Status.APPROVED
+        and review.usable_until is not None
+        and now < review.usable_until
+        and _same_asker(review, asked)
+        and set(review.panels) == set(asked.panels)
+        and asked.account == (review.conditions.account or review.account)
+        and _in_scope(review, asked)
+    )
+
+
+def _in_scope(review: Review, asked: Review) -> bool:
+    scope = review.conditions.scope
+    if scope == "shape":
+        return review.shape == asked.shape
+    if review.exact != asked.exact:
+        return False
+    if scope == "session" or review.mode == "wait":
+        return review.session is not None and review.session == asked.session
+    return scope == "once"
+
+
+def stands_for(review: Review, asked: Review, now: int) -> bool:
+    """Whether one that was asked before, and waits or was denied, answers this one too."""
+    if review.status is Status.PENDING:
+        shared = review.mode == asked.mode == "retry"
+    else:
+        shared = review.status is Status.DENIED
+    return (
+        shared
+        and now < review.expires
+        and _same_asker(review, asked)
+        and review.exact == asked.exact
+        and review.account == asked.account
+        and set(review.panels) == set(asked.panels)
+    )
+
+
+def _same_asker(review: Review, asked: Review) -> bool:
+    return (
+        review.kind is asked.kind
+        and review.asker.whole == asked.asker.whole
+        and (review.resource, review.database) == (asked.resource, asked.database)
+    )
 
 
 def satisfied(panel: Panel, votes: Sequence[Vote]) -> bool:
@@ -219,14 +350,14 @@ def narrowest(conditions: Sequence[Conditions]) -> Conditions:
     """What all of them allow. Different accounts can't be met: the caller refuses the later one before.
 
     Scopes that differ come down to `once`."""
-    scopes = {each.scope for each in conditions}
-    scope = scopes.pop() if len(scopes) == 1 else "once"
+    same = len({each.scope for each in conditions}) == 1
+    scope = conditions[0].scope if same else "once"
     minutes = [each.minutes for each in conditions if each.minutes is not None]
     rows = [each.rows for each in conditions if each.rows is not None]
     accounts = [each.account for each in conditions if each.account is not None]
     return Conditions(
         scope,
-        min(minutes) if minutes and scope == "shape" else None,
+        min(minutes) if minutes and same else None,
         min(rows) if rows else None,
         accounts[0] if accounts else None,
     )

@@ -256,3 +256,69 @@ ACCESS_REPORTS = Table(
     Column("policy", String(64), nullable=False),
     Column("granted", JSON, nullable=False),
 )
+
+# what waits for people. sealed: the statement and the reason, as ciphertext
+REVIEWS = Table(
+    "reviews",
+    METADATA,
+    Column("id", String(26), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("identity", Text, nullable=False, index=True),
+    Column("task", Text),
+    Column("asker", JSON, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("database", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("panels", JSON, nullable=False),
+    Column("exact", String(64), nullable=False),
+    Column("shape", String(64), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("node", String(64), nullable=False),
+    Column("session", String(64)),
+    Column("created", BigInteger, nullable=False, index=True),
+    Column("expires", BigInteger, nullable=False),
+    Column("usable_until", BigInteger),
+    Column("ended", BigInteger),
+    Column("ended_by", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("conditions", JSON, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("changes", Integer, nullable=False),
+)
+Index("ix_reviews_status", REVIEWS.c.status, REVIEWS.c.expires)
+
+# voter: a person's name, folded: nobody counts twice. comment: as ciphertext
+REVIEW_VOTES = Table(
+    "review_votes",
+    METADATA,
+    Column("review", String(26), ForeignKey(REVIEWS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("voter", String(200), primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("approves", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("person_groups", JSON, nullable=False),
+    Column("conditions", JSON, nullable=False),
+    Column("comment", LargeBinary, nullable=False),
+)
+
+# who may answer (`person:NAME`, `group:NAME`), and whose it is (`own:NAME`, folded)
+REVIEW_CHAIRS = Table(
+    "review_chairs",
+    METADATA,
+    Column("review", String(26), ForeignKey(REVIEWS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("chair", String(300), primary_key=True),
+)
+Index("ix_review_chairs_chair", REVIEW_CHAIRS.c.chair)
+
+# each change of a review, in the order in which they hold; review is no foreign key: it is told to the end
+REVIEW_EVENTS = Table(
+    "review_events",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("review", String(26), nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+)
+Index("ix_review_events_at", REVIEW_EVENTS.c.at)
