@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ from wicketgate.settings import Settings, load_settings
 from wicketgate.store.bus import Bus
 from wicketgate.store.db import MINUTE
 from wicketgate.store.exchanges import with_origins
+from wicketgate.store.grants import GrantRows
 from wicketgate.store.nodes import NodeRows
 from wicketgate.stores import LateHistory, LateStore, StoreOfLoop
 from wicketgate.workshop import boot, log, rules_of
@@ -166,23 +168,30 @@ class FilePolicy:
         accounts = self._store.unite(await store.identities())
         names = {name: each.replicated() for name, each in accounts.items()}
         now = time.time_ns()
+        grants = GrantRows(self._store.get)
+        given = {each.id: each.replicated() for each in await grants.live(now)}
         proven = None
         if proof is not None:
             claim = Claim(identity, resource, proof, "")
             if credential is not None and credential.startswith("x509-"):
                 claim = Claim(identity, resource, Secret(b""), "", certificate=proof.reveal())
-            proven = Authenticator({}, names, self.issuers()).authenticate(claim, now)
+            proven = Authenticator({}, names, self.issuers(), given).authenticate(claim, now)
         elif record is not None:
-            proven = Authenticator(await with_origins(store, record), names, self.issuers()).still_holds(
+            origins = await with_origins(store, record)
+            proven = Authenticator(origins, names, self.issuers(), given).still_holds(
                 _claimed(identity, record.id), resource, now, None
             )
         found = engine.policy.resources.get(resource)
         if proven is None or found is None or database not in (found.databases or (database,)):
             return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")
         rules = engine.ruleset(proven, found, account, now)
-        if rules is None or account not in engine.accounts(proven, found):
+        if rules is None or account not in engine.accounts(proven, found, now):
             return Denial("sign-in", "sign-in refused", "no rule permits this account")
-        return rules.admission(Context(now=now, database=database))
+        denial = rules.admission(Context(now=now, database=database))
+        if denial is None and rules.grants:
+            with suppress(GatewayError):  # when it was last used is worth no refusal
+                await grants.used([each.id for each in rules.grants], now)
+        return denial
 
 
 def _exchanging(policy: Policy) -> Callable[[Identity], bool]:
@@ -259,6 +268,7 @@ def _serve(config: Path) -> int:
         else SegmentKeys(wrapping(settings.keepers), supply, os.urandom, log),
         userinfo=userinfo,
         history=LateHistory(store),
+        grants=GrantRows(store.get),
     )
     control = ControlSettings(
         node=node,

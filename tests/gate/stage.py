@@ -184,6 +184,7 @@ class Stage:
     now: int = NOW
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     identities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grants: dict[str, dict[str, Any]] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
     counted: dict[str, int] = field(default_factory=dict)
     touched: int = 0
@@ -197,7 +198,7 @@ class Stage:
     def make(self, journal: Journal | None) -> Gate:
         return Gate(
             self.policy(),
-            Authenticator(self.tokens, self.identities),
+            Authenticator(self.tokens, self.identities, None, self.grants),
             journal,
             self.control,
             lambda: self.now,
@@ -226,7 +227,7 @@ class Stage:
 
     def changed_people(self) -> None:
         """Tokens or identities changed."""
-        self.gate.authenticator = Authenticator(self.tokens, self.identities)
+        self.gate.authenticator = Authenticator(self.tokens, self.identities, None, self.grants)
 
     def issue(self, name: str, **options: Any) -> tuple[Secret, TokenRecord]:
         secret, record = tokens.issue(name, NOW, os.urandom, **options)

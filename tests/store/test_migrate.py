@@ -78,6 +78,19 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("review_chairs", {"review": "r", "chair": "person:ana"}),
         ("review_events", {"seq": 1, "review": "r", "what": "asked", "at": NOW, "by": "bot"}),
     ],
+    "0012": [
+        (
+            "access_requests",
+            {"id": "r", "identity": "bot", "issuer": "local", "rule": "x", "resource": "r", "account": "a"}
+            | {"terms": "t", "lasts": 1, "most_extended": 0, "created": NOW},
+        ),
+        (
+            "grants",
+            {"id": "r", "identity": "bot", "issuer": "local", "rule": "x", "resource": "r", "account": "a"}
+            | {"terms": "t", "starts": NOW, "ends": NOW, "break_glass": 0, "created": NOW, "extended": 0}
+            | {"approved_by": "[]"},
+        ),
+    ],
 }
 """What a store of that version held, beside what the ones before did."""
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wicketgate.control.segment_keys import SegmentKeys
-from wicketgate.control.shared import BusPort, HistoryStore, NodesPort, UserInfo
+from wicketgate.control.shared import BusPort, GrantStore, HistoryStore, NodesPort, UserInfo
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
+from wicketgate.model.grant import Grant
 from wicketgate.model.identity import Identity
 from wicketgate.model.issuer import Issuer, Unread
 from wicketgate.model.keyring import Keyring
@@ -29,7 +30,7 @@ class LoadedPolicy:
     text, file: what workers load again. resources: by name. digest: recorded with each decision.
     replicate: further entries (section, key, value) that workers need with this policy.
     issuers: whose tokens are taken, by name. permits: names of the rules that permit or reveal.
-    exchanges: whether an agent may exchange tokens.
+    exchanges: whether an agent may exchange tokens. offers: what an identity can ask for (policy.offers).
     revision: its number in the store; None where it comes from a file.
     """
 
@@ -43,6 +44,7 @@ class LoadedPolicy:
     permits: frozenset[str] = frozenset()
     exchanges: Callable[[Identity], bool] = lambda agent: False
     revision: int | None = None
+    offers: Callable[[Identity], Sequence[Any]] = lambda identity: ()
 
 
 class PolicyPort(Protocol):
@@ -209,6 +211,7 @@ class ControlPorts:
     segment_keys: SegmentKeys | None = None
     userinfo: UserInfo | None = None
     history: HistoryStore | None = None
+    grants: GrantStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +334,16 @@ class ControlPort(Protocol):
         self, section: str, key: str, value: Mapping[str, Any] | None
     ) -> "concurrent.futures.Future[None]":
         """Replicate an entry of `tokens`, `identities` or `revoked` (None: removed), nothing else."""
+        ...
+
+    def break_glass(self, grant: Grant, reason: str) -> "concurrent.futures.Future[None]": ...
+
+    def end_grant(self, grant: str, by: str, what: str) -> "concurrent.futures.Future[Grant | None]":
+        """End it, and what rests on it. what: `returned` | `revoked`. None: none holds."""
+        ...
+
+    def settle_grants(self) -> "concurrent.futures.Future[None]":
+        """Make hold what was approved: somebody heard that something was."""
         ...
 
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":

@@ -10,7 +10,40 @@ from wicketgate.model.identity import Identity
 
 ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 """Of a grant: of the request that it was given for, or of the look back at the glass that was broken."""
-MOST_REASON: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """What an access request asks for. The review with the same id is where people answer it.
+
+    starts: None: when it is approved. ends: it holds no longer than that. lasts: ns. extends: a grant's id.
+    most_extended: how often that may be. created, settled: when it was asked for, and when what came of the
+    answer was done."""
+
+    id: str
+    identity: str
+    issuer: str
+    rule: str
+    resource: str
+    account: str
+    terms: str
+    lasts: int
+    created: int
+    behalf: str | None = None
+    task: str | None = None
+    starts: int | None = None
+    ends: int | None = None
+    extends: str | None = None
+    most_extended: int = 0
+    settled: int | None = None
+
+    def period(self, approved: int, most: int | None) -> tuple[int, int] | None:
+        """From when until when it holds, approved then (wall ns). most: ns that who approved allows at most.
+        None: never, its time is over."""
+        lasts = self.lasts if most is None else min(self.lasts, most)
+        starts = approved if self.starts is None else max(self.starts, approved)
+        ends = starts + lasts if self.ends is None else min(starts + lasts, self.ends)
+        return (starts, ends) if starts < ends else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +51,9 @@ class Grant:
     """What is kept of a grant. Times: wall clock, ns since the epoch; it holds from starts up to ends.
 
     id: 26 characters. identity, issuer: whose it is, and who proved that one. behalf, task: of an agent in a
-    task: it holds in that one alone. terms: of the rule as it was asked by (rule.OnRequest.terms).
-    asked: when. extended: how often. ended_by: who, where somebody ended it early; `ends` is when then.
-    approved_by: who said yes; empty: nobody was asked. first_used, last_used: sessions that it opened.
+    task: it holds in that one alone. terms: of the rule as it was asked by (policy.on_request).
+    created: when it came to be. extended: how often. ended_by: who, where somebody ended it early; `ends` is
+    when then. approved_by: who said yes; empty: nobody was asked. first_used, last_used: by sessions.
     """
 
     id: str
@@ -35,8 +68,7 @@ class Grant:
     behalf: str | None = None
     task: str | None = None
     break_glass: bool = False
-    reason: str = ""
-    asked: int = 0
+    created: int = 0
     extended: int = 0
     ended_by: str | None = None
     approved_by: tuple[str, ...] = ()
@@ -81,6 +113,25 @@ class Grant:
             "task": self.task,
             "break_glass": self.break_glass,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that people said yes to, and of which nothing has come yet. at: wall ns. most: ns."""
+
+    request: AccessRequest
+    at: int
+    most: int | None
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SoughtGrants:
+    """Which grants; None and empty: any. live: those alone that have not ended by then (wall ns)."""
+
+    identities: frozenset[str] = frozenset()
+    resource: str | None = None
+    live: int | None = None
 
 
 def grant_of(grant_id: str, fields: Mapping[str, Any]) -> Grant:

@@ -322,3 +322,39 @@ REVIEW_EVENTS = Table(
     Column("by", Text, nullable=False),
 )
 Index("ix_review_events_at", REVIEW_EVENTS.c.at)
+
+# what an access request asks for; the review with the same id is where people answer it
+ACCESS_REQUESTS = Table(
+    "access_requests",
+    METADATA,
+    Column("id", String(26), primary_key=True),
+    *(Column(name, Text, nullable=False) for name in ("identity", "issuer", "rule", "resource", "account")),
+    *(Column(name, Text) for name in ("behalf", "task")),
+    Column("terms", String(32), nullable=False),
+    Column("starts", BigInteger),
+    Column("ends", BigInteger),
+    Column("lasts", BigInteger, nullable=False),
+    Column("extends", String(26)),
+    Column("most_extended", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("settled", BigInteger, index=True),
+)
+
+# of whom, what and how long; why somebody asked lies, closed, in the review with the same id
+GRANTS = Table(
+    "grants",
+    METADATA,
+    Column("id", String(26), primary_key=True),
+    *(Column(name, Text, nullable=False) for name in ("identity", "issuer", "rule", "resource", "account")),
+    *(Column(name, Text) for name in ("behalf", "task")),
+    Column("terms", String(32), nullable=False),
+    Column("starts", BigInteger, nullable=False),
+    Column("ends", BigInteger, nullable=False, index=True),
+    Column("break_glass", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False, index=True),
+    Column("extended", Integer, nullable=False),
+    Column("ended_by", Text),
+    Column("approved_by", JSON, nullable=False),
+    Column("first_used", BigInteger),
+    Column("last_used", BigInteger),
+)
