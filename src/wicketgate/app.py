@@ -45,6 +45,7 @@ from wicketgate.office import kept, node_of, open_office, private_folder, pseudo
 from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_file, recorder, revisions
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, Source, load_sources
+from wicketgate.policy.offers import offers
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
@@ -111,6 +112,7 @@ class FilePolicy:
         policy = found.policy
         for line in await asyncio.to_thread(unreadable, policy.saml.values(), time.time_ns()):
             log(f"{line}: nobody signs in by it until that is mended")
+        engine = Engine(policy)
         made = LoadedPolicy(
             policy.shipped,
             found.place,
@@ -121,8 +123,9 @@ class FilePolicy:
             permits=policy.permits,
             exchanges=_exchanging(policy),
             revision=None if found.revision is None else found.revision.number,
+            offers=partial(offers, Engine(policy)),
         )
-        self._loaded = made, found, Engine(policy)
+        self._loaded = made, found, engine
         return made
 
     def adopt(self, policy: LoadedPolicy) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -85,8 +84,8 @@ class House:
 
 
 @pytest.fixture
-async def house(store: Store) -> AsyncIterator[House]:
-    yield House(store)
+async def house(store: Store) -> House:
+    return House(store)
 
 
 async def test_an_approval_becomes_one_grant(house: House) -> None:

@@ -10,12 +10,14 @@ import typer
 from wicketgate.cli import (
     access,
     discover,
+    grants,
     identities,
     keys,
     login,
     node,
     nodes,
     policy,
+    requests,
     secrets,
     sessions,
     setup,
@@ -71,6 +73,9 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")
 app.add_typer(access.app, name="access")
+app.command()(requests.request)
+app.command()(requests.requests)
+app.add_typer(grants.app, name="grants")
 app.command()(login.login)
 app.command()(node.whoami)
 app.command()(node.status)

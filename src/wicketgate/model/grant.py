@@ -2,7 +2,7 @@
 It must never be taken for in force where a part of it can't be read, or names another."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -167,3 +167,12 @@ def grants_of(entries: Mapping[str, Mapping[str, Any]], identity: Identity, now:
 def next_turn(moments: Iterable[int | None], now: int) -> int | None:
     """The first of these that is still to come."""
     return min((each for each in moments if each is not None and each > now), default=None)
+
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id(random: Callable[[int], bytes]) -> str:
+    """128 bits that nobody can guess, as 26 characters (Crockford's base 32)."""
+    number = int.from_bytes(random(16), "big")
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

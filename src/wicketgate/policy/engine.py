@@ -114,6 +114,10 @@ class Engine:
             return []
         return [rule for rule in self._rules(identity, resource) if rule.on_request is not None]
 
+    def may_speak(self, rule: Rule, identity: Identity, resource: Resource, account: str) -> bool:
+        """Whether a rule's condition may hold for the identity there."""
+        return self._bind(rule, identity, resource, account).truth in (Truth.TRUE, None)
+
     def ruleset(self, identity: Identity, resource: Resource, account: str, now: int) -> "Ruleset | None":
         """The rules of a session. None: none of them permits anything now.
 
