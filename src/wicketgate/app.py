@@ -46,6 +46,7 @@ from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_fil
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, Source, load_sources
 from wicketgate.policy.offers import offers
+from wicketgate.policy.revealing import reveals
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.settings import Settings, load_settings
@@ -92,6 +93,11 @@ class FilePolicy:
         """The texts of the policy that holds. For any thread, as `compile` is."""
         engine = self._engine
         return () if engine is None else engine.policy.sources
+
+    def reveals(self, identity: Identity, resource: str, data_class: str) -> bool:
+        """Whether the policy that holds shows him the class there. For any thread."""
+        engine = self._engine
+        return engine is not None and reveals(engine.policy, identity, resource, data_class)
 
     def compile(self, sources: Sequence[Source]) -> Policy:
         return load_sources(sources, self._rules)
@@ -310,6 +316,8 @@ def _serve(config: Path) -> int:
             policies=revisions(settings.policy.source, config, port, None if origin is None else policy.keep),
             node=node,
             texts=policy,
+            reveals=policy.reveals,
+            public_url=settings.api.public_url,
         )
         api = ApiSettings(
             settings.api.socket,

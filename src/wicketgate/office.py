@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wicketgate.admin.history import Texts
-from wicketgate.admin.ports import Control, Office, PolicyDesk, Rate, Recordings, SecretVault
+from wicketgate.admin.ports import Control, Office, PolicyDesk, Rate, Recordings
 from wicketgate.admin.roles import Seat
+from wicketgate.admin.waiting import Waiting
+from wicketgate.custody.own import OwnVault
+from wicketgate.custody.seal import Sealing
 from wicketgate.federation import Federation
 from wicketgate.identity import tokens
 from wicketgate.identity.issuers import IssuerTokens
@@ -23,6 +26,7 @@ from wicketgate.journal.checkpoint import Checkpoint, parse_checkpoint
 from wicketgate.journal.decrypt import Opener
 from wicketgate.journal.report import Verdict
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.identity import Identity
 from wicketgate.model.keyring import LENGTH, Keyring
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount
@@ -33,9 +37,11 @@ from wicketgate.store.accounts import Accounts
 from wicketgate.store.address import StoreAddress, store_url
 from wicketgate.store.db import Store
 from wicketgate.store.exchanges import holding
+from wicketgate.store.grants import GrantRows
 from wicketgate.store.history import HistoryRows
 from wicketgate.store.nodes import NodeRows
 from wicketgate.store.once import Answers
+from wicketgate.store.reviews import Reviews
 from wicketgate.store.saml import SignInRows
 
 if TYPE_CHECKING:
@@ -63,7 +69,7 @@ async def open_office(
     recordings: Recordings,
     admin_groups: frozenset[str],
     audit: Callable[[], Awaitable[Mapping[str, Any]]],
-    vault: Callable[[Store], SecretVault],
+    vault: Callable[[Store], OwnVault],
     clock: Callable[[], int] = time.time_ns,
     random: Callable[[int], bytes] = os.urandom,
     issuers: Callable[[], IssuerTokens] = lambda: IssuerTokens({}, {}),
@@ -72,6 +78,8 @@ async def open_office(
     policies: Callable[[Store], PolicyDesk] | None = None,
     node: str = "",
     texts: Texts | None = None,
+    reveals: Callable[[Identity, str, str], bool] = lambda identity, resource, data_class: False,
+    public_url: str | None = None,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
@@ -79,7 +87,7 @@ async def open_office(
     vault: the vault of our own, with its rows in this store.
     issuers: the same, for what tokens of trusted issuers are judged by. seats, rate: see Office.
     policies: where the policy comes from; None: from a file that is not shown here.
-    issuers: the same, for what tokens of trusted issuers are judged by. node: this one's random id.
+    node: this one's random id. reveals: see Office. public_url: where people reach the API with a browser.
     """
     from wicketgate.policies import Revisions
 
@@ -92,6 +100,12 @@ async def open_office(
         return store
 
     secrets = vault(store)
+
+    async def source() -> OwnVault:
+        return secrets
+
+    sealing = Sealing(source, time.monotonic_ns, clock, random, public_url)
+    reviews = Reviews(opened, sealing)
     try:
         yield Office(
             store=store,
@@ -117,6 +131,11 @@ async def open_office(
             saml=Federation(state, issuers, SignInRows(store)),
             history=HistoryRows(store),
             texts=texts,
+            reviews=reviews,
+            grants=GrantRows(opened),
+            waiting=Waiting(reviews.statuses),
+            links=sealing,
+            reveals=reveals,
         )
     finally:
         await secrets.close()

@@ -156,6 +156,13 @@ class ApiSettings(_Strict):
     url: Annotated[str, AfterValidator(_origin)] | None = None
     rate: RateSettings = Field(default_factory=RateSettings)
 
+    @property
+    def public_url(self) -> str | None:
+        """Where people reach it with a browser; None: nowhere."""
+        if self.https is None:
+            return None
+        return self.url or f"https://localhost:{self.https[1]}"
+
 
 class LimitSettings(_Strict):
     """Bounds that keep one client from taking everything. What is not named here has fixed bounds."""

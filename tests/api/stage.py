@@ -26,6 +26,7 @@ from wicketgate.custody.keys import FileKeys
 from wicketgate.custody.own import OwnVault
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.model.errors import JournalFailed
+from wicketgate.model.grant import Grant
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.revision import Revision, revise
@@ -76,6 +77,7 @@ class PlayedControl:
     records: list[dict[str, Any]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
     journal_full: bool = False
     draining: bool = False
     clock: int = NOW
@@ -143,6 +145,21 @@ class PlayedControl:
 
     def ask_issuer(self, issuer: str) -> "concurrent.futures.Future[None]":
         self.asked.append(issuer)
+        return done()
+
+    def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
+        self.heard.append(review)
+        return done()
+
+    def break_glass(self, grant: Grant, reason: str) -> "concurrent.futures.Future[None]":
+        raise AssertionError("no glass stands on this stage")
+
+    def end_grant(self, grant: str, by: str, what: str) -> "concurrent.futures.Future[Grant | None]":
+        """Played only so far: tests/api/test_requests.py has the control process's own grants."""
+        self.ended.append((grant, what))
+        return done()
+
+    def settle_grants(self) -> "concurrent.futures.Future[None]":
         return done()
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":
@@ -214,6 +231,7 @@ class Stage:
     saml: dict[str, SamlIssuer] = field(default_factory=dict)
     clock: Callable[[], int] = time.time_ns
     issuers: IssuerTokens = field(default_factory=lambda: IssuerTokens({}, {}))
+    revealed: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.filed = [
@@ -237,6 +255,8 @@ class Stage:
             clock=self.clock,
             issuers=lambda: IssuerTokens({}, {}, self.saml) if self.saml else self.issuers,
             policies=lambda store: PlayedPolicies(),
+            reveals=lambda identity, resource, data_class: data_class in self.revealed.get(identity.name, ()),
+            public_url="https://gateway.example",
         )
 
     def vault(self, store: Store) -> OwnVault:

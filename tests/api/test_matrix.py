@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from api.asking import ask_for, give
 from api.conftest import served
 from api.stage import FIRST, NOW, OTHER, ROW, SEATED, Stage, UnixConnection, routes_of
 from identity.saml.idp import ISSUER
 from wicketgate.api.routes import make
 from wicketgate.control.ports import SessionRow
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.review import Kind
 from wicketgate.model.token import ServiceAccount
 
 PICTURE = Path(__file__).with_name("matrix.yaml")
@@ -106,6 +108,29 @@ def cases() -> list[Case]:
         Case("GET", f"{api}/sessions"),
         Case("GET", f"{api}/sessions", query="?identity=other"),
     ]
+    found.append(Case("GET", f"{api}/reviews"))
+    for method, rest, body in (
+        ("GET", "", None),
+        ("POST", "/approve", {"comment": "fine"}),
+        ("POST", "/deny", {}),
+        ("POST", "/withdraw", None),
+    ):
+        for thing in ("bot's on sales", "other's on bravo", "absent"):
+            values = {"review": f"{{{thing}}}"}
+            found.append(Case(method, f"{api}/reviews/{{review}}{rest}", thing, body, values))
+    found += [
+        Case("GET", f"{api}/requests/options"),
+        Case("GET", f"{api}/requests"),
+        Case("POST", f"{api}/requests", "absent", {"resource": "absent"}),
+        *(Case("GET", f"{api}/requests/{{review}}", name, None, {"review": f"{{{name}}}"}) for name in _SEEN),
+        Case("GET", f"{api}/grants"),
+        Case("GET", f"{api}/grants", query="?identity=other"),
+        *(
+            Case(method, f"{api}/grants/{{grant}}{rest}", name, body, {"grant": f"{{{name}}}"})
+            for method, rest, body in (("GET", "", None), ("POST", "/extend", {}), ("DELETE", "", None))
+            for name in ("given to oneself", "given to another", "absent")
+        ),
+    ]
     text = {"text": FIRST.text}
     why = {"message": "why"}
     found += [
@@ -153,6 +178,13 @@ def test_every_route_has_a_row() -> None:
     assert {case.name for case in cases()} == set(YAML(typ="safe").load(PICTURE.read_text()))
 
 
+_SEEN = ("an access request", "absent")
+REVIEWS: dict[str, Any] = {
+    "bot's on sales": {"identity": "bot", "groups": "reviewers"},
+    "other's on bravo": {"identity": "other", "resource": "bravo", "groups": "chiefs"},
+}
+
+
 class Line:
     """One connection that stays open, over HTTPS or our socket."""
 
@@ -179,7 +211,8 @@ class Line:
 class Caller:
     """One role's requests."""
 
-    def __init__(self, local: Line, remote: Line, column: str) -> None:
+    def __init__(self, local: Line, remote: Line, folder: Path, column: str) -> None:
+        self.folder = folder
         self.local = local
         self.remote = remote
         self.column = column
@@ -195,6 +228,13 @@ class Caller:
         for name, identity in (("of the same", self.me), ("of another", "extra")):
             self.values[name] = self.local.ask("POST", "/api/v1/tokens", {"identity": identity})[1]["id"]
         self.local.ask("PUT", "/api/v1/secrets/kept", {"value": "v"})
+        for name, given in REVIEWS.items():
+            self.values[name] = ask_for(self.folder, **given)
+        self.values["an access request"] = ask_for(
+            self.folder, identity="other", kind=Kind.ACCESS, groups="reviewers", shown=None
+        )
+        for name, whose in (("given to oneself", self.me), ("given to another", "other")):
+            self.values[name] = give(self.folder, whose)
         if self.column != "nobody":
             more: dict[str, Any] = {} if self.column not in ("scoped", "task") else {"resources": ["sales"]}
             if self.column == "task":
@@ -206,6 +246,9 @@ class Caller:
         if self.stale:
             self.prepare()
         values = {name: self.values.get(value.strip("{}"), value) for name, value in case.values.items()}
+        for name in ("review", "grant"):
+            if values.get(name) == self.values["absent"]:
+                values[name] = "0" * 26
         values = {name: value.replace("{me}", self.me) for name, value in values.items()}
         body = None if case.body is None else json.loads(json.dumps(case.body).replace("{me}", self.me))
         path = case.path.format(**values) + case.query
@@ -215,7 +258,7 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Line, Line]]:
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Line, Line, Path]]:
     """Our socket and HTTPS of one API, whose things are those of the picture."""
     stage = Stage(tmp_path_factory.mktemp("matrix"))
     stage.control.rows = list(ROWS)
@@ -230,13 +273,13 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Line, Line
         assert remote.handle.port is not None
         local = UnixConnection(remote.settings.socket)
         https = http.client.HTTPSConnection("localhost", remote.handle.port, timeout=10, context=context)
-        yield Line(local), Line(https)
+        yield Line(local), Line(https), stage.folder
         local.close()
         https.close()
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_every_route_by_every_role(lines: tuple[Line, Line], column: str) -> None:
+def test_every_route_by_every_role(lines: tuple[Line, Line, Path], column: str) -> None:
     caller = Caller(*lines, column)
     found = {}
     for case in cases():

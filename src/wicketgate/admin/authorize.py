@@ -9,6 +9,7 @@ from typing import Final
 
 from wicketgate.admin.roles import Reach, Role
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.token import TokenRecord
 
 
@@ -52,11 +53,30 @@ class Action(Enum):
     SEE_ACCESS = "access.see"
     KEEP_ACCESS = "access.keep"
     SUGGEST_ACCESS = "access.suggest"
+    LIST_REVIEWS = "reviews.list"
+    SHOW_REVIEW = "reviews.show"
+    ANSWER_REVIEW = "reviews.answer"
+    WITHDRAW_REVIEW = "reviews.withdraw"
+    SEE_OFFERS = "requests.options"
+    REQUEST_ACCESS = "requests.ask"
+    LIST_GRANTS = "grants.list"
+    SHOW_GRANT = "grants.show"
+    EXTEND_GRANT = "grants.extend"
+    END_GRANT = "grants.end"
 
 
-ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN, Action.EXCHANGE_TOKEN})
+ANYONE = frozenset(
+    {
+        Action.SEE_SELF,
+        Action.SIGN_IN,
+        Action.EXCHANGE_TOKEN,
+        Action.SEE_OFFERS,
+        Action.REQUEST_ACCESS,
+    }
+)
 """What every proven identity may do; and to sign in, who is not proven yet. An exchange needs a human's proof
-besides, and the policy's leave: its verb asks for both."""
+besides, and the policy's leave: its verb asks for both. What can be asked for is the policy's to say, as far
+as the token is good for it: the verbs see to that."""
 
 OWN = frozenset(
     {
@@ -68,13 +88,31 @@ OWN = frozenset(
         Action.SHOW_SESSION,
         Action.REPLAY_SESSION,
         Action.TERMINATE_SESSION,
+        Action.LIST_REVIEWS,
+        Action.SHOW_REVIEW,
+        Action.ANSWER_REVIEW,
+        Action.WITHDRAW_REVIEW,
+        Action.LIST_GRANTS,
+        Action.SHOW_GRANT,
+        Action.EXTEND_GRANT,
+        Action.END_GRANT,
     }
 )
-"""What an identity may do to what is its own. Nobody issues tokens to himself: a leaked one would breed."""
+"""What an identity may do to what is its own; of reviews also to those that it is on the panel of: who of
+these may answer is for the verb to say. Nobody issues tokens to himself: a leaked one would breed."""
 
 
-LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS})
+LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS, Action.LIST_REVIEWS, Action.LIST_GRANTS})
 """Of the OWN: what is answered by a list, from which others' things and those out of scope are left out."""
+
+REVIEWS: Final = frozenset(
+    {Action.LIST_REVIEWS, Action.SHOW_REVIEW, Action.ANSWER_REVIEW, Action.WITHDRAW_REVIEW}
+)
+"""Of the OWN: what a token for a task may do too, with what its task asked for; but never answer."""
+
+GRANTS: Final = frozenset({Action.LIST_GRANTS, Action.SHOW_GRANT, Action.EXTEND_GRANT, Action.END_GRANT})
+"""Of the OWN: what a scoped token may do too, with what it was given itself. Who decides on a grant may see
+and end it."""
 
 FACTS: Final = frozenset(
     {
@@ -90,9 +128,13 @@ FACTS: Final = frozenset(
 
 BY_ROLE: Final[Mapping[Role, frozenset[Action]]] = {
     Role.VIEWER: FACTS,
-    Role.REVIEWER: FACTS,
+    Role.REVIEWER: FACTS | {Action.LIST_REVIEWS, Action.SHOW_REVIEW, Action.LIST_GRANTS, Action.SHOW_GRANT},
     Role.AUDITOR: FACTS
     | {
+        Action.LIST_REVIEWS,
+        Action.SHOW_REVIEW,
+        Action.LIST_GRANTS,
+        Action.SHOW_GRANT,
         Action.REPLAY_SESSION,
         Action.EXPORT_SESSION,
         Action.VERIFY_JOURNAL,
@@ -108,7 +150,9 @@ BY_ROLE: Final[Mapping[Role, frozenset[Action]]] = {
 }
 """What a role may do to what it reaches; none of it changes anything. An admin may do everything."""
 
-PICKED: Final = frozenset({Action.SEE_STANDING, Action.LIST_RESOURCES, Action.LIST_SESSIONS})
+PICKED: Final = frozenset(
+    {Action.SEE_STANDING, Action.LIST_RESOURCES, Action.LIST_SESSIONS, Action.LIST_REVIEWS}
+)
 """Of BY_ROLE: what is answered in parts, from which that out of reach is left out. What is not, and belongs
 to no resource, needs a role over everything."""
 
@@ -124,6 +168,7 @@ class Actor:
     scope: resources that the token is good for; empty: all. It binds here as it does on the wire.
     token: what is kept of the token that was shown, where it is one of ours. One that is scoped to rules or
     to a task sees and ends itself alone: recordings of its identity show what others of its tokens may see.
+    identity: what was proven; None: nobody by name (our socket).
     """
 
     name: str
@@ -134,6 +179,21 @@ class Actor:
     scope: frozenset[str] = frozenset()
     token: TokenRecord | None = None
     duties: Mapping[Role, Reach] = field(default_factory=dict)
+    identity: Identity | None = None
+
+    @property
+    def person(self) -> bool:
+        """Whether it is a human by name, proven in person: by a token of its own that nothing scopes, or by
+        an identity provider. Only such a one counts as a pair of eyes."""
+        found = self.identity
+        return (
+            found is not None
+            and found.name == self.name
+            and found.kind is IdentityKind.HUMAN
+            and found.declared is None
+            and self.how in ("token", "oidc", "saml")
+            and not self.bound
+        )
 
     @property
     def narrow(self) -> bool:
@@ -203,6 +263,7 @@ def authorize(actor: Actor, action: Action, thing: Thing) -> None:
         f"{action.value} is for administrators"
         + (f", {', '.join(f'{role}s' for role in roles)} of the resource" if roles else "")
         + (" and owners" if action in OWN else "")
+        + (", and for people whom its rule names" if action in REVIEWS else "")
         + (", and a scoped token is for its resources alone" if actor.scope else ""),
         f"{actor.name} ({actor.how}{', scoped' if actor.bound else ''})"
         f" asked for {action.value} of {thing.kind} {thing.name}",
@@ -217,6 +278,10 @@ def _in_scope(actor: Actor, action: Action, thing: Thing) -> bool:
     resources."""
     if action in (Action.REVOKE_TOKEN, Action.SHOW_TOKEN):
         return actor.credential_id is not None and thing.name == actor.credential_id
+    if action in REVIEWS:
+        return action is not Action.ANSWER_REVIEW and (action in LISTS or actor.covers(thing.resource))
+    if action in GRANTS:
+        return action in LISTS or actor.covers(thing.resource)
     if actor.narrow:
         return action is Action.LIST_TOKENS
     return action in LISTS or (thing.kind == "session" and actor.covers(thing.resource))

@@ -5,9 +5,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wicketgate.admin.grant_ports import GrantDesk
 from wicketgate.admin.history import AccessHistory, Texts
+from wicketgate.admin.review_ports import Links, ReviewDesk
 from wicketgate.admin.roles import Seat
+from wicketgate.admin.waiting import Waiting
 from wicketgate.model.answered import KeptAnswer
+from wicketgate.model.grant import Grant
 from wicketgate.model.identity import Identity
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
@@ -197,6 +201,8 @@ class LoadedPolicy(Protocol):
     def exchanges(self) -> Callable[[Identity], bool]: ...
     @property
     def revision(self) -> int | None: ...
+    @property
+    def offers(self) -> Callable[..., Sequence[Any]]: ...
 
 
 class Control(Protocol):
@@ -217,6 +223,10 @@ class Control(Protocol):
     def attempt(
         self, outcome: str, source: str, identity: str | None
     ) -> "concurrent.futures.Future[int]": ...
+    def heard_review(self, review: str) -> "concurrent.futures.Future[None]": ...
+    def break_glass(self, grant: Grant, reason: str) -> "concurrent.futures.Future[None]": ...
+    def end_grant(self, grant: str, by: str, what: str) -> "concurrent.futures.Future[Grant | None]": ...
+    def settle_grants(self) -> "concurrent.futures.Future[None]": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +348,8 @@ class Office:
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
     history: of access. texts: of the policy; None: no gateway runs here.
+    reviews: what waits for people. grants: access for a while. waiting: for that. links: to it.
+    reveals: whether policy shows an identity a data class on a resource, whatever it asks there.
     node: this one's random id. others: the other nodes; None where there can be none.
     """
 
@@ -359,6 +371,11 @@ class Office:
     once: Once
     history: AccessHistory
     texts: Texts | None
+    reviews: ReviewDesk
+    grants: GrantDesk
+    waiting: Waiting
+    links: Links
+    reveals: Callable[[Identity, str, str], bool]
     seats: tuple[Seat, ...] = ()
     rate: Rate = Rate()
     node: str = ""

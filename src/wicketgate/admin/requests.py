@@ -80,7 +80,7 @@ async def request_access(office: Office, actor: Actor, asking: Asking) -> Asked:
     seconds, starts, ends = _times(offer, asking, now)
     if offer.terms.break_glass:
         return await _break_glass(office, actor, offer, reason, now, (seconds, ends))
-    request = _request(new_id(office.random), identity, offer, now, seconds, starts, ends)
+    request = request_of(new_id(office.random), identity, offer, now, seconds, starts, ends)
     return await ask(office, actor, offer, request, reason)
 
 
@@ -108,7 +108,7 @@ async def ask(office: Office, actor: Actor, offer: Offer, request: AccessRequest
 async def list_requests(
     office: Office, actor: Actor, wanted: Wanted, after: Key | None = None, most: int = 100
 ) -> list[Asked]:
-    """Newest first: the actor's own, his agents', those that he may answer, and those that his roles reach."""
+    """Newest first: the actor's own, his agents', those that he may answer, and what his roles reach."""
     found = await list_reviews(office, actor, wanted, after, most)
     requests = await office.grants.requests([each.id for each in found])
     return [Asked(each, requests.get(each.id)) for each in found]
@@ -195,7 +195,7 @@ def length(seconds: int) -> str:
     return f"{seconds}s"
 
 
-def _request(
+def request_of(
     number: str,
     identity: Identity,
     offer: Offer,
@@ -223,9 +223,6 @@ def _request(
         extends=extends,
         most_extended=offer.terms.extend,
     )
-
-
-request_of = _request
 
 
 def asker_of(identity: Identity) -> Asker:
@@ -295,9 +292,8 @@ async def _break_glass(
     identity = known(actor)
     seconds, latest = time
     ends = now + seconds * SECOND
-    request = _request(
-        new_id(office.random), identity, offer, now, seconds, now, ends if latest is None else min(ends, latest)
-    )
+    ends = ends if latest is None else min(ends, latest)
+    request = request_of(new_id(office.random), identity, offer, now, seconds, now, ends)
     review = review_of(identity, offer, request, reason, office.node)
     glass = Review(
         id=request.id,
@@ -326,7 +322,7 @@ async def _break_glass(
         resource=request.resource,
         account=request.account,
         starts=now,
-        ends=request.ends or ends,
+        ends=ends,
         terms=request.terms,
         behalf=request.behalf,
         task=request.task,

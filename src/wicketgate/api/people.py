@@ -129,6 +129,7 @@ def actor_of_proven(office: Office, identity: Identity, token: TokenRecord | Non
         scope=scope,
         token=token,
         duties={role: reach for role, reach in held.items() if role is not Role.ADMIN},
+        identity=identity,
     )
 
 

@@ -17,6 +17,7 @@ from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import Actor, NotAllowed
 from wicketgate.admin.policies import Moved, NotHolding, Unconditional, Unloadable
 from wicketgate.admin.records import record_refused
+from wicketgate.admin.reviews import NotYours
 from wicketgate.model.errors import (
     GatewayError,
     JournalFailed,
@@ -113,6 +114,7 @@ _KINDS: Final[tuple[tuple[type[GatewayError], int, str, str], ...]] = (
     (Moved, 412, "moved", "The policy has moved on"),
     (Unloadable, 422, "policy", "The policy can't be loaded"),
     (NotHolding, 500, "not-holding", "It is kept, and does not hold"),
+    (NotYours, 403, "not-answerable", "Not yours to answer"),
     (Refused, 409, "refused", "Can't be done"),
     (PolicyError, 422, "policy", "The policy can't be loaded"),
     (StoreFailed, 503, "store", "The store does not answer"),

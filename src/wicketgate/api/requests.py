@@ -1,4 +1,4 @@
-"""The API on access for a while: what can be asked for, requests, grants. Who may do what is for the verbs."""
+"""The API on access for a while: what can be asked for, requests, grants. Who may do what, verbs decide."""
 
 import re
 from typing import Annotated, Any, Final, Literal
@@ -254,9 +254,9 @@ async def request_access(office: Desk, by: By, wanted: RequestWanted, response: 
     return RequestShown.of(asked)
 
 
-@asking.get("/requests/{request}", summary="One access request, with what came of it")
-async def show_request(office: Desk, by: By, request: Id, wait: Wait = None) -> RequestShown:
-    return RequestShown.of(await verbs.show_request(office, by, request, _seconds(wait)))
+@asking.get("/requests/{review}", summary="One access request, with what came of it")
+async def show_request(office: Desk, by: By, review: Id, wait: Wait = None) -> RequestShown:
+    return RequestShown.of(await verbs.show_request(office, by, review, _seconds(wait)))
 
 
 # -- grants --------------------------------------------------------------------------------------------------

@@ -18,7 +18,9 @@ from wicketgate.api import (
     problems,
     rates,
     reports,
+    requests,
     resources,
+    reviews,
     saml,
     secrets,
     sessions,
@@ -57,6 +59,8 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.include_router(policies.revised, prefix="/api/v1")
     app.include_router(nodes.listed, prefix="/api/v1")
     app.include_router(reports.access, prefix="/api/v1")
+    app.include_router(reviews.listed, prefix="/api/v1")
+    app.include_router(requests.asking, prefix="/api/v1")
     app.include_router(saml.routes, prefix="/api/v1")
     app.include_router(oauth.router, prefix="/api/v1")
     app.include_router(node.measures)

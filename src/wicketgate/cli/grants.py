@@ -18,7 +18,9 @@ def list_grants(
     identity: Annotated[str | None, typer.Argument(help="Only this identity's.")] = None,
     resource: Annotated[str | None, typer.Option("--resource", "-r", help="Only on this resource.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Only those that have not ended.")] = False,
-    most: Annotated[int, typer.Option("--most", "-n", min=1, max=10_000, help="How many, newest first.")] = 30,
+    most: Annotated[
+        int, typer.Option("--most", "-n", min=1, max=10_000, help="How many, newest first.")
+    ] = 30,
     config: Config = DEFAULT_CONFIG,
     url: Url = None,
     token_file: TokenFile = None,
@@ -34,9 +36,7 @@ def list_grants(
       wicket grants list ana --resource sales --json
     """
     api = client(config, url, token_file, ca)
-    found = api.pages(
-        "/grants", most, identity=identity, resource=resource, live="true" if live else None
-    )
+    found = api.pages("/grants", most, identity=identity, resource=resource, live="true" if live else None)
     if as_json:
         say_json(found)
         return

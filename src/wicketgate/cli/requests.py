@@ -167,7 +167,7 @@ def _list(api: Client, resource: str | None, as_json: bool) -> None:
 def _hours(schedule: Mapping[str, Any] | None) -> str:
     if schedule is None:
         return "always"
-    begin, last = ("%02d:%02d" % divmod(schedule[each], 60) for each in ("begins", "ends"))
+    begin, last = (f"{at // 60:02}:{at % 60:02}" for at in (schedule["begins"], schedule["ends"]))
     return f"{' '.join(schedule['days'])} {begin}-{last} {schedule['zone']}"
 
 
@@ -180,9 +180,13 @@ def spoken(seconds: int) -> str:
 
 
 def requests(
-    mine: Annotated[bool, typer.Option("--mine", help="Only those that you may answer, and have not.")] = False,
+    mine: Annotated[
+        bool, typer.Option("--mine", help="Only those that you may answer, and have not.")
+    ] = False,
     pending: Annotated[bool, typer.Option("--pending", help="Only those that wait.")] = False,
-    most: Annotated[int, typer.Option("--most", "-n", min=1, max=10_000, help="How many, newest first.")] = 30,
+    most: Annotated[
+        int, typer.Option("--most", "-n", min=1, max=10_000, help="How many, newest first.")
+    ] = 30,
     config: Config = DEFAULT_CONFIG,
     url: Url = None,
     token_file: TokenFile = None,
@@ -198,9 +202,7 @@ def requests(
       wicket requests --pending --json
     """
     api = client(config, url, token_file, ca)
-    found = api.pages(
-        "/requests", most, mine="true" if mine else None, status="pending" if pending else None
-    )
+    found = api.pages("/requests", most, mine="true" if mine else None, status="pending" if pending else None)
     if as_json:
         say_json(found)
         return
@@ -217,4 +219,3 @@ def requests(
         for each in found
     ]
     table(["request", "status", "identity", "resource", "rule", "for", "asked"], rows)
-

@@ -144,6 +144,13 @@ class Facade:
 
         return self.call(tell)
 
+    def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
+        async def tell() -> None:
+            self._control.heard_review(review)
+            await self._control.grants.hear()
+
+        return self.call(tell)
+
     def call(self, thing: Callable[[], Awaitable[Any]]) -> "concurrent.futures.Future[Any]":
         async def run() -> Any:
             return await thing()

@@ -42,9 +42,12 @@ class Grants:
         self._wake = asyncio.Event()
         self._failed = False
 
-    def heard(self) -> None:
-        """A request may have been answered."""
-        self._wake.set()
+    async def hear(self) -> None:
+        """A request may have been answered: look now, and again soon where that fails."""
+        try:
+            await self.settle()
+        except GatewayError:
+            self._wake.set()
 
     async def watch(self, every: float) -> None:
         """Look for what was approved: when somebody tells of it, and every so many seconds."""

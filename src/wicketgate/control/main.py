@@ -71,6 +71,7 @@ class Control:
         self._node_number = 0
         self._tasks = Tasks(ports.log)
         self.start = self._tasks.start
+        self.heard_review: Callable[[str], None] = lambda review: None
         self._stop = asyncio.Event()
         self.credentials = Credentials(ports.decrypt, sources=ports.sources, boot=ports.boot)
         self.versions = Versions(

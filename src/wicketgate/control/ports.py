@@ -44,7 +44,7 @@ class LoadedPolicy:
     permits: frozenset[str] = frozenset()
     exchanges: Callable[[Identity], bool] = lambda agent: False
     revision: int | None = None
-    offers: Callable[[Identity], Sequence[Any]] = lambda identity: ()
+    offers: Callable[..., Sequence[Any]] = lambda identity, resource=None: ()
 
 
 class PolicyPort(Protocol):
@@ -370,6 +370,10 @@ class ControlPort(Protocol):
         """Count a sign-in from `source` with those on the wire. outcome: `begin`, `failed` or `good`.
 
         identity: None where nobody is claimed, or proven. Seconds to wait before the next one; 0: none."""
+        ...
+
+    def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
+        """A review has changed in the store: whoever waits for it looks."""
         ...
 
     def call(self, thing: "Callable[[], Awaitable[Any]]") -> "concurrent.futures.Future[Any]":

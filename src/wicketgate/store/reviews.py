@@ -227,11 +227,11 @@ class Reviews:
             votes = await self._votes(connection, [row.id for row in rows])
         return [of_row(row, votes.get(row.id, ()), None) for row in rows]
 
-    async def changes(self, reviews: Sequence[str]) -> dict[str, int]:
-        """How often each has changed by now: for whoever waits for a change of one."""
-        query = sa.select(REVIEWS.c.id, REVIEWS.c.changes).where(REVIEWS.c.id.in_(sorted(reviews)))
+    async def statuses(self, reviews: Sequence[str]) -> dict[str, Status]:
+        """Of those that there are: for whoever waits for one."""
+        query = sa.select(REVIEWS.c.id, REVIEWS.c.status).where(REVIEWS.c.id.in_(sorted(reviews)))
         async with self._reading() as connection:
-            return {row.id: row.changes for row in await connection.execute(query)}
+            return {row.id: Status(row.status) for row in await connection.execute(query)}
 
     async def events(self, after: int, most: int) -> list[ReviewEvent]:
         """The outbox: what comes behind an event, in order."""
