@@ -29,7 +29,7 @@ from wicketgate.control.ports import (
     TlsFiles,
 )
 from wicketgate.control.segment_keys import SegmentKeys
-from wicketgate.custodian import key_supply, sources, vault_of, wrapping
+from wicketgate.custodian import key_supply, sealing, sources, vault_of, wrapping
 from wicketgate.federation import unreadable
 from wicketgate.identity import keys, userinfo
 from wicketgate.identity.authenticate import Authenticator
@@ -55,6 +55,7 @@ from wicketgate.store.db import MINUTE
 from wicketgate.store.exchanges import with_origins
 from wicketgate.store.grants import GrantRows
 from wicketgate.store.nodes import NodeRows
+from wicketgate.store.reviews import Reviews
 from wicketgate.stores import LateHistory, LateStore, StoreOfLoop
 from wicketgate.workshop import boot, log, rules_of
 
@@ -256,6 +257,7 @@ def _serve(config: Path) -> int:
     policy = FilePolicy(config, specs, store, origin)
     if origin is None:
         store.filed = tuple(policy.read().identities.values())
+    closing = sealing(settings.keepers, journal, store.get, settings.api.public_url)
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),
@@ -278,6 +280,8 @@ def _serve(config: Path) -> int:
         userinfo=userinfo,
         history=LateHistory(store),
         grants=GrantRows(store.get),
+        reviews=Reviews(store.get, closing),
+        link=closing.link,
     )
     control = ControlSettings(
         node=node,

@@ -121,6 +121,10 @@ class Federation:
         self._making = asyncio.Lock()
         self._own: tuple[rsa.RSAPrivateKey, x509.Certificate] | None = None
 
+    def names(self) -> list[str]:
+        """Of all that the policy trusts."""
+        return sorted(self._trusted().saml)
+
     def issuer(self, name: str) -> SamlIssuer | None:
         return self._trusted().saml.get(name)
 

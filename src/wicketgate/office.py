@@ -30,7 +30,7 @@ from wicketgate.model.identity import Identity
 from wicketgate.model.keyring import LENGTH, Keyring
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount
-from wicketgate.protocols.base import Shown
+from wicketgate.protocols.shown import Shown
 from wicketgate.proving import prover
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
 from wicketgate.store.accounts import Accounts

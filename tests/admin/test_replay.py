@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wicketgate.admin.ports import JournalLine
 from wicketgate.admin.replay import Replay, replay
-from wicketgate.protocols.base import Shown, ShownTable
+from wicketgate.protocols.shown import Shown, ShownTable
 
 
 def show(protocol: str, answer: bytes) -> Shown:

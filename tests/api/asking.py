@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def review(**more: Any) -> Review:
     return Review(**(given | more))
 
 
-async def desk(folder: Path) -> tuple[Store, Reviews, Sealing]:
+async def desk(folder: Path, clock: Callable[[], int] = time.time_ns) -> tuple[Store, Reviews, Sealing]:
     """The stage's store, opened once more, as the control process has it."""
     store = await Store.open(store_url(None, folder))
     keys = FileKeys(folder / "custody.keys", os.urandom)
@@ -81,7 +82,7 @@ async def desk(folder: Path) -> tuple[Store, Reviews, Sealing]:
     async def opened() -> Store:
         return store
 
-    sealing = Sealing(source, time.monotonic_ns, time.time_ns, os.urandom, "https://gateway.example")
+    sealing = Sealing(source, time.monotonic_ns, clock, os.urandom, "https://gateway.example")
     return store, Reviews(opened, sealing), sealing
 
 
@@ -99,11 +100,11 @@ def ask_for(folder: Path, **more: Any) -> str:
     return asyncio.run(ask())
 
 
-def link_of(folder: Path, number: str) -> str:
+def link_of(folder: Path, number: str, clock: Callable[[], int] = time.time_ns) -> str:
     """The signed link of a review, without the host."""
 
     async def ask() -> str:
-        store, _, sealing = await desk(folder)
+        store, _, sealing = await desk(folder, clock)
         try:
             await sealing.cipher()
             return sealing.link(number).removeprefix("https://gateway.example")

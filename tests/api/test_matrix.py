@@ -158,6 +158,16 @@ def cases() -> list[Case]:
     ):
         for thing in ("corp", "absent") if known else ("absent",):
             found.append(Case(method, f"{api}/saml/{{name}}/{rest}", thing, body, {"name": thing}, query))
+    for method, rest, values in (
+        ("GET", "", {}),
+        ("POST", "/sign-in", {}),
+        ("POST", "/answer", {}),
+        ("GET", "/signed-in", {}),
+        ("GET", "/saml/{name}", {"name": "corp"}),
+    ):
+        found.append(
+            Case(method, f"/reviews/{{review}}{rest}", "a page", None, {**values, "review": "bot's on sales"})
+        )
     things = (
         ("bot's on sales", OWN),
         ("other's on sales", NEAR),
@@ -202,7 +212,9 @@ class Line:
         self.connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = self.connection.getresponse()
         content = answer.read()
-        if answer.status >= 400 and not path.startswith(("/api/v1/saml/corp/", "/api/v1/oauth/")):
+        if answer.status >= 400 and not path.startswith(
+            ("/api/v1/saml/corp/", "/api/v1/oauth/", "/reviews/")
+        ):
             assert answer.headers["content-type"] == "application/problem+json"
         is_json = content and answer.headers.get("content-type") == "application/json"
         return answer.status, json.loads(content) if is_json else content

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 
+from api.asking import ask_for, link_of, review
 from api.conftest import served as on_https
 from api.stage import Answer, Remote, Stage
 from identity.saml.idp import ENTITY, ISSUER, NOW, assertion, certificate, response, rsa_key, sign
@@ -180,6 +181,60 @@ def test_the_way_to_a_token(way: Way, stage: Stage) -> None:
                 assert secret.encode() not in content
     for place in (repr(stage.control.records), repr(stage.control.puts), repr(stage.logged)):
         assert found["token"][4:40] not in place
+
+
+def test_a_review_s_page_signs_a_browser_in(remote: Remote, stage: Stage) -> None:
+    times = {"created": NOW, "expires": NOW + 600 * 10**9}
+    number = ask_for(stage.folder, kept=replace(review(behalf="eve"), **times))
+    link = link_of(stage.folder, number, lambda: NOW)
+    first = remote.ask("GET", link)
+    found_at = re.search(rb'href="(/reviews/[^"]+/saml/corp[^"]+)"', first.body)
+    assert found_at is not None
+    begun = remote.ask("GET", html.unescape(found_at[1].decode()))
+    assert (begun.status, begun.headers["set-cookie"].startswith(f"__Host-wicket-review-{number}-saml=")) == (
+        302,
+        True,
+    )
+    kept = begun.headers["set-cookie"].partition(";")[0]
+    way = Way(remote)
+    way.ticket = parse_qs(urlsplit(begun.headers["location"]).query)["ticket"][0]
+    assert way.go().status == 302
+    page = way.back()
+    found = re.search(r"url=([^\"]+)\"", page.body.decode())
+    assert found is not None
+    target = html.unescape(found[1])
+    assert target.startswith(f"/reviews/{number}/signed-in?code=")
+    # what is in the address alone opens nothing: not in another browser, nor for another review
+    other = ask_for(stage.folder, kept=replace(review(), **times))
+    for path, cookie in (
+        (target, ""),
+        (target, kept.replace("=", "=A", 1)),
+        (target.replace("state=", "state=X"), kept),
+        (target.replace(number, other), kept),
+        (target.replace(number, other, 1), kept.replace(number, other)),
+        (f"{target}&error=access_denied", kept),
+    ):
+        assert remote.ask("GET", path, headers={"cookie": cookie}).status == 403, path
+    done = remote.ask("GET", target, headers={"cookie": kept})
+    assert (done.status, done.headers["location"]) == (303, link)
+    signed_in = re.search(rf"__Host-wicket-review-{number}=[A-Za-z0-9_-]+", done.headers["set-cookie"])
+    assert signed_in is not None
+    cookie = {"cookie": signed_in[0]}
+    shown = remote.ask("GET", link, headers=cookie)
+    assert (shown.status, b"You are ana@example.com" in shown.body) == (200, True)
+    assert remote.ask("GET", target, headers={"cookie": kept}).status == 403, "once"
+    proof = re.search(rb'name=proof value="([0-9a-f]+)"', shown.body)
+    assert proof is not None
+    form = urlencode({"answer": "approve", "proof": proof[1].decode()}).encode()
+    more = {**cookie, "content-type": "application/x-www-form-urlencoded"}
+    answered = remote.ask("POST", link.replace("?", "/answer?"), form, headers=more)
+    assert (answered.status, b"approved by ana@example.com" in answered.body) == (200, True), answered.body
+
+
+def test_no_command_begins_at_a_page(remote: Remote) -> None:
+    """Port 0 is a page's: a command that could say so would bring a code of another's browser to a page."""
+    for port in (0, -1, 80):
+        assert Way(remote).begin(port=port).status == 422
 
 
 def test_pages_load_and_run_nothing(way: Way) -> None:

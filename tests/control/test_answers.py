@@ -56,7 +56,7 @@ async def answered(lender: Lender, denial: Denial | None = None, **changed: str)
     resource = Resource("sales", "echo", "h", 1, ("db",), TlsMode.DISABLE, {"reader": account})
     none: Any = None
     decider: Any = Decider(denial)
-    answers = Answers(decider, Credentials(Secret, {}, {"vault": lender}), none, none, none, none, none)
+    answers = Answers(decider, Credentials(Secret, {}, {"vault": lender}), none, none, none, none, none, none)
     answers.policy_now = LoadedPolicy("", "f", "d", {"sales": resource})
     return await answers.answer(0, Ask(7, "secret", {**BODY, **changed}))
 

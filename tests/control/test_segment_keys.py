@@ -60,7 +60,7 @@ class Stage:
 
 def answers(keys: SegmentKeys | None) -> Answers:
     none: Any = None
-    return Answers(none, none, none, none, none, none, none, keys)
+    return Answers(none, none, none, none, none, none, none, none, keys)
 
 
 async def test_a_worker_gets_a_new_key_bound_to_its_own_writer() -> None:

@@ -138,7 +138,7 @@ def test_at_the_very_moment(house: House) -> None:
         assert "token" not in text
         assert "wicket request" in text
         if name != "idle":
-            # what was on its way is worked off first: not compiled, and beside other tests, that takes a while
+            # what was on its way is worked off first: not compiled, beside other tests, that takes a while
             assert -0.05 <= at - ends <= 5.0, (name, at - ends)
         if name == "rows":
             assert size > 100_000

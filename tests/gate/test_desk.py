@@ -17,7 +17,8 @@ from gate.stage import (
     never,
     statement,
 )
-from wicketgate.gate.desk import MOST_DECISIONS, MOST_TEXT, MOST_TEXTS
+from wicketgate.gate.desk import MOST_DECISIONS
+from wicketgate.gate.texts import MOST_TEXT, MOST_TEXTS
 from wicketgate.model.clearance import UNLIMITED, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed

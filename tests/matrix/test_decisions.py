@@ -61,7 +61,7 @@ def picture() -> Iterator[str]:
     """The lines of the picture."""
     found = load_sources(read_sources(EXAMPLE), PROTOCOLS)
     engine, resource = Engine(found), found.resources["sales"]
-    yield "examples/wicket.yaml: ✔ permitted, ✘ denied; then the masks and limits, or the reason"
+    yield "examples/wicket.yaml: ✔ permitted, … reviewed first, ✘ denied; then what goes with it, or why"
     for who, account in PEOPLE:
         yield ""
         yield f"{who.name} ({who.kind.value}; {', '.join(sorted(who.groups))}) as {account} on sales"
@@ -81,6 +81,9 @@ def told(text: str, decision: Decision) -> Iterator[str]:
         masks = " ".join(f"{name}={transform}" for name, transform in sorted(decision.mask.items()))
         limits = " ".join(f"{each.amount}-{each.what}-per-{each.per}" for each in decision.limits)
         yield f"  ✔ {text:<56}{masks}  {limits}{observed}".rstrip()
+        return
+    if decision.review is not None:
+        yield f"  … {text:<56}review by {decision.review.seats()}{observed}"
         return
     assert decision.denial is not None
     yield f"  ✘ {text:<56}{decision.denial.kind}: {decision.denial.message}{observed}"

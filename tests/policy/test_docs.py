@@ -11,6 +11,7 @@ from wicketgate.policy.conditions import FUNCTIONS, VARIABLES
 from wicketgate.policy.issuers import ACCEPT_KEYS, ISSUER_KEYS
 from wicketgate.policy.load import SECTIONS, Source, load_sources, read_sources
 from wicketgate.policy.resources import _KEYS as RESOURCE_KEYS
+from wicketgate.policy.reviewing import TERMS_KEYS
 from wicketgate.policy.rules import _KEYS as RULE_KEYS
 from wicketgate.settings import LimitSettings, Settings, load_settings
 
@@ -47,6 +48,7 @@ def test_every_key_is_told() -> None:
         *ACCEPT_KEYS,
         *RESOURCE_KEYS,
         *RULE_KEYS,
+        *TERMS_KEYS,
         *Settings.model_fields,
         *LimitSettings.model_fields,
     }

@@ -254,7 +254,7 @@ def test_a_sure_denial_is_told_first() -> None:
     assert told(decide(f"{READS}, {unsure}", asked))[1] == 'denied by rule "a": perhaps'
 
 
-# -- limits and reviews ------------------------------------------------------------------------------------
+# -- limits ------------------------------------------------------------------------------------------------
 def test_limits_all_hold_smallest_first() -> None:
     rules = (
         f"{READS}, {{name: a, limits: {{rows: [100 per hour, 9 per session]}}}},"
@@ -277,17 +277,6 @@ def test_a_limit_that_can_t_be_told_holds() -> None:
     rule = f"{READS}, {{name: c, limits: {{rows: 1 per hour}}, when: statement.reads('a.b')}}"
     assert decide(rule).limits == ()
     assert decide(rule, facts("read", complete=False)).limits == (Limit("c", "rows", 1, "hour"),)
-
-
-def test_a_review_denies() -> None:
-    rule = f"{READS}, {{name: look, review: {{by: [ann]}}, when: statement.reads_whole('public.customers')}}"
-    assert decide(rule).verdict is Verdict.PERMIT
-    asked = facts("read", whole="public.customers")
-    decision = decide(rule, asked)
-    assert told(decision)[0] == "review"
-    assert told(decision)[1] == 'rule "look" asks for a review before this may run'
-    assert decision.rules == ("look",)
-    assert told(decide(rule, facts("read", complete=False)))[0] == "review"
 
 
 # -- observing ---------------------------------------------------------------------------------------------

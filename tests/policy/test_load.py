@@ -352,7 +352,7 @@ def test_what_is_read() -> None:
         "    when: statement.does('select')\n"
         "    enforce: observe\n"
         "  - name: look\n"
-        "    review: {by: [ann], quorum: 2, within: 2h}\n"
+        "    review: {by: {groups: [dba]}, quorum: 2, within: 2h}\n"
     )
     assert {name: (each.kind, sorted(each.groups)) for name, each in found.identities.items()} == {
         "ann": (IdentityKind.HUMAN, ["dba"]),
@@ -373,7 +373,8 @@ def test_what_is_read() -> None:
     )
     assert rule.observe
     assert look.review is not None
-    assert (look.review.names, look.review.quorum, look.review.within) == ({"ann"}, 2, 7200)
+    [panel] = look.review.panels
+    assert (panel.groups, panel.quorum, look.review.within) == ({"dba"}, 2, 7200)
     assert set(look.accounts) == {"sales", "notes"}
     assert found.observing == {"sales": ("r",)}
     assert [each.name for each in found.service_accounts] == ["ann", "bot", "job"]

@@ -157,8 +157,8 @@ ASKED = {
         ("allow", "compared", None),
         ("allow", "steered", None),
         ("review", "nothing", None),
-        ("review", "compared", "review"),
-        ("review", "steered", "review"),
+        ("review", "compared", None),
+        ("review", "steered", None),
         ("deny", "nothing", None),
         ("deny", "compared", "mask"),
         ("deny", "steered", "mask"),
@@ -166,10 +166,12 @@ ASKED = {
 )
 @pytest.mark.parametrize("named", ["email", '"*"'])
 def test_what_may_be_asked_of_hidden_values(mode: str, asked: str, kind: str | None, named: str) -> None:
-    resources = RESOURCES.replace("    sensitive:", f"    predicates: {{{named}: {mode}}}\n    sensitive:")
+    lines = f"    predicates: {{{named}: {mode}}}\n    reviewers: {{by: {{groups: [dba]}}}}\n    sensitive:"
+    resources = RESOURCES.replace("    sensitive:", lines)
     statement = facts("read", classes="email", **ASKED[asked])
     decision = opened(READS, resources=resources).decide(statement, context())
     assert (decision.denial.kind if decision.denial else None) == kind
+    assert (decision.verdict is Verdict.REVIEW) is (mode == "review" and asked != "nothing")
     revealed = opened(f"{READS}, {{name: v, {REVEAL}}}", resources=resources).decide(statement, context())
     assert revealed.verdict is Verdict.PERMIT
 
@@ -187,7 +189,10 @@ def test_what_a_resource_says_of_its_columns_is_checked() -> None:
 
 
 def test_the_strictest_of_several_classes_is_told() -> None:
-    modes = "    predicates: {email: review, payment-card: deny, national-id: allow}\n    sensitive:"
+    modes = (
+        "    predicates: {email: review, payment-card: deny, national-id: allow}\n"
+        "    reviewers: {by: {groups: [dba]}}\n    sensitive:"
+    )
     resources = RESOURCES.replace("    sensitive:", modes)
     asked = facts("read", compared="email payment-card", steered="national-id")
     kind, message, _ = told(opened(READS, resources=resources).decide(asked, context()))

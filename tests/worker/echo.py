@@ -325,7 +325,12 @@ class Desk:
     def open(self) -> None:
         self._lines.line("open", b"", None)
 
-    def submit(self, statement: Statement, resume: Callable[..., None]) -> Clearance | Denial | None:
+    def upheld(self, clearance: Clearance, statement: Statement) -> Denial | None:
+        return None
+
+    def submit(
+        self, statement: Statement, resume: Callable[..., None], holding: Any = None
+    ) -> Clearance | Denial | None:
         text = b'"text":%b' % json.dumps(statement.text.decode()).encode()
         if statement.text.startswith(b"drop"):
             self._lines.line("deny", b"", text)

@@ -29,5 +29,13 @@ class Links(Protocol):
         ...
 
     async def opens(self, review: str, mark: str) -> bool:
-        """Raises GatewayError."""
+        """Whether it is a link's mark, and still good. Raises GatewayError."""
+        ...
+
+    async def ticket(self, purpose: str, clear: bytes) -> str:
+        """A text that a browser may keep for us. Raises GatewayError."""
+        ...
+
+    async def of_ticket(self, purpose: str, text: str) -> bytes | None:
+        """What was closed for this purpose; None: it is none of ours. Raises GatewayError."""
         ...

@@ -4,7 +4,7 @@ A header must never make anybody local, and a token in an address is never read.
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -36,7 +36,7 @@ class SignedIn:
         app: Callable[[Scope, Receive, Send], Awaitable[None]],
         *,
         free: frozenset[str],
-        open_to: re.Pattern[str],
+        open_to: Sequence[re.Pattern[str]],
     ) -> None:
         self._app = app
         self._free = free
@@ -44,7 +44,7 @@ class SignedIn:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path not in self._free and not self._open_to.fullmatch(path):
+        if path not in self._free and not any(each.fullmatch(path) for each in self._open_to):
             try:
                 scope[ACTOR] = await _prove(Request(scope))
             except GatewayError as error:

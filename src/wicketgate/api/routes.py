@@ -14,6 +14,7 @@ from wicketgate.api import (
     node,
     nodes,
     oauth,
+    pages,
     policies,
     problems,
     rates,
@@ -64,6 +65,7 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.include_router(saml.routes, prefix="/api/v1")
     app.include_router(oauth.router, prefix="/api/v1")
     app.include_router(node.measures)
+    app.include_router(pages.pages)
 
     @app.get(oauth.METADATA, include_in_schema=False)
     async def authorization_server() -> dict[str, Any]:
@@ -80,7 +82,7 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.add_middleware(Tagged)
     app.add_middleware(Idempotent, office=lambda: app.state.office)
     app.add_middleware(rates.Limited, name="actor", buckets=rates.Buckets(rate.actor))
-    app.add_middleware(SignedIn, free=node.OPEN, open_to=saml.OPEN)
+    app.add_middleware(SignedIn, free=node.OPEN, open_to=(saml.OPEN, pages.OPEN))
     app.add_middleware(rates.Limited, name="source", buckets=rates.Buckets(rate.source))
     app.add_middleware(problems.Bounded, log=log, larger=(saml.FORM, saml.FORM_MOST))
     return app

@@ -24,6 +24,8 @@ OPEN: Final = re.compile(r"/api/v1/saml/[A-Za-z0-9._-]{1,63}/(?:metadata|begin|l
 FORM: Final = re.compile(r"/api/v1/saml/[A-Za-z0-9._-]{1,63}/acs")
 FORM_MOST: Final = 288 * 1024
 """Bytes of the form that a browser brings back, at most: a security limit."""
+HERE: Final = 0
+"""The port of a sign-in that a page of ours began: its state is a review's id."""
 COOKIE: Final = "__Host-wicket-"
 """A cookie of this prefix is sent to this very host alone, over https alone."""
 _HEX: Final = re.compile(r"[0-9a-f]{32,64}")
@@ -156,9 +158,15 @@ async def consume(request: Request, name: str) -> Response:
     status = 403 if back.name is None else 200
     said = "The sign-in was refused." if back.name is None else f"Signed in as {back.name}."
     if back.port is not None:
+        # a browser that began at a page of ours (nobody else can begin so): it goes back there
+        onward = (
+            f"/reviews/{back.state}/signed-in"
+            if back.port == HERE
+            else f"http://127.0.0.1:{back.port}/callback"
+        )
         kept = {"error": "access_denied"} if back.code is None else {"code": back.code.reveal().decode()}
         query = urlencode({**kept, "state": back.state})
-        return _page(status, said, f"http://127.0.0.1:{back.port}/callback?{query}")
+        return _page(status, said, f"{onward}?{query}")
     return _page(status, said, token=back.token)
 
 
@@ -205,7 +213,7 @@ def _page(status: int, said: str, onward: str | None = None, token: Secret | Non
     if onward is not None:
         address = html.escape(onward, quote=True)
         parts.append(f'<meta http-equiv=refresh content="0; url={address}">')
-        parts.append(f'<p>{html.escape(said)}<p><a href="{address}">Back to the command line</a>')
+        parts.append(f'<p>{html.escape(said)}<p><a href="{address}">Go on</a>')
     else:
         parts.append(f"<p>{html.escape(said)}")
     if token is not None:

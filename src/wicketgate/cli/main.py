@@ -18,6 +18,7 @@ from wicketgate.cli import (
     nodes,
     policy,
     requests,
+    reviews,
     secrets,
     sessions,
     setup,
@@ -76,6 +77,8 @@ app.add_typer(access.app, name="access")
 app.command()(requests.request)
 app.command()(requests.requests)
 app.add_typer(grants.app, name="grants")
+app.command()(reviews.reviews)
+app.add_typer(reviews.app, name="review")
 app.command()(login.login)
 app.command()(node.whoami)
 app.command()(node.status)

@@ -14,6 +14,7 @@ from wicketgate.control.leases import Leases
 from wicketgate.control.messages import Answer, Ask
 from wicketgate.control.ports import LoadedPolicy, PolicyPort
 from wicketgate.control.rereading import Rereading
+from wicketgate.control.reviews import Refused, Reviews
 from wicketgate.control.segment_keys import SegmentKeys
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.keyring import Keyring
@@ -32,6 +33,7 @@ class Answers:
         catalogs: Catalogs,
         pseudonyms: Keyring,
         issuers: IssuerKeys,
+        reviews: Reviews,
         segment_keys: SegmentKeys | None = None,
         rereading: Rereading | None = None,
         look_for: Callable[[str], Awaitable[None]] | None = None,
@@ -43,6 +45,7 @@ class Answers:
         self._catalogs = catalogs
         self._pseudonyms = pseudonyms
         self._issuers = issuers
+        self._reviews = reviews
         self._segment_keys = segment_keys
         self._rereading = rereading
         self._look_for = look_for
@@ -75,9 +78,15 @@ class Answers:
                 case "segment":
                     return await self._segment(ask.id, int(ask.body["segment"]), writer)
                 case "review":
-                    return _deny(ask.id, "review", "Reviews are not available yet.", "no reviews")
+                    return Answer(ask.id, await self._reviews.ask(worker, ask.body))
+                case "reviewed":
+                    return Answer(ask.id, await self._reviews.answered(worker, ask.body))
+                case "withdraw":
+                    return Answer(ask.id, await self._reviews.withdraw(worker, ask.body))
                 case _:
                     return _deny(ask.id, "unavailable", "The gateway can't decide now.", "unknown question")
+        except Refused as refused:
+            return _deny(ask.id, *refused.denial)
         except GatewayError as error:
             return _deny(ask.id, "unavailable", error.public, error.detail)
         except Exception as error:

@@ -146,7 +146,7 @@ class Facade:
 
     def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
         async def tell() -> None:
-            self._control.heard_review(review)
+            self._control.reviews.heard(review)
             await self._control.grants.hear()
 
         return self.call(tell)

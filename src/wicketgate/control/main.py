@@ -18,6 +18,7 @@ from wicketgate.control.catalogs import Catalogs
 from wicketgate.control.certificates import Certificates
 from wicketgate.control.children import Child, Children
 from wicketgate.control.credentials import Credentials
+from wicketgate.control.estimates import Estimates
 from wicketgate.control.facade import Facade, message_of
 from wicketgate.control.grants import Grants
 from wicketgate.control.history import History
@@ -46,6 +47,7 @@ from wicketgate.control.neighbours import Neighbours
 from wicketgate.control.notary import Notary
 from wicketgate.control.ports import ControlPort, ControlPorts, ControlSettings, LoadedPolicy
 from wicketgate.control.rereading import Rereading
+from wicketgate.control.reviews import Reviews
 from wicketgate.control.roll import Roll
 from wicketgate.control.state import State, bind
 from wicketgate.control.tasks import Tasks
@@ -71,7 +73,6 @@ class Control:
         self._node_number = 0
         self._tasks = Tasks(ports.log)
         self.start = self._tasks.start
-        self.heard_review: Callable[[str], None] = lambda review: None
         self._stop = asyncio.Event()
         self.credentials = Credentials(ports.decrypt, sources=ports.sources, boot=ports.boot)
         self.versions = Versions(
@@ -113,6 +114,16 @@ class Control:
             ports.log,
         )
         self.history = History(ports.history, settings.history_days, ports.clock, ports.log)
+        self.reviews = Reviews(
+            ports.reviews,
+            settings.node,
+            ports.link,
+            Estimates(lambda: self.policy, ports.protocols, self.credentials).rows,
+            ports.token,
+            ports.clock,
+            lambda body: self.notary.record("admin", b"", body),
+            ports.log,
+        )
         self.answers = Answers(
             ports.policy,
             self.credentials,
@@ -121,6 +132,7 @@ class Control:
             self.catalogs,
             ports.pseudonyms,
             self.issuers,
+            self.reviews,
             ports.segment_keys,
             self.rereading,
             lambda token_hash: self.watch.look_for(token_hash),
@@ -170,6 +182,7 @@ class Control:
         async def policy_changed() -> None:
             self.adoption.poke()
 
+        self.watch.reviewed = self.reviews.heard
         self.watch.topics |= {
             "policy": policy_changed,
             "secrets": credentials_changed,
@@ -189,6 +202,7 @@ class Control:
             await self.notary.start()
             await self.notary.dead_before()
             await self.watch.resync()
+            await self.reviews.begin()
             await self.adoption.reload()
             for number in (signal.SIGTERM, signal.SIGINT):
                 self.loop.add_signal_handler(number, self.stop)
@@ -206,6 +220,7 @@ class Control:
                 (self.rereading.watch(), "issuers' words"),
                 (self.history.watch(), "history"),
                 (self.grants.watch(self.settings.store_every), "grants"),
+                (self.reviews.watch(), "reviews"),
                 (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
                 self.start(work, name)
@@ -354,6 +369,7 @@ class Control:
     def _dead(self, child: Child) -> None:
         """A worker's process has ended."""
         self.leases.worker_gone(child.number)
+        self.reviews.worker_gone(child.number)
         self.roll.worker_gone(child.number)
         self.start(self.notary.dead(child.writer), "dead worker's journal")
 

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wicketgate.control.segment_keys import SegmentKeys
-from wicketgate.control.shared import BusPort, GrantStore, HistoryStore, NodesPort, UserInfo
+from wicketgate.control.shared import (
+    BusPort,
+    GrantStore,
+    HistoryStore,
+    NodesPort,
+    ReviewStore,
+    UserInfo,
+)
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
@@ -191,6 +198,7 @@ class ControlPorts:
     sources: credentials' sources outside of the process, by the name that references give them.
     bus, nodes: None where no other node can be on the store.
     segment_keys: what journals are encrypted with; None: they are written in clear.
+    reviews: None: nobody can be asked. link: a review's page.
     """
 
     policy: PolicyPort
@@ -212,6 +220,8 @@ class ControlPorts:
     userinfo: UserInfo | None = None
     history: HistoryStore | None = None
     grants: GrantStore | None = None
+    reviews: ReviewStore | None = None
+    link: Callable[[str], str] = lambda review: ""
 
 
 @dataclass(frozen=True, slots=True)

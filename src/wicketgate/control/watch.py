@@ -26,6 +26,7 @@ SKEW_TOLD: Final = 5_000_000_000
 SKEW_MOST: Final = 60_000_000_000
 """Nanoseconds that clocks may differ: times in the store, and ends of tokens, mean nothing beyond."""
 _TOKEN: Final = re.compile(r"tokens:([0-9A-Za-z]{1,16})")
+_REVIEW: Final = re.compile(r"reviews:([0-9A-Z]{26})")
 
 
 class StoreWatch:
@@ -33,6 +34,7 @@ class StoreWatch:
     inherited. accounts: takes all accounts that were read. ends: ends all sessions. bus: None where the
     store is ours alone. boot: monotonic ns. every, grace: seconds.
 
+    reviewed: told which review somebody says has changed.
     topics: what is done when a message names one; each may raise GatewayError, and is then tried again.
     """
 
@@ -68,6 +70,7 @@ class StoreWatch:
             "grants": self.resync,
             "inherited": self._read_inherited,
         }
+        self.reviewed: Callable[[str], None] = lambda review: None
         self._pending: set[str] = set()
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
@@ -132,6 +135,9 @@ class StoreWatch:
     # -- what others say -------------------------------------------------------------------------------------
     def heard(self, message: str) -> None:
         """A message of another node, or of anybody: it is looked at soon, and never believed."""
+        if (review := _REVIEW.fullmatch(message)) is not None:
+            self.reviewed(review[1])
+            return
         if message not in self.topics and _TOKEN.fullmatch(message) is None:
             return
         if len(self._pending) < PENDING:

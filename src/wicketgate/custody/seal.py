@@ -77,6 +77,7 @@ class Sealing:
         self._public_url = public_url
         self._cipher: Cipher | None = None
         self._signing: Secret | None = None
+        self._tickets: Cipher | None = None
         self._until = 0
 
     async def cipher(self) -> Cipher:
@@ -92,6 +93,7 @@ class Sealing:
                 raise GatewayError("the key that closes reviews is not at hand", error.detail) from None
             found = self._cipher = Cipher(_derived(key, b"reviews at rest"), self._random)
             self._signing = _derived(key, b"links to reviews")
+            self._tickets = Cipher(_derived(key, b"tickets of pages"), self._random)
             self._until = self._boot() + int(source.keep * SECOND)
         return found
 
@@ -115,6 +117,23 @@ class Sealing:
         until = told[:_STAMP]
         good = hmac.compare_digest(told[_STAMP:], self._mark(self._signing, review, until))
         return good and self._clock() // SECOND < int.from_bytes(until, "big")
+
+    async def ticket(self, purpose: str, clear: bytes) -> str:
+        """A text that a browser may keep for us: it can neither read it nor make one. Raises GatewayError."""
+        await self.cipher()
+        assert self._tickets is not None
+        closed = self._tickets.close(clear, f"ticket\0{purpose}".encode())
+        return base64.urlsafe_b64encode(closed).decode("ascii").rstrip("=")
+
+    async def of_ticket(self, purpose: str, text: str) -> bytes | None:
+        """What was closed for this purpose; None: it is none of ours. Raises GatewayError."""
+        await self.cipher()
+        assert self._tickets is not None
+        try:
+            closed = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
+            return self._tickets.open(closed, f"ticket\0{purpose}".encode())
+        except (ValueError, binascii.Error, GatewayError):
+            return None
 
     async def close(self) -> None:
         """Close what gave the key."""

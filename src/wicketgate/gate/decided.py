@@ -1,15 +1,19 @@
 """A decision as a desk remembers it, with all that follows from it ready (compiled)."""
 
+from dataclasses import replace
 from typing import Final
 
 from wicketgate.gate import render
 from wicketgate.model.decision import Decision, Denial, Limit, Verdict
-from wicketgate.model.statement import Facts
+from wicketgate.model.held import Approval
+from wicketgate.model.statement import Facts, Statement
+from wicketgate.model.terms import Terms
 
 
 class Decided:
     """A decision on some facts. head: the journal's part of it. rows, statements: limits that count it;
-    limited: some does. until: wall ns, or None. revealed: data classes that it shows as they are.
+    limited: some does. review: what must be met first; `denial` is then for who knows of no reviews.
+    until: wall ns, or None. revealed: data classes that it shows as they are.
     uses: statements that were let through by it, since that was last asked."""
 
     __slots__ = (
@@ -19,6 +23,7 @@ class Decided:
         "head",
         "limited",
         "revealed",
+        "review",
         "rows",
         "statements",
         "until",
@@ -34,6 +39,7 @@ class Decided:
         self.facts: Facts = facts
         self.uses: int = 0
         self.denial: Denial | None = denial
+        self.review: Terms | None = decision.review if decision.verdict is Verdict.REVIEW else None
         self.head: bytes = render.judged(decision.verdict.value, decision.rules, facts)
         self.rows: tuple[Limit, ...] = rows if facts.returns_rows else ()
         self.statements: tuple[Limit, ...] = tuple(
@@ -52,6 +58,26 @@ class Decided:
             fresh.append(self)
             if len(fresh) > MOST_FRESH:
                 merge(fresh)
+
+
+class Approved(Statement):
+    """A statement that people have approved, on its way through the rest of the gate."""
+
+    __slots__ = ("approval",)
+
+    def __init__(self, statement: Statement, approval: Approval) -> None:
+        super().__init__(statement.facts, statement.text, statement.text_key, statement.parameters)
+        self.approval: Approval = approval
+
+    def decided(self, decided: Decided) -> Decided:
+        """The same decision as a permit, narrowed to what was approved."""
+        approval = self.approval
+        limits = decided.decision.limits
+        if approval.rows is not None:
+            limits = (*limits, Limit(f"review {approval.review}", "rows", approval.rows, "session"))
+        found = Decided(replace(decided.decision, verdict=Verdict.PERMIT, limits=limits), decided.facts)
+        found.head += render.reviewed(approval.review, approval.by)
+        return found
 
 
 MOST_FRESH: Final = 1024

@@ -6,30 +6,39 @@ from typing import Final
 
 from wicketgate.gate import render
 from wicketgate.gate.counts import Counts
-from wicketgate.gate.decided import Decided
+from wicketgate.gate.decided import Approved, Decided
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases, exhausted
+from wicketgate.gate.more import More
 from wicketgate.gate.ports import SessionLines
+from wicketgate.gate.reviews import RECENT, UNHELD, Reviews
+from wicketgate.gate.texts import Texts
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.detector import Detection
 from wicketgate.model.errors import JournalFailed
+from wicketgate.model.held import Approval, Holding
 from wicketgate.model.session import Admission
 from wicketgate.model.statement import Facts, Statement
 from wicketgate.policy.engine import Context, Ruleset
 
 MOST_DECISIONS: Final = 256
-MOST_TEXTS: Final = 512
-MOST_TEXT: Final = 65536
-"""Entries, and bytes of text, that a session remembers: memory limits. Forgetting costs a longer record."""
+"""Entries that a session remembers: a memory limit."""
 
 UNRECORDED: Final = Denial(
     "unavailable", "The session's record can't be written, so nothing may pass.", "the journal failed"
 )
 UNDECIDED: Final = "This statement could not be decided."
+CHANGED: Final = Denial(
+    "review",
+    "What has to be reviewed has changed: ask again.",
+    "the review that the policy asks for is another one than was approved",
+    "Send the statement again.",
+)
 EXPIRED: Final = Denial("revoked", "The token of this session has expired.", "expired")
 
 Answer = Clearance | Denial
+Resume = Callable[[Answer], None]
 
 
 class Desk:
@@ -50,14 +59,15 @@ class Desk:
         "_decided",
         "_identity",
         "_inheritance",
-        "_key",
         "_leases",
         "_lines",
+        "_more",
         "_opened",
         "_policy",
+        "_reviews",
         "_rules",
         "_source",
-        "_text_bytes",
+        "_stating",
         "_texts",
         "_touch",
         "_unlimited",
@@ -79,6 +89,7 @@ class Desk:
         lines: SessionLines,
         leases: Leases,
         inheritance: Inheritance,
+        reviews: Reviews,
         clock: Callable[[], int],
         boot: Callable[[], int],
         touch: Callable[[], None],
@@ -103,19 +114,20 @@ class Desk:
         self._lines: SessionLines = lines
         self._leases: Leases = leases
         self._inheritance: Inheritance = inheritance
+        self._reviews: Reviews = reviews
         self._clock: Callable[[], int] = clock
         self._boot: Callable[[], int] = boot
         self._touch: Callable[[], None] = touch
-        self._key: bytes = key
         self._source: str = source
         self._opened: int = opened
         self._until: int | None = until
         self._count: Callable[[str, int], None] = count
         self._decided: dict[Facts, Decided] = {}
-        self._texts: dict[object, bytes] = {}
-        self._text_bytes: int = 0
+        self._stating: Texts = Texts(lines, key)
+        self._texts: dict[object, bytes] = self._stating.known
         self._unlimited: Allowance = Allowance(UNLIMITED)
         self._counts: Counts = Counts(admission.identity.name, leases)
+        self._more: More = More(self, self._counts, leases, admission.identity.name)
 
     # -- decide -------------------------------------------------------------------------------------------
     def renew(self, rules: Ruleset, until: int | None) -> None:
@@ -161,38 +173,91 @@ class Desk:
 
     def weigh(self, statement: Statement) -> Denial | None:
         """Whether a statement could be permitted, without recording a thing."""
-        return self._decide(statement.facts).denial
+        decided = self._decide(statement.facts)
+        denial = decided.denial
+        return None if denial is None or decided.review is not None else denial
+
+    def upheld(self, clearance: Clearance, statement: Statement) -> Denial | None:
+        """Whether what was cleared may still run, without recording a thing."""
+        decided = self._decide(statement.facts)
+        denial = decided.denial
+        if denial is not None and decided.review is not None:
+            return None if clearance.decision.review == decided.review else CHANGED
+        return denial
 
     def judged(self, facts: Facts) -> Decision:
         """What holds for a statement of these facts, without recording a thing."""
         return self._decide(facts).decision
 
-    def submit(self, statement: Statement, resume: Callable[[Answer], None]) -> Answer | None:
-        """Decide, discharge, record. None: a limit is being leased, and `resume` gets the answer later.
-
-        Raises JournalFailed."""
+    def submit(self, statement: Statement, resume: Resume, holding: Holding | None = None) -> Answer | None:
+        """Decide, discharge, record. None: it waits for a lease or for people, and `resume` gets the answer
+        later. holding: who can tell people what it is. Raises JournalFailed."""
         decided = self._decide(statement.facts)
         denial = decided.denial
         if denial is not None:
-            self.refused(statement, denial)
-            return denial
-        if statement.facts.inherits and not self._inherited(statement, resume):
+            if decided.review is None:
+                self.refused(statement, denial)
+                return denial
+            if not isinstance(statement, Approved) or statement.approval.terms != decided.review:
+                return self._ask(statement, decided, resume, holding)
+            decided = statement.decided(decided)
+        if statement.facts.inherits and not self._inherited(statement, resume, holding):
             return None
         if decided.limited:
-            return self._limited(statement, decided, resume)
+            return self._limited(statement, decided, resume, holding)
         return self._cleared(statement, decided, self._unlimited)
 
-    def _inherited(self, statement: Statement, resume: Callable[[Answer], None]) -> bool:
+    # -- reviews ------------------------------------------------------------------------------------------
+    def _ask(
+        self, statement: Statement, decided: Decided, resume: Resume, holding: Holding | None
+    ) -> Answer | None:
+        """Ask people. An approval of something else, or on other terms, is none."""
+        approved = isinstance(statement, Approved)
+        denial: Denial | None = CHANGED if approved else UNHELD
+        if holding is not None and not approved:
+            recent = list(self._texts)[-RECENT:]
+            denial = self._reviews.begin(
+                self, statement, decided.decision, holding, resume, self._source, recent
+            )
+        if denial is not None:
+            self.refused(statement, denial)
+        return denial
+
+    def held(self, statement: Statement, review: str) -> None:
+        """A statement waits for people. Raises JournalFailed."""
+        decided = self._decide(statement.facts)
+        basis = self._basis(decided.decision.policy, statement.facts.catalog)
+        head, body = self._stating.stated(statement, basis + decided.head + render.reviewed(review))
+        self._lines.line("held", head, body)
+        self._touch()
+
+    def withdrew(self, review: str) -> None:
+        """Its client does not want it any more. Raises JournalFailed."""
+        if not self.ended:
+            self._touch()
+            self._lines.line("withdrawn", render.reviewed(review))
+
+    def reviewed(
+        self, statement: Statement, resume: Resume, holding: Holding, answer: Approval | Denial
+    ) -> None:
+        """People have answered, or nobody has. It is decided once more: the policy may have changed."""
+        if isinstance(answer, Denial):
+            self._after_wait(statement, resume, holding)(answer)
+        else:
+            self._after_wait(Approved(statement, answer), resume, holding)(None)
+
+    def _inherited(self, statement: Statement, resume: Resume, holding: Holding | None) -> bool:
         """Whether it is kept which columns hold sensitive values after it. If not, it waits for that."""
         resource, inherits = self.admission.resource.name, statement.facts.inherits
         if self._inheritance.kept(resource, self._database, inherits):
             return True
-        self._inheritance.keep(resource, self._database, inherits, self._after_wait(statement, resume))
+        go_on = self._after_wait(statement, resume, holding)
+        self._inheritance.keep(resource, self._database, inherits, go_on)
         return False
 
     # -- limits -------------------------------------------------------------------------------------------
     def _limited(
-        self, statement: Statement, decided: Decided, resume: Callable[[Answer], None]
+        self, statement: Statement, decided: Decided, resume: Resume, holding: Holding | None
     ) -> Answer | None:
         """Count the statement, and see to it that its first row may leave."""
         taken = self._counts.take(decided.statements, decided.rows)
@@ -202,11 +267,12 @@ class Desk:
             denial = exhausted(taken.limit)
             self.refused(statement, denial)
             return denial
-        self._leases.refill(taken.limit.whose or self._identity, taken, self._after_wait(statement, resume))
+        go_on = self._after_wait(statement, resume, holding)
+        self._leases.refill(taken.limit.whose or self._identity, taken, go_on)
         return None
 
     def _after_wait(
-        self, statement: Statement, resume: Callable[[Answer], None]
+        self, statement: Statement, resume: Resume, holding: Holding | None
     ) -> Callable[[Denial | None], None]:
         """Goes on where a statement waited. It is decided anew: the policy may have changed."""
 
@@ -218,7 +284,7 @@ class Desk:
                 if denial is not None:
                     self.refused(statement, denial)
                 else:
-                    answer = self.submit(statement, resume)
+                    answer = self.submit(statement, resume, holding)
             except JournalFailed:
                 self._touch()
                 answer = UNRECORDED
@@ -233,47 +299,7 @@ class Desk:
     def more(self, clearance: Clearance, resume: Callable[[Denial | None], None]) -> None:
         """The rows reserved have left: reserve more, or say that there are none. `resume` is called later,
         never before this returns."""
-
-        def turn() -> None:
-            self._more(clearance, resume)
-
-        self._leases.later(turn)
-
-    def _more(self, clearance: Clearance, resume: Callable[[Denial | None], None]) -> None:
-        if self.ended:
-            return
-        denial = self.forbidden
-        if denial is None and not self._counts.counts(clearance.allowance):
-            denial = Denial("limit", "No more rows may leave.", "rows of a statement that reserved none")
-        if denial is None:
-            empty = self._counts.more(clearance.allowance)
-            if empty is not None and empty.limit.per != "session":
-                self._leases.refill(
-                    empty.limit.whose or self._identity, empty, self._after_refill(clearance, resume)
-                )
-                return
-            if empty is not None:
-                denial = exhausted(empty.limit)
-        self._tell(resume, denial)
-
-    def _after_refill(
-        self, clearance: Clearance, resume: Callable[[Denial | None], None]
-    ) -> Callable[[Denial | None], None]:
-        def go_on(denial: Denial | None) -> None:
-            if self.ended:
-                return
-            if denial is None:
-                self._more(clearance, resume)
-            else:
-                self._tell(resume, denial)
-
-        return go_on
-
-    def _tell(self, resume: Callable[[Denial | None], None], denial: Denial | None) -> None:
-        try:
-            resume(denial)
-        except Exception:  # the conversation failed: doubt ends the session
-            self.broken = True
+        self._more.more(clearance, resume)
 
     # -- record -------------------------------------------------------------------------------------------
     def _cleared(self, statement: Statement, decided: Decided, allowance: Allowance) -> Clearance:
@@ -285,7 +311,7 @@ class Desk:
         body: bytes | None = None
         stated = self._texts.get(statement.text_key)
         if stated is None:
-            body = self._state(statement)
+            body = self._stating.state(statement)
         else:
             head += stated
             if parameters and not statement.facts.redact_text:
@@ -310,32 +336,6 @@ class Desk:
             return b""
         return render.basis(told_policy, told_catalog)
 
-    def _state(self, statement: Statement) -> bytes:
-        """BODY's members where the text stands for the first time: the session's next line will hold it."""
-        text = statement.text
-        redact = statement.facts.redact_text
-        self._text_bytes += len(text)
-        if len(self._texts) >= MOST_TEXTS or self._text_bytes > MOST_TEXT:
-            self._texts.clear()
-            self._text_bytes = len(text)
-        self._texts[statement.text_key] = b',"x":%d' % (self._lines.q + 1)
-        body = render.text_member(text, redact, self._key)
-        parameters = statement.parameters
-        if parameters and not redact:
-            return body + b"," + render.parameters_member(parameters)
-        return body
-
-    def _stated(self, statement: Statement, head: bytes) -> tuple[bytes, bytes | None]:
-        """The text once a session, a reference afterwards; parameters each time."""
-        stated = self._texts.get(statement.text_key)
-        if stated is None:
-            return head, self._state(statement)
-        head += stated
-        parameters = statement.parameters
-        if parameters and not statement.facts.redact_text:
-            return head, render.parameters_member(parameters)
-        return head, None
-
     def _observed(self, q: int, decision: Decision) -> None:
         for each in decision.observed:
             self._lines.line("observed", render.observed(q, each.rule, each.would))
@@ -350,7 +350,7 @@ class Desk:
         """A text goes upstream to be prepared, and is not bound yet. Raises JournalFailed."""
         decided = self._decide(statement.facts)
         basis = self._basis(decided.decision.policy, statement.facts.catalog)
-        head, body = self._stated(statement, basis + decided.head)
+        head, body = self._stating.stated(statement, basis + decided.head)
         self._lines.line("ask", head + b',"o":{"tag":"PARSE"}', body)
 
     def refused(self, statement: Statement, denial: Denial) -> None:
@@ -360,10 +360,12 @@ class Desk:
         decision = decided.decision
         own = decided.denial is not None and decided.denial == denial
         head = decided.head if own else render.judged("deny", denial.rules, facts)
-        head, body = self._stated(statement, self._basis(decision.policy, facts.catalog) + head)
+        if denial.review is not None:
+            head += render.reviewed(denial.review)
+        head, body = self._stating.stated(statement, self._basis(decision.policy, facts.catalog) + head)
         why = render.denied(denial, facts.redact_text and not own)
         q = self._lines.line("deny", head, why if body is None else body + b"," + why)
-        if decision.observed and (own or denial.kind == "limit"):
+        if decision.observed and (own or denial.kind in ("limit", "review")):
             self._observed(q, decision)
         self._count(f"denials{{kind={denial.kind}}}", 1)
         self._touch()

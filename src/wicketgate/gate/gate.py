@@ -11,6 +11,7 @@ from wicketgate.gate.ending import ended
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases
 from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce, SessionLines
+from wicketgate.gate.reviews import Reviews
 from wicketgate.gate.usage import SessionUses, Usage
 from wicketgate.model.decision import Denial
 from wicketgate.model.detector import Detection
@@ -81,6 +82,7 @@ class Gate:
         self._count = count
         self._leases = Leases(asks, clock)
         self._inheritance = Inheritance(asks)
+        self._reviews = Reviews(asks, clock, boot)
         self._open: dict[str, Open] = {}
         self._looked: tuple[PolicyInForce, Authenticates] = (policy, authenticator)
 
@@ -151,6 +153,7 @@ class Gate:
             lines,
             self._leases,
             self._inheritance,
+            self._reviews,
             self._clock,
             self._boot,
             self._touch,
@@ -278,6 +281,7 @@ class Gate:
         each = self._open.pop(admission.session, None)
         if each is None:
             return
+        self._reviews.end(admission.session)
         each.desk.end()
         each.uses.take(each.desk.fresh, self._clock())
         for name in _counted(admission):

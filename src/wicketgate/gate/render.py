@@ -116,6 +116,14 @@ def judged(verdict: str, rules: tuple[str, ...], facts: Facts) -> bytes:
     )
 
 
+def reviewed(review: str, by: str = "") -> bytes:
+    """HEAD member of what a review was about: its id, and who approved."""
+    told: dict[str, object] = {"id": review}
+    if by:
+        told["by"] = plain(by)
+    return _members({"review": told})
+
+
 def basis(policy: str | None, catalog: str | None) -> bytes:
     """HEAD members that hold until a later line of the session says otherwise."""
     return _members({"p": policy, "c": catalog})

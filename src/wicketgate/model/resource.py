@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 from wicketgate.model.detector import USUAL
+from wicketgate.model.terms import Terms
 
 PREDICATES = ("equality-only", "allow", "review", "deny")
 """How a sensitive value may decide which rows come back: by `=`, IN, joins and grouping; in any way; in any
@@ -51,6 +52,7 @@ class Resource:
 
     sensitive: database -> qualified column (`schema.table.column`) -> data class.
     predicates: data class (`*`: all others) -> what a statement may ask of its values: one of PREDICATES.
+    reviewers: who looks where predicates say `review`.
     clean: qualified columns that hold nothing sensitive, whatever was copied into them.
     detect: data classes that are looked for in values; None: the usual ones, if anything is sensitive here.
     settings: the protocol's own options, already validated by the protocol's schema.
@@ -71,6 +73,7 @@ class Resource:
     predicates: Mapping[str, str] = field(default_factory=dict)
     detect: tuple[str, ...] | None = None
     clean: frozenset[str] = frozenset()
+    reviewers: Terms | None = None
 
     def detected(self, own: Iterable[str]) -> tuple[str, ...]:
         """Data classes that are looked for in values. own: those that the operator describes. Where nothing

@@ -9,20 +9,27 @@ HIDDEN: Final = "•••"
 UNKNOWN: Final = "*"
 """Stands for a data class that is not known: nobody is shown such a value."""
 OPEN: Final = (
-    "effects",
-    "relations",
-    "functions",
-    "estimate",
+    "source",
+    "policy",
     "rules",
     "message",
+    "effects",
+    "commands",
+    "relations",
+    "reads",
+    "whole",
+    "writes",
+    "functions",
+    "complete",
+    "estimate",
     "lately",
-    "database",
-    "program",
-    "protocol",
-    "operation",
     "transaction",
+    "beside",
+    "protocol",
+    "reason_claimed",
 )
-"""Members of `shown` that hold no value of a row or a parameter: whoever puts them there sees to that."""
+"""Members of `shown` that hold no value of a row or a parameter: whoever puts them there sees to that. Texts
+of `lately` are without constants."""
 
 
 def classes_of(shown: Mapping[str, Any]) -> frozenset[str]:
@@ -47,12 +54,15 @@ def shown_to(shown: Mapping[str, Any], reveals: Callable[[str], bool]) -> dict[s
     """What somebody is shown of a statement. reveals: whether his policy reveals a data class to him.
 
     Members: `statement`, its text; `masked`, the text without its constants; `parameters`, each with `value`
-    (text or null) and `class` (null: of none); `classes`, those of its constants (none: of none; missing: it
-    is not known); and those that are OPEN. `hides`: whether anything is hidden."""
+    (text or null) and `class` (null: of none); `classes`, those of columns that it reads, compares with or
+    writes (empty: of none; missing: it is not known); `pretty`, the text as people would write it, which is
+    shown where nothing is hidden; and those that are OPEN. `hides` is added: whether anything is hidden."""
     hidden = sorted(each for each in classes_of(shown) if each == UNKNOWN or not reveals(each))
     found = {name: shown[name] for name in OPEN if name in shown}
     found["classes"] = sorted(classes_of(shown))
     found["statement"] = shown.get("masked", HIDDEN) if hidden else shown.get("statement", HIDDEN)
+    if not hidden and isinstance(shown.get("pretty"), str):
+        found["pretty"] = shown["pretty"]
     found["parameters"] = [
         {
             "value": HIDDEN if _hides(each.get("class"), hidden) else each.get("value"),

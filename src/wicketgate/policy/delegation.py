@@ -9,6 +9,7 @@ from typing import Final
 from wicketgate.model.decision import Decision, Denial, Limit, Verdict
 from wicketgate.model.statement import Effect, Facts
 from wicketgate.model.task import DRIFT, Task
+from wicketgate.model.terms import together
 
 _REVEAL: Final = "reveal"
 _REDACT: Final = "redact"
@@ -64,7 +65,7 @@ def joint(agent: Decision, human: Decision, name: str, ceilings: tuple[Limit, ..
     observed = tuple(sorted({*agent.observed, *human.observed}, key=lambda each: (each.rule, each.would)))
     ends = [each.valid_until for each in (agent, human) if each.valid_until is not None]
     until = min(ends) if ends else None
-    denied = next((each for each in (agent, human) if each.verdict is not Verdict.PERMIT), None)
+    denied = next((each for each in (agent, human) if each.verdict is Verdict.DENY), None)
     if denied is not None:
         denial = denied.denial
         if denied is human and denial is not None:
@@ -74,9 +75,10 @@ def joint(agent: Decision, human: Decision, name: str, ceilings: tuple[Limit, ..
         return Decision(
             Verdict.DENY, agent.policy, denied.rules, denial, observed=observed, valid_until=until
         )
+    review = together(each.review for each in (agent, human) if each.review is not None)
     limits = dict.fromkeys((*agent.limits, *counted_of(human.limits, name), *ceilings))
     return Decision(
-        Verdict.PERMIT,
+        Verdict.PERMIT if review is None else Verdict.REVIEW,
         agent.policy,
         rules,
         None,
@@ -85,6 +87,7 @@ def joint(agent: Decision, human: Decision, name: str, ceilings: tuple[Limit, ..
         observed,
         until,
         agent.resolves & human.resolves,
+        review,
     )
 
 

@@ -11,6 +11,7 @@ from wicketgate.model.grant import Grant, next_turn
 from wicketgate.model.identity import Identity
 from wicketgate.model.resource import Resource
 from wicketgate.model.statement import Effect, Facts
+from wicketgate.model.terms import together
 from wicketgate.policy.conditions import Asking, Context, Memo, affirmed
 from wicketgate.policy.controls import CONTROLS
 from wicketgate.policy.controls.access import deny
@@ -97,12 +98,9 @@ class Engine:
 
     def holding(self, identity: Identity, resource: Resource, account: str, now: int) -> frozenset[str]:
         """The ids of its grants, and of those of the human behind it, that are in force there."""
-        return frozenset(
-            each.grant.id
-            for who in (identity, identity.human)
-            if who is not None
-            for each in self._held(who, resource, account, now).values()
-        )
+        both = [who for who in (identity, identity.human) if who is not None]
+        found = [self._held(who, resource, account, now).values() for who in both]
+        return frozenset(each.grant.id for held_by in found for each in held_by)
 
     def turns(self, identity: Identity, resource: Resource, now: int) -> int | None:
         """When grants change what the identity may do there (wall ns): ask again then. None: they don't."""
@@ -290,8 +288,9 @@ class Ruleset:
                 valid_until=until,
             )
         masks = [finding.mask for finding in findings if finding.mask is not None]
+        review = together(finding.review for finding in findings if finding.review is not None)
         return Decision(
-            Verdict.PERMIT,
+            Verdict.PERMIT if review is None else Verdict.REVIEW,
             self._policy,
             tuple(sorted({rule for finding in findings for rule in finding.rules})),
             None,
@@ -300,6 +299,7 @@ class Ruleset:
             observed,
             until,
             frozenset().union(*(finding.resolves for finding in findings)),
+            review,
         )
 
     def _match(self, facts: Facts, context: Context) -> tuple[Matched, ...]:

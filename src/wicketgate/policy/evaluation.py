@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wicketgate.model.decision import Denial, Limit, Observed
 from wicketgate.model.resource import Resource
 from wicketgate.model.statement import Effect, Facts
+from wicketgate.model.terms import Terms
 from wicketgate.policy.rule import Rule
 from wicketgate.policy.truth import Truth
 
@@ -44,7 +45,7 @@ class Evaluation:
 class Finding:
     """What one control says. mask None: it says nothing of masks.
 
-    resolves: classes whose tokens may be stored as their values.
+    resolves: classes whose tokens may be stored as their values. review: what somebody has to look at first.
     sure False: the denial is for want of knowledge, and one that is sure is told instead, if there is one.
     rules: those that it rests on. observed: what observing rules would have done.
     """
@@ -56,6 +57,7 @@ class Finding:
     limits: tuple[Limit, ...] = ()
     rules: tuple[str, ...] = ()
     observed: tuple[Observed, ...] = ()
+    review: Terms | None = None
 
 
 Control = Callable[[Evaluation], Finding]

@@ -17,7 +17,7 @@ from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import path_of
 from wicketgate.policy.rule import Identities
 from wicketgate.policy.saml import read_saml
-from wicketgate.policy.selectors import read_identities_of
+from wicketgate.policy.whom import read_identities_of
 from wicketgate.policy.workloads import read_mesh
 
 ISSUER_KEYS: Final = frozenset(

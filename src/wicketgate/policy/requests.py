@@ -12,7 +12,7 @@ from wicketgate.policy.on_request import OnRequest
 from wicketgate.policy.reading import Invalid, Reading, near
 from wicketgate.policy.rule import Identities
 from wicketgate.policy.schedule import DAYS, MINUTES, Schedule, days_of, minutes_of
-from wicketgate.policy.selectors import read_identities_of
+from wicketgate.policy.whom import read_identities_of
 
 KEYS: Final = (
     "by",

@@ -19,6 +19,7 @@ from wicketgate.model.resource import PREDICATES, Account, CredentialReference, 
 from wicketgate.model.token import ServiceAccount, check_group, check_name, is_any
 from wicketgate.policy.document import Node, Place
 from wicketgate.policy.reading import Invalid, Reading, near
+from wicketgate.policy.reviewing import read_terms
 
 _CLASS: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _ENVIRONMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -32,7 +33,7 @@ _RESERVED: Final = frozenset({"reveal", "redact", "null"})
 
 _KEYS: Final = frozenset(
     """protocol address databases tls ca_file labels accounts sensitive predicates clean detect
-    settings""".split()
+    settings reviewers""".split()
 )
 
 
@@ -109,6 +110,9 @@ def _resource(
         predicates = _predicates(reading, keys["predicates"], sensitive)
     clean = _clean(reading, keys.get("clean"), sensitive, protocol)
     settings = _settings(reading, keys.get("settings"), node, protocol)
+    reviewers = read_terms(reading, keys.get("reviewers"), "reviewers", f"predicates of {name}")
+    if "review" in predicates.values() and "reviewers" not in keys:
+        reading.problems.add(keys["predicates"], f"{what}: predicates say review, and no reviewers are named")
     if len(reading.problems) > before:
         raise Invalid
     return Resource(
@@ -126,6 +130,7 @@ def _resource(
         predicates,
         _detect(reading, keys.get("detect"), detectable),
         clean,
+        reviewers,
     )
 
 

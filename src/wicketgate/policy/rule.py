@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from wicketgate.model.decision import Limit
 from wicketgate.model.identity import Identity
 from wicketgate.model.statement import Effect
+from wicketgate.model.terms import Terms
 from wicketgate.policy.conditions import Asking, Condition, Context, Memo
 from wicketgate.policy.document import Place
 from wicketgate.policy.on_request import OnRequest
@@ -24,16 +25,6 @@ class Identities:
         return self.everybody or identity.name in self.names or not self.groups.isdisjoint(identity.groups)
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
-    """Who is to look before a statement goes. names and groups: of reviewers. within: seconds."""
-
-    names: frozenset[str]
-    groups: frozenset[str]
-    quorum: int
-    within: int
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """A line of policy.
@@ -43,7 +34,8 @@ class Rule:
     databases: None: all of them.
     permit: effects that it lets through. mask: data class (or `*`) -> transform. reveal: classes (or `*`).
     resolve: tokens that its mask gives out may be stored as the values that they stand for.
-    deny: the message; None: it does not deny. observe: it only records what it would have done.
+    deny: the message; None: it does not deny. review: who has to look before.
+    observe: it only records what it would have done.
     on_request: it holds only while a grant of it is in force. waives: what it permits needs no review then.
     """
 
@@ -59,7 +51,7 @@ class Rule:
     resolve: bool = False
     limits: tuple[Limit, ...] = ()
     deny: str | None = None
-    review: Review | None = None
+    review: Terms | None = None
     observe: bool = False
     on_request: OnRequest | None = None
     waives: bool = False

@@ -12,15 +12,16 @@ from wicketgate.model.statement import Effect
 from wicketgate.policy.document import Node, Place
 from wicketgate.policy.reading import Invalid, Reading, near
 from wicketgate.policy.requests import read_on_request, read_waives
-from wicketgate.policy.rule import Identities, Review, Rule
+from wicketgate.policy.reviewing import read_terms
+from wicketgate.policy.rule import Identities, Rule
 from wicketgate.policy.selectors import (
     Ground,
     Selected,
     read_accounts_of,
-    read_identities_of,
     read_resources_of,
 )
 from wicketgate.policy.when import read_condition
+from wicketgate.policy.whom import read_identities_of
 
 _KEYS: Final = frozenset(
     [
@@ -42,8 +43,6 @@ _KEYS: Final = frozenset(
     ]
 )
 _LIMIT: Final = re.compile(r"([1-9][0-9]{0,14}) per (session|hour)")
-_WITHIN: Final = re.compile(r"([1-9][0-9]{0,5})(s|m|h)")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 OPTIONS: Final = {"truncate": ("month", "year"), "pseudonym": ("identity", "task", "all")}
 """What may stand behind a mask. truncate also takes a whole number: the size of a bucket."""
 
@@ -104,7 +103,7 @@ def _rule(reading: Reading, node: Node, ground: Ground) -> Rule:
         resolve=_written(reading, keys.get("written"), mask),
         limits=_limits(reading, keys.get("limits"), name),
         deny=_message(reading, keys.get("deny")),
-        review=_review(reading, keys.get("review")),
+        review=read_terms(reading, keys.get("review"), "review", name),
         observe=observe,
         on_request=on_request,
         waives=read_waives(reading, keys, on_request),
@@ -289,22 +288,3 @@ def _message(reading: Reading, node: Node | None) -> str | None:
             raise reading.fail(node, "deny is a message of at most 500 characters")
         return text
     return ""
-
-
-def _review(reading: Reading, node: Node | None) -> Review | None:
-    if node is None:
-        return None
-    with suppress(Invalid):
-        keys = reading.keys(node, "review", ("by", "quorum", "within"), ("by",))
-        by = read_identities_of(reading, keys["by"], "by")
-        quorum = reading.integer(keys["quorum"], "quorum", 1, 20) if "quorum" in keys else 1
-        within = 600
-        if "within" in keys:
-            written = _WITHIN.fullmatch(reading.text(keys["within"], "within"))
-            if written is None:
-                raise reading.fail(keys["within"], "within must be like 90s, 10m or 2h")
-            within = int(written[1]) * _SECONDS[written[2]]
-        if by.everybody:
-            raise reading.fail(keys["by"], "review by anybody is none: name people or groups")
-        return Review(by.names, by.groups, quorum, within)
-    return None

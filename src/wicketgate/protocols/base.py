@@ -18,12 +18,14 @@ from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial
 from wicketgate.model.detector import Detection
 from wicketgate.model.digest import Digest
+from wicketgate.model.held import Holding
 from wicketgate.model.identity import Claim
 from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource, TlsMode
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission
 from wicketgate.model.statement import Facts, Inherits, Statement
+from wicketgate.protocols.shown import Shown
 from wicketgate.protocols.survey import Sampling, Survey
 
 
@@ -163,9 +165,17 @@ class Desk(Protocol):
     def detection(self) -> Detection | None: ...
 
     def submit(
-        self, statement: Statement, resume: "Callable[[Clearance | Denial], None]"
+        self,
+        statement: Statement,
+        resume: "Callable[[Clearance | Denial], None]",
+        holding: Holding | None = None,
     ) -> "Clearance | Denial | None":
-        """Decide, discharge, record. None: it waits, and `resume` is called with the answer later."""
+        """Decide, discharge, record. None: it waits, and `resume` is called with the answer later.
+        holding: what people would be told of it; without one, what has to be reviewed is denied."""
+        ...
+
+    def upheld(self, clearance: Clearance, statement: Statement) -> Denial | None:
+        """Whether what was cleared may still run, without recording a thing."""
         ...
 
     def weigh(self, statement: Statement) -> Denial | None:
@@ -318,25 +328,6 @@ class Discovery:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownTable:
-    """One result of an answer. columns may be empty where the client did not ask for their names."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | None, ...], ...]
-    tag: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An answer's recorded bytes, made readable. notes: errors and notices, in order.
-    complete: False where the bytes end inside a message."""
-
-    tables: tuple[ShownTable, ...]
-    notes: tuple[str, ...]
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Introduction:
     """How a newcomer's address becomes a resource, and what the client is to use instead.
 
@@ -373,6 +364,7 @@ class ProtocolSpec:
         (the database is then closed).
     load_catalog: those bytes -> what conversations use.
     probe: for `wicket check`: warnings about an account.
+    estimate: how many rows a statement would touch, by the target's planner; None where it can't be told.
     survey: for `wicket discover`: looks at names and at a sample of values.
     introduction: for `wicket init`. show: for replays: an answer's bytes as recorded -> what people can read.
     """
@@ -395,4 +387,5 @@ class ProtocolSpec:
     introduction: Introduction | None = None
     survey: "Callable[[CatalogAccess, Sampling], Awaitable[Survey]] | None" = None
     show: Callable[[bytes], Shown] | None = None
+    estimate: "Callable[[CatalogAccess, Mapping[str, Any]], Awaitable[int | None]] | None" = None
     transforms: frozenset[str] = field(default_factory=lambda: frozenset({"redact", "null"}))

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import orjson
+from postgast import format_sql
 from postgast.native import lib as _library
 
 from wicketgate.sql.cache import Generations
@@ -140,6 +141,21 @@ def parse_whole(text: bytes) -> Node:
         raise SyntaxRefused("not one statement")
     node: Node = statements[0].get("stmt", {})
     return node
+
+
+def without_constants(text: bytes) -> bytes | None:
+    """The text with a parameter in the place of each constant; None where that can't be. Comments stay."""
+    return _normalize(text) if len(text) <= LARGEST and b"\0" not in text else None
+
+
+def pretty(text: bytes) -> str | None:
+    """The same statement, written as people read it, without comments. None for what is too long for that."""
+    if len(text) > _SMALL:
+        return None
+    try:
+        return str(format_sql(text.decode())).strip().rstrip(";")
+    except Exception:  # a printer's fault is no statement's
+        return None
 
 
 # -- libpg_query -------------------------------------------------------------------------------------------

@@ -87,7 +87,10 @@ class AskPort(Protocol):
         `lease`: {identity, rule, what, per, amount, want} -> {lease, granted, until (wall ns)}.
         `attempt`: {source, identity, outcome: begin|failed|good} -> {allowed, wait (seconds)}.
         `segment`: {segment} -> {wrapped}, with the key: what that segment of our writer is encrypted with.
-        `review`: always denied in this version."""
+        `review`: {session, asker, resource, database, account, version, terms, mode, exact, shape, reason,
+        shown, plan} -> {review, status, expires, usable_until, link, conditions, by, reason, passes}.
+        `reviewed`: {review, session} -> the same, once it is no longer pending or after a while.
+        `withdraw`: {review, session} -> {}: what waits for it is not wanted any more."""
         ...
 
     def spent(self, lease: int, used: int) -> None:

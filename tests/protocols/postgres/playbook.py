@@ -13,6 +13,7 @@ from protocols.postgres.rehearsal import frames
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.detector import Detection
+from wicketgate.model.held import Holding
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.session import Admission
@@ -228,11 +229,17 @@ class FakeDesk:
             return Denial("policy", "Unknown.", f"{facts}")
         return None
 
+    def upheld(self, clearance: Clearance, statement: Statement) -> Denial | None:
+        return self.weigh(statement)
+
     def judged(self, facts: Facts) -> Decision:
         return self.decision
 
     def submit(
-        self, statement: Statement, resume: Callable[[Clearance | Denial], None]
+        self,
+        statement: Statement,
+        resume: Callable[[Clearance | Denial], None],
+        holding: Holding | None = None,
     ) -> Clearance | Denial | None:
         denial = self.weigh(statement)
         if denial is not None:

@@ -28,12 +28,14 @@ def judge(evaluation: Evaluation) -> Finding:
         for each in evaluation.matched
         if each.rule.mask and each.rule.observe and _would_change(evaluation, mask, masking, revealing, each)
     )
+    denial, asks = _denial(evaluation, mask)
     return Finding(
-        _denial(evaluation, mask),
+        denial,
         mask=mask,
         resolves=_resolves(evaluation, mask, masking),
         rules=rules,
         observed=observed,
+        review=evaluation.resource.reviewers if asks and denial is None else None,
     )
 
 
@@ -91,8 +93,8 @@ def _would_change(
     return any(would.get(each, would[REST]) != mask.get(each, mask[REST]) for each in (*classes, REST))
 
 
-def _denial(evaluation: Evaluation, mask: Mapping[str, str]) -> Denial | None:
-    """Unmaskable is unpassable (law 5)."""
+def _denial(evaluation: Evaluation, mask: Mapping[str, str]) -> tuple[Denial | None, bool]:
+    """Unmaskable is unpassable (law 5). And whether somebody has to look, where that is all."""
     facts = evaluation.facts
     hidden = sorted(each for each in evaluation.classes() if mask.get(each, mask[REST]) != REVEAL)
     spilled = sorted(each for each in facts.spilled if mask.get(each, mask[REST]) != REVEAL)
@@ -102,7 +104,7 @@ def _denial(evaluation: Evaluation, mask: Mapping[str, str]) -> Denial | None:
             f"sensitive values ({', '.join(spilled)}) would go where they can't be masked",
             f"spilled: {', '.join(spilled)}",
             "A column of this kind may stand in the answer, where it is masked, not in what is kept.",
-        )
+        ), False
     asked = {each: evaluation.resource.predicate(each) for each in sorted(facts.steered | facts.compared)}
     refused = {
         each: mode
@@ -111,8 +113,10 @@ def _denial(evaluation: Evaluation, mask: Mapping[str, str]) -> Denial | None:
         and mask.get(each, mask[REST]) != REVEAL
         and (mode != "equality-only" or each in facts.steered)
     }
-    if refused:
-        return _steering(refused)
+    if refused.keys() - {each for each, mode in refused.items() if mode == "review"}:
+        return _steering(refused), False
+    if refused and evaluation.resource.reviewers is None:  # refused at load; a doubt is a denial
+        return _unseen(refused), False
     if facts.opaque and hidden:
         return Denial(
             "mask",
@@ -121,22 +125,22 @@ def _denial(evaluation: Evaluation, mask: Mapping[str, str]) -> Denial | None:
             "opaque on a resource with sensitive columns",
             "Functions that the gateway does not know, dynamic SQL and DO can't be followed; "
             "ask for columns by name.",
-        )
-    return None
+        ), False
+    return None, bool(refused)
+
+
+def _unseen(refused: Mapping[str, str]) -> Denial:
+    classes = ", ".join(refused)
+    return Denial(
+        "review",
+        f"a statement whose answer depends on {classes} asks for a review, and there is nobody to give it",
+        f"predicates: review for {classes}, without reviewers",
+    )
 
 
 def _steering(refused: Mapping[str, str]) -> Denial:
     """What comes back would tell of values that are masked. refused: class -> its `predicates` mode."""
-    reviewed = [each for each, mode in refused.items() if mode == "review"]
-    denied = ", ".join(each for each in refused if each not in reviewed)
-    if not denied:
-        classes = ", ".join(reviewed)
-        return Denial(
-            "review",
-            f"a statement whose answer depends on {classes} asks for a review",
-            f"predicates: review for {classes}; there are no reviews yet, so it is denied",
-            "Reviews are not available on this gateway yet: ask for less, or ask its operator.",
-        )
+    denied = ", ".join(each for each, mode in refused.items() if mode != "review")
     only = "by itself." if "deny" in refused.values() else "by itself, or be compared with = or IN."
     return Denial(
         "mask",

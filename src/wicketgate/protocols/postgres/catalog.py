@@ -29,7 +29,7 @@ FORMAT = 7
 
 async def read_catalog(access: CatalogAccess) -> bytes:
     """One database's catalog as canonical JSON, from one snapshot. Raises UpstreamFailed."""
-    connection = await _connect(access)
+    connection = await connect(access)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await connection.execute("SET LOCAL search_path = ''")
@@ -75,7 +75,7 @@ async def read_catalog(access: CatalogAccess) -> bytes:
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise UpstreamFailed("the catalog could not be read", _detail(error)) from None
     finally:
-        await _close(connection)
+        await close(connection)
 
 
 async def _definitions(connection: Any, found: dict[str, Any]) -> None:
@@ -113,13 +113,13 @@ async def _definitions(connection: Any, found: dict[str, Any]) -> None:
 
 async def catalog_changed(access: CatalogAccess, raw: bytes) -> bool:
     """Whether the database's catalog may differ from what read_catalog made. Raises UpstreamFailed."""
-    connection = await _connect(access)
+    connection = await connect(access)
     try:
         fingerprint = await connection.fetchval(queries.FINGERPRINT)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise UpstreamFailed("the catalog could not be checked", _detail(error)) from None
     finally:
-        await _close(connection)
+        await close(connection)
     return f'"fingerprint":"{fingerprint}"'.encode() not in raw
 
 
@@ -130,7 +130,7 @@ def load_catalog(raw: bytes, resource: Resource, database: str) -> Catalog:
 
 async def probe(access: CatalogAccess) -> list[str]:
     """Warnings about the account, for `wicket check`. Raises UpstreamFailed where it cannot sign in."""
-    connection = await _connect(access)
+    connection = await connect(access)
     warnings: list[str] = []
     name = access.account.username
     try:
@@ -170,7 +170,7 @@ async def probe(access: CatalogAccess) -> list[str]:
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise UpstreamFailed("the account could not be examined", _detail(error)) from None
     finally:
-        await _close(connection)
+        await close(connection)
     return warnings
 
 
@@ -209,14 +209,14 @@ _POOLED = (
 
 async def fetch_rows(access: CatalogAccess, query: str, *values: object) -> list[tuple[Any, ...]]:
     """The rows of one of our own queries, in a read-only transaction. Raises UpstreamFailed."""
-    connection = await _connect(access)
+    connection = await connect(access)
     try:
         async with connection.transaction(readonly=True):
             return [tuple(row) for row in await connection.fetch(query, *values)]
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise UpstreamFailed("the catalog could not be read", _detail(error)) from None
     finally:
-        await _close(connection)
+        await close(connection)
 
 
 async def fetch_each(
@@ -226,7 +226,7 @@ async def fetch_each(
     transaction that ends after so many seconds; in the place of those that failed the SQLSTATE.
 
     Raises UpstreamFailed where the target is not reached, or goes away."""
-    connection = await _connect(access)
+    connection = await connect(access)
     try:
         await connection.execute("SET default_transaction_read_only = on")
         await connection.execute("SET search_path = ''")
@@ -245,7 +245,7 @@ async def fetch_each(
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise UpstreamFailed("the tables could not be read", _detail(error)) from None
     finally:
-        await _close(connection)
+        await close(connection)
 
 
 # -- connecting --------------------------------------------------------------------------------------------
@@ -263,7 +263,8 @@ def tls_context(resource: Resource) -> ssl.SSLContext | bool:
     return context
 
 
-async def _connect(access: CatalogAccess) -> Any:
+async def connect(access: CatalogAccess) -> Any:
+    """A connection of our own, over the account that is given. Raises UpstreamFailed."""
     resource = access.resource
     try:
         return await asyncpg.connect(
@@ -281,7 +282,8 @@ async def _connect(access: CatalogAccess) -> Any:
         raise UpstreamFailed("the resource could not be reached", _detail(error)) from None
 
 
-async def _close(connection: Any) -> None:
+async def close(connection: Any) -> None:
+    """End one, whatever state it is in."""
     try:
         await connection.close(timeout=5)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):

@@ -28,6 +28,7 @@ class PostgresConversation:
         self.state = State(setting, names, tokens)
         self.units = Units(self.state)
         self.answers = Answers(self.state, self.units)
+        self.units.answers = self.answers
         self.packet = cancel_packet
         self.state.down.append(welcome)
         self.buffer = setting.buffer

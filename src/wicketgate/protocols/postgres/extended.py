@@ -1,7 +1,7 @@
 """The extended protocol's messages, Parse to Close: facts bind at Bind and ride in the portal (compiled).
 It never forwards a Bind or an Execute without a Clearance of this very unit."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
@@ -10,7 +10,6 @@ from wicketgate.protocols.postgres.anew import parameters_of, text_anew
 from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.frames import (
     FLUSH,
-    RESERVED,
     FrameError,
     bind_names,
     describe_portal_frame,
@@ -28,9 +27,17 @@ from wicketgate.protocols.postgres.ledger import (
     Step,
 )
 from wicketgate.protocols.postgres.meanings import UNIT, missing_portal, missing_statement
-from wicketgate.protocols.postgres.names import LONGEST_NAME, PLAIN, Portal, Prepared
+from wicketgate.protocols.postgres.names import PLAIN, Portal, Prepared
 from wicketgate.protocols.postgres.parameters import bound_to, declares, recorded, values_of
-from wicketgate.protocols.postgres.reading import NO_STATEMENT, UNUSABLE_NAME, syntax_denial, unread
+from wicketgate.protocols.postgres.reading import (
+    CURSOR_BY_EXECUTE,
+    NO_STATEMENT,
+    SEVERAL_COMMANDS,
+    UNUSABLE_NAME,
+    syntax_denial,
+    unread,
+    unusable_name,
+)
 from wicketgate.protocols.postgres.returned import suspicious
 from wicketgate.protocols.postgres.verdicts import BindQuestion, ExecuteQuestion
 from wicketgate.sql.errors import SyntaxRefused
@@ -39,13 +46,6 @@ from wicketgate.sql.resolve import Analysis, unite
 
 if TYPE_CHECKING:
     from wicketgate.protocols.postgres.units import Units
-
-SEVERAL_COMMANDS: Final = Denial(
-    "syntax", "cannot insert multiple commands into a prepared statement", "several members in a Parse"
-)
-CURSOR_BY_EXECUTE: Final = Denial(
-    "unsupported", "A cursor is read by FETCH through the gateway.", "Execute of a cursor"
-)
 
 
 class Extended:
@@ -85,6 +85,7 @@ class Extended:
                 return self.refuse_parse(name, UNUSABLE_NAME, Statement(UNKNOWN_FACTS, text, text, None))
             absent = units.meanings.missing(member) is not None
         prepared = Prepared(name, state.unit, member, text, types)
+        prepared.declared = data[after + 1 : end]
         analysis = names.resolved(prepared)
         statement = Statement(analysis.facts, text, text, None)
         # an EXECUTE or FETCH of what is not there yet is looked up, and decided, at Bind
@@ -108,9 +109,12 @@ class Extended:
         step.sensitive = analysis.sensitive
         names.put(names.statements, prepared)
         step.entry = prepared
-        state.steps.append(step)
-        state.up.append(message)
         units.parsed = statement
+        if state.desk.judged(analysis.facts).review is not None:
+            units.delay(step, message)
+        else:
+            state.steps.append(step)
+            state.up.append(message)
         return True
 
     def refuse_parse(self, name: bytes, denial: Denial, statement: Statement, position: int = 0) -> bool:
@@ -207,9 +211,14 @@ class Extended:
             names.catch_up(state.host.catalog())
         portal = Portal(question.portal, state.unit, member, analysis, execution, names.environment)
         portal.types = question.prepared.types
+        portal.prepared = question.prepared
+        portal.values = question.values
         portal.tokens = question.held
         names.put(names.portals, portal)
         state.unexecuted.append(execution)
+        if units.delayed is not None:
+            units.release()
+            units.parsed = None  # the Bind's own record holds the text
         step = Step(BIND, state.unit)
         step.entry = portal
         step.execution = execution
@@ -231,6 +240,8 @@ class Extended:
         state = self.state
         if end - at < 7:
             raise FrameError("Describe is cut")
+        if units.delayed is not None:
+            units.release()
         step = Step(DESCRIBE, state.unit)
         if data[at + 5] == 80:
             name = data[at + 6 : text_end(data, at + 6, end)]
@@ -288,7 +299,7 @@ class Extended:
             question = ExecuteQuestion(units, data[at:end], name, portal, execution, analysis, statement)
             question.ask(statement)
             return True
-        denial = state.desk.weigh(statement)
+        denial = state.desk.upheld(execution.clearance, statement)
         if denial is not None:
             return units.refuse(denial, statement)
         self.run(data[at:end], name, portal, execution)
@@ -344,12 +355,12 @@ class Extended:
         """An Execute goes upstream, behind a Describe of ours where its rows are masked and nobody asked."""
         state = self.state
         unexecuted = state.unexecuted
-        if unexecuted:
-            if unexecuted[-1] is execution:
-                unexecuted.pop()
-            elif not portal.used and execution in unexecuted:
-                unexecuted.remove(execution)
+        if unexecuted and unexecuted[-1] is execution:
+            unexecuted.pop()
+        elif unexecuted and not portal.used and execution in unexecuted:
+            unexecuted.remove(execution)
         portal.used = True
+        state.ran = state.unit
         shape = execution.shape
         analysis = shape.analysis
         if shape.looks and not shape.asked and analysis.facts.returns_rows:
@@ -387,8 +398,3 @@ class Extended:
         state.steps.append(step)
         state.up.append(data[at:end])
         return True
-
-
-def unusable_name(name: bytes) -> bool:
-    """Whether a statement or portal may not be called so."""
-    return len(name) > LONGEST_NAME or name.startswith(RESERVED)

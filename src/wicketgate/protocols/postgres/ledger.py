@@ -168,6 +168,8 @@ class State:
         """The open unit has failed: the server skips what the client sends until Sync, and so do we."""
         self.sensitive = False
         """A statement of the open transaction or unit touches hidden values: messages are softened."""
+        self.ran = 0
+        """The number of the last unit of which a portal was executed."""
         self.wrote = False
         """The open unit or transaction holds something that a commit would keep."""
         self.copying: Execution | None = None

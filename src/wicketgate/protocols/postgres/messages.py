@@ -17,6 +17,7 @@ __all__ = [
     "error_frame",
     "fatal_frame",
     "fields_of",
+    "notice_frame",
     "parameter_status_allowed",
     "report",
     "rewrite_error",
@@ -46,6 +47,9 @@ CODES: Final = {
     "aborted": "25P02",
 }
 """Kind of a denial -> SQLSTATE."""
+
+WAITS: Final = "WG001"
+"""SQLSTATE of the notice that a statement waits for people: of a class that is nobody else's."""
 
 SIGN_IN_CODES: Final = CODES | {"limit": "53300"}
 """The same while a client signs in: there a limit is one of sessions or attempts."""
@@ -100,6 +104,11 @@ def error_frame(denial: Denial, severity: str = "ERROR") -> bytes:
 def sign_in_error(denial: Denial) -> bytes:
     """A denial of a sign-in as a FATAL ErrorResponse, whole."""
     return _denied(denial, "FATAL", SIGN_IN_CODES)
+
+
+def notice_frame(message: str, hint: str, detail: str) -> bytes:
+    """A NoticeResponse of our own, whole."""
+    return frame(b"N", report("NOTICE", WAITS, message, hint, detail))
 
 
 def rewrite_error(denial: Denial, body: bytes) -> bytes:
@@ -180,7 +189,8 @@ def _denied(denial: Denial, severity: str, codes: dict[str, str]) -> bytes:
         return error(severity, code, SIGN_IN_MESSAGE, SIGN_IN_HINT)
     rules = ", ".join(denial.rules)
     detail = f"Rule: {rules}" if len(denial.rules) == 1 else f"Rules: {rules}"
-    return error(severity, code, denial.message, denial.hint, detail if denial.rules else None)
+    named = detail if denial.rules else None
+    return error(severity, code, denial.message, denial.hint, denial.detail or named)
 
 
 def _text(value: str) -> bytes:

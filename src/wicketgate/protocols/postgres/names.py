@@ -82,6 +82,8 @@ class Prepared(Entry):
         """What must hold for tokens in its text."""
         self.meaning: tuple[bytes, Environment] | None = None
         """What its text with tokens meant, and in which environment."""
+        self.declared = b""
+        """All types that its Parse declares, as it does."""
 
 
 class Portal(Entry):
@@ -106,6 +108,10 @@ class Portal(Entry):
         self.environment = environment
         self.types: tuple[int, ...] = ()
         """As in Prepared."""
+        self.prepared: Prepared | None = None
+        """What it was bound from; None: it is a cursor."""
+        self.values: bytes | None = None
+        """Its parameters as they came, where people have approved them."""
         self.found = analysis
         """What its names meant when they were last looked up."""
         self.used = False

@@ -89,6 +89,16 @@ def values_of(data: bytes, at: int, end: int) -> list[bytes | None]:
     return found
 
 
+def section(data: bytes, at: int, end: int) -> bytes:
+    """All of the Bind in data[…:end] that says what its parameters are; at: where its names end. Empty where
+    there are none. Raises FrameError."""
+    places = _places(data, at, end)
+    if not places:
+        return b""
+    start, length = places[len(places) - 1]
+    return data[at : start + max(length, 0)]
+
+
 def bound_to(data: bytes, begin: int, at: int, end: int, values: dict[int, bytes]) -> bytes:
     """The Bind in data[begin:end], whose names end at `at`, other values for some parameters, by number."""
     pieces: list[bytes] = []

@@ -1,10 +1,12 @@
 """One Query string: its members are decided in order, as if those before succeeded; it goes whole (compiled).
 If one member is denied nothing of the string goes upstream."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.clearance import Clearance
 from wicketgate.model.decision import Denial
+from wicketgate.model.held import Particulars
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
 from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.frames import frame
@@ -13,6 +15,7 @@ from wicketgate.protocols.postgres.names import PLAIN, Entry
 from wicketgate.protocols.postgres.questions import Question
 from wicketgate.protocols.postgres.reading import UNUSABLE_NAME
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held, suspicious
+from wicketgate.protocols.postgres.reviewing import particulars
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
 
@@ -105,6 +108,20 @@ class QueryUnit(Question):
         at = begin + len(self.meaning) - len(self.text)
         self.meaning = self.meaning[:at] + other + self.meaning[at + length :]
         self.message = frame(b"Q", self.meaning + b"\0")
+
+    def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
+        index = len(self.executions)
+        statement = self.statements[index]
+        return particulars(
+            self.units.state,
+            self.members[index],
+            statement.text,
+            self.analyses[index],
+            b"",
+            b"",
+            len(self.members) - 1,
+            recent,
+        )
 
     def cleared(self, clearance: Clearance) -> Statement | None:
         """One member is cleared: the next is asked for, or the whole goes upstream."""

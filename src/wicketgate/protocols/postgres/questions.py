@@ -1,11 +1,16 @@
 """One question to the gate, whose answer may come later: then the client's frames wait for it (compiled).
 A Clearance that comes when nobody waits for it any more is settled, and nothing is forwarded on it."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
+from wicketgate.model.held import Particulars
 from wicketgate.model.statement import Statement
+from wicketgate.protocols.postgres.frames import FLUSH
+from wicketgate.protocols.postgres.messages import notice_frame
+from wicketgate.protocols.postgres.reviewing import in_transaction
 
 if TYPE_CHECKING:
     from wicketgate.protocols.postgres.units import Units
@@ -18,7 +23,9 @@ WITHDRAWN_CODE: Final = "57014"
 
 
 class Question:
-    """Asks for clearances, one at a time; `cleared` and `denied` say what follows from an answer."""
+    """Asks for clearances, one at a time; `cleared` and `denied` say what follows from an answer.
+
+    It is what people are told of, too, where they have to look first (model.held.Holding)."""
 
     def __init__(self, units: "Units") -> None:
         self.units = units
@@ -26,6 +33,8 @@ class Question:
         self.asking = False
         self.waiting = False
         self.early: Clearance | Denial | None = None
+        self.leave: Callable[[], None] | None = None
+        """To be told where the client does not want it any more."""
 
     def ask(self, statement: Statement) -> None:
         """Ask the gate, and for what follows from its answers. Without one yet, the client's frames wait."""
@@ -34,7 +43,7 @@ class Question:
         while next_one is not None:
             self.asked = next_one
             self.asking = True
-            verdict = units.state.desk.submit(next_one, self.answer)
+            verdict = units.state.desk.submit(next_one, self.answer, self)
             self.asking = False
             if verdict is None:
                 verdict = self.early
@@ -69,6 +78,7 @@ class Question:
 
     def released(self) -> None:
         """Nothing is waited for."""
+        self.leave = None
         self.waiting = False
         self.units.question = None
         self.units.waiting = 0
@@ -76,6 +86,7 @@ class Question:
     def withdraw(self) -> None:
         """The client cancelled what waits: it is refused in its place."""
         statement = self.asked
+        self.left()
         self.released()
         if statement is not None:
             self.units.state.desk.refused(statement, CANCELLED)
@@ -83,7 +94,40 @@ class Question:
 
     def abandon(self) -> None:
         """The session is over."""
+        self.left()
         self.released()
+
+    # -- what people are told -----------------------------------------------------------------------------
+    def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
+        """What it is. Raises whatever, for what can't be told."""
+        raise NotImplementedError
+
+    def in_transaction(self) -> bool:
+        """Whether waiting would hold what the server has locked for the session."""
+        return in_transaction(self.units.state)
+
+    def waits(self, withdraw: Callable[[], None]) -> None:
+        """It waits for people from now on."""
+        self.leave = withdraw
+
+    def left(self) -> None:
+        """Nobody wants it any more."""
+        leave = self.leave
+        self.leave = None
+        if leave is not None:
+            leave()
+
+    def told(self, message: str, hint: str, detail: str) -> bool:
+        """Tell the client that it waits. What went before it is answered meanwhile."""
+        units = self.units
+        if not self.waiting or units.midway():
+            return False
+        state = units.state
+        if state.steps:
+            state.up.append(FLUSH)
+        state.down.append(notice_frame(message, hint, detail))
+        state.host.wake()
+        return True
 
     def cleared(self, clearance: Clearance) -> Statement | None:
         """The gate permits it. Returns what is to be asked next, if anything."""

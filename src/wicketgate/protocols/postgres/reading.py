@@ -5,6 +5,8 @@ from typing import Final
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
+from wicketgate.protocols.postgres.frames import RESERVED
+from wicketgate.protocols.postgres.names import LONGEST_NAME
 from wicketgate.sql.errors import SyntaxRefused
 
 UNREAD_SECRET: Final = replace(UNKNOWN_FACTS, redact_text=True)
@@ -17,6 +19,20 @@ UNUSABLE_NAME: Final = Denial(
     "This name can't be used here.",
     "a reserved name, one over 63 bytes, or too many names",
 )
+
+
+SEVERAL_COMMANDS: Final = Denial(
+    "syntax", "cannot insert multiple commands into a prepared statement", "several members in a Parse"
+)
+
+CURSOR_BY_EXECUTE: Final = Denial(
+    "unsupported", "A cursor is read by FETCH through the gateway.", "Execute of a cursor"
+)
+
+
+def unusable_name(name: bytes) -> bool:
+    """Whether a statement or portal may not be called so."""
+    return len(name) > LONGEST_NAME or name.startswith(RESERVED)
 
 
 def unread(text: bytes) -> Statement:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Final
 
-from wicketgate.protocols.base import Shown, ShownTable
+from wicketgate.protocols.shown import Shown, ShownTable
 
 CELL_MOST: Final = 2000
 """Characters of one cell that are shown; the journal holds the rest."""

@@ -14,6 +14,7 @@ from wicketgate.protocols.postgres.call import dial
 from wicketgate.protocols.postgres.catalog import catalog_changed, load_catalog, probe, read_catalog
 from wicketgate.protocols.postgres.conversation import PostgresConversation
 from wicketgate.protocols.postgres.discover import INTRODUCTION
+from wicketgate.protocols.postgres.estimate import estimate
 from wicketgate.protocols.postgres.greet import greet
 from wicketgate.protocols.postgres.login import ALPN, ServerSession, Startup, cancel_packet, preamble, welcome
 from wicketgate.protocols.postgres.names import Names
@@ -95,5 +96,6 @@ POSTGRES = ProtocolSpec(
     introduction=INTRODUCTION,
     survey=survey,
     show=show,
+    estimate=estimate,
     transforms=TRANSFORMS,
 )

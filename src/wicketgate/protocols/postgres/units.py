@@ -6,7 +6,7 @@ Rule 3. What the server would skip, or ignore, we drop.
 Rule 4. A unit waits only while an unanswered earlier one may change names or settings.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.statement import Statement
@@ -31,6 +31,9 @@ from wicketgate.protocols.postgres.questions import CANCELLED, VERDICT, Question
 from wicketgate.protocols.postgres.reading import NO_STATEMENT, syntax_denial, unread
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.parse import parse
+
+if TYPE_CHECKING:
+    from wicketgate.protocols.postgres.answers import Answers
 
 MOST_STEPS: Final = 8192
 """Messages in flight: a memory limit. At half of it the client's frames go on."""
@@ -79,6 +82,11 @@ class Units:
         self.controls = False
         """The open unit holds a transaction statement."""
         self.parsed: Statement | None = None
+        self.delayed: Step | None = None
+        """A Parse whose Bind may have to wait for people: it goes upstream with what follows, so that the
+        server locks nothing meanwhile. `parsed` is then its statement."""
+        self.delayed_message = b""
+        self.answers: Answers | None = None
 
     # -- bytes --------------------------------------------------------------------------------------------
     def receive(self, data: bytes) -> None:
@@ -114,7 +122,8 @@ class Units:
             self.violation(str(fault))
         finally:
             self.pumping = False
-        self.note_parsed()
+        if self.question is None or self.delayed is None:
+            self.note_parsed()
         if state.over is not None or at == len(data):
             self.inbox = b""
             at = 0
@@ -166,6 +175,7 @@ class Units:
 
     def finish(self, reason: str, code: str) -> None:
         """The session is over."""
+        self.delayed = None
         self.note_parsed()
         if self.question is not None:
             self.question.abandon()
@@ -341,7 +351,31 @@ class Units:
         statement = self.parsed
         if statement is not None:
             self.parsed = None
+            if self.delayed is not None:
+                self.release()
             self.state.desk.note(statement)
+
+    def delay(self, step: Step, message: bytes) -> None:
+        """A Parse waits for what follows it."""
+        self.delayed = step
+        self.delayed_message = message
+
+    def release(self) -> None:
+        """It goes upstream now; where the unit has failed meanwhile, the server would skip it."""
+        step = self.delayed
+        self.delayed = None
+        if step is None:
+            return
+        if self.state.skipping:
+            if step.entry is not None:
+                self.state.names.revoke(step.entry)
+            return
+        self.state.steps.append(step)
+        self.state.up.append(self.delayed_message)
+
+    def midway(self) -> bool:
+        """Whether the client stands in the middle of a message."""
+        return self.answers is not None and self.answers.rows.through > 0
 
     def refuse(self, denial: Denial, statement: Statement, position: int = 0) -> bool:
         """Deny one message of an extended unit, and record it."""
@@ -353,6 +387,8 @@ class Units:
     def refuse_recorded(self, denial: Denial, position: int = 0) -> None:
         """The server gets what it can't parse in the message's place, and skips the rest of the unit."""
         state = self.state
+        if self.delayed is not None:
+            self.release()
         if state.skipping:
             return
         step = Step(PARSE, state.unit)

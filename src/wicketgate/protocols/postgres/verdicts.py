@@ -1,14 +1,19 @@
 """What the extended protocol asks the gate: may this be bound, may it be executed once more (compiled)."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wicketgate.model.clearance import Clearance
 from wicketgate.model.decision import Denial
+from wicketgate.model.held import Particulars
 from wicketgate.model.statement import Statement
+from wicketgate.protocols.postgres.frames import bind_names
 from wicketgate.protocols.postgres.ledger import Execution
 from wicketgate.protocols.postgres.names import Portal, Prepared
+from wicketgate.protocols.postgres.parameters import section
 from wicketgate.protocols.postgres.questions import Question
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held
+from wicketgate.protocols.postgres.reviewing import particulars
 from wicketgate.sql.resolve import Analysis
 
 if TYPE_CHECKING:
@@ -34,6 +39,22 @@ class BindQuestion(Question):
         self.analysis = analysis
         self.statement = statement
         self.held: Held = NO_TOKENS
+        self.values: bytes | None = None
+
+    def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
+        _, _, at = bind_names(self.frame, 5, len(self.frame))
+        self.values = section(self.frame, at, len(self.frame))
+        prepared = self.prepared
+        return particulars(
+            self.units.state,
+            prepared.member,
+            prepared.text,
+            self.analysis,
+            self.values,
+            prepared.declared,
+            0,
+            recent,
+        )
 
     def cleared(self, clearance: Clearance) -> Statement | None:
         self.units.extended.bound(self, clearance)
@@ -63,6 +84,22 @@ class ExecuteQuestion(Question):
         self.was = was
         self.analysis = analysis
         self.statement = statement
+
+    def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
+        portal = self.portal
+        values = portal.values
+        if values is None and self.statement.parameters is None:
+            values = b""
+        return particulars(
+            self.units.state,
+            portal.member,
+            self.statement.text,
+            self.analysis,
+            values,
+            b"" if portal.prepared is None else portal.prepared.declared,
+            0,
+            recent,
+        )
 
     def cleared(self, clearance: Clearance) -> Statement | None:
         self.units.extended.cleared_again(self, clearance)

@@ -1,0 +1,207 @@
+"""What people are told of a statement that waits for them, and what an approval of it is bound to.
+It must never show a value to who may not see it, nor take two statements for one that the server would not.
+"""
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from wicketgate.model.decision import Denial
+from wicketgate.model.held import Particulars
+from wicketgate.model.shown import UNKNOWN
+from wicketgate.model.statement import Effect
+from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, State
+from wicketgate.protocols.postgres.names import naming_of
+from wicketgate.protocols.postgres.parameters import recorded
+from wicketgate.sql.analysis import Analysis, Environment
+from wicketgate.sql.errors import SyntaxRefused
+from wicketgate.sql.parse import Member, parse, pretty
+from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked, shape, tree
+
+CURSOR: Final = Denial(
+    "review",
+    "a cursor's rows can't be reviewed",
+    "FETCH of what asks for a review",
+    "Send the query itself, without a cursor.",
+)
+BOUND_BEFORE: Final = Denial(
+    "review",
+    "this portal can't be reviewed any more",
+    "its parameters are not there any more",
+    "Bind it again.",
+)
+WITHHELD: Final = "(not shown: it carries a secret)"
+_REASON: Final = re.compile(rb"\s*/\*\s*reason:(.*?)\*/", re.DOTALL | re.IGNORECASE)
+_PLANNED: Final = frozenset({"select", "insert", "update", "delete", "merge"})
+_TOUCHING: Final = frozenset({Effect.READ, Effect.WRITE, Effect.DELETE})
+LONGEST_RECENT: Final = 2000
+"""Characters of an earlier text that reviewers see."""
+
+
+def particulars(
+    state: State,
+    member: Member,
+    text: bytes,
+    analysis: Analysis,
+    values: bytes | None,
+    declared: bytes,
+    beside: int,
+    recent: Sequence[object],
+) -> Particulars | Denial:
+    """values: of a Bind, from its formats to the last value; b"": there are none; None: they are known no
+    more. declared: types of parameters, as its Parse has them. beside: other statements of the same string.
+    Raises SyntaxRefused for what is not one statement, TypeError for what is nested too deeply."""
+    if values is None:
+        return BOUND_BEFORE
+    text = text.strip()
+    named = b""
+    naming = naming_of(member)
+    if naming is not None:
+        found = state.names.statement((naming.name or "").encode()) if naming.kind == "execute" else None
+        if found is None:
+            return CURSOR
+        named = found.text
+    facts = analysis.facts
+    known = facts.complete and not facts.opaque and not facts.functions
+    what = [
+        *_meaning(analysis, state.names.environment),
+        named.hex(),
+        canonical(tree(named)).hex() if named else "",
+        declared.hex() if values else "",
+    ]
+    exact = sha256(canonical([*what, tree(text), values.hex()])).hexdigest()
+    # where it can't be told what a statement does, its constants may decide it
+    alike = [*what, shape(text)] if known and not named else [exact]
+    return Particulars(
+        exact,
+        sha256(canonical(alike)).hexdigest(),
+        _shown(state, text, named, analysis, values, beside, recent),
+        _reason(text),
+        _plan(member, text, analysis, state.names.environment) if known else None,
+    )
+
+
+def _meaning(analysis: Analysis, environment: Environment) -> list[Any]:
+    """What its names mean: relations by OID and by name, and what it would do to them."""
+    facts = analysis.facts
+    names = facts.reads | facts.writes
+    oids = set(analysis.relations)
+    for oid, relation in environment.catalog.relations.items():
+        if relation.qualified in names:
+            oids.add(oid)
+    told: list[Any] = [
+        environment.database,
+        environment.user,
+        sorted(oids),
+        sorted(facts.reads),
+        sorted(facts.writes),
+        sorted(effect.value for effect in facts.effects),
+        sorted(facts.functions),
+        sorted(environment.temporary),
+    ]
+    doubtful = analysis.ambiguous or not facts.complete or facts.opaque
+    told.append(list(environment.path or ()) if doubtful else [])
+    return told
+
+
+def _shown(
+    state: State,
+    text: bytes,
+    named: bytes,
+    analysis: Analysis,
+    values: bytes,
+    beside: int,
+    recent: Sequence[object],
+) -> dict[str, Any]:
+    """See model.shown. A constant or parameter of which it can't be told whether it is sensitive is."""
+    facts = analysis.facts
+    relations = [f"{name} (read whole)" for name in sorted(facts.whole)]
+    relations += [f"{name} (read)" for name in sorted(facts.reads - facts.whole)]
+    relations += [f"{name} (written)" for name in sorted(facts.writes)]
+    shown: dict[str, Any] = {
+        "protocol": "postgres",
+        "relations": relations,
+        "beside": beside,
+        "transaction": in_transaction(state),
+        "lately": _recent(recent),
+    }
+    if facts.redact_text:
+        return shown | {"statement": WITHHELD, "masked": WITHHELD, "parameters": [], "classes": [UNKNOWN]}
+    told = facts.classes if facts.complete and not facts.opaque and facts.classes else frozenset({UNKNOWN})
+    classes = sorted(told) if analysis.sensitive else []
+    statement = text.decode("utf-8", "replace")
+    hidden = masked(text) if classes else statement
+    if named:
+        statement += "\n\n" + named.decode("utf-8", "replace")
+        hidden += "\n\n" + (masked(named) if classes else named.decode("utf-8", "replace"))
+    whole = recorded(values, 0, len(values), frozenset()) if values else None
+    touching = analysis.sensitive_parameters
+    one = classes[0] if len(classes) == 1 else UNKNOWN
+    parameters = [
+        {"value": value, "class": one if touching is None or number in touching else None}
+        for number, value in enumerate(whole or (), 1)
+    ]
+    return shown | {
+        "statement": statement,
+        "pretty": pretty(text),
+        "masked": hidden,
+        "parameters": parameters,
+        "classes": classes,
+    }
+
+
+def _recent(texts: Sequence[object]) -> list[str]:
+    """What the session asked before, without constants."""
+    found = []
+    for text in texts:
+        try:
+            told = masked(text) if isinstance(text, bytes) else HIDDEN
+        except SyntaxRefused:
+            told = HIDDEN
+        if told is HIDDEN and isinstance(text, bytes):
+            told = _kinds(text)
+        found.append(told[:LONGEST_RECENT])
+    return found
+
+
+def _kinds(text: bytes) -> str:
+    try:
+        return f"({', '.join(member.kind for member in parse(text).members)})"
+    except SyntaxRefused:
+        return HIDDEN
+
+
+def _reason(text: bytes) -> str:
+    found = _REASON.match(text)
+    return "" if found is None else " ".join(found[1].decode("utf-8", "replace").split())
+
+
+def _plan(member: Member, text: bytes, analysis: Analysis, environment: Environment) -> dict[str, Any] | None:
+    """What its rows can be estimated by, without running a thing: functions that are not known to be pure
+    may run where a statement is only planned."""
+    facts = analysis.facts
+    path = environment.path
+    if path is None and not analysis.ambiguous:
+        # each name has one meaning, whatever the path: the one in its relation's schema
+        path = tuple(sorted({name.partition(".")[0] for name in facts.reads | facts.writes}))
+    if member.kind not in _PLANNED or path is None or environment.temporary or analysis.disturbs:
+        return None
+    if not facts.effects <= _TOUCHING:
+        return None
+    return {"text": text.decode(), "path": list(path), "parameters": highest_parameter(text)}
+
+
+def in_transaction(state: State) -> bool:
+    """Whether the session has, or may have, a transaction open at the target."""
+    if state.transaction != b"I" or state.ran == state.unit:
+        return True
+    for step in state.steps:
+        if step.kind == EXECUTE and step.execution is not None:
+            if step.execution.member.changes.transaction is not None:
+                return True
+        elif step.kind == QUERY and step.executions is not None:
+            for execution in step.executions:
+                if execution.member.changes.transaction is not None:
+                    return True
+    return False
