@@ -49,6 +49,7 @@ from wicketgate.policy.offers import offers
 from wicketgate.policy.revealing import reveals
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
+from wicketgate.requesting import ByConnecting
 from wicketgate.settings import Settings, load_settings
 from wicketgate.store.bus import Bus
 from wicketgate.store.db import MINUTE
@@ -85,6 +86,7 @@ class FilePolicy:
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self.seen: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._used: dict[str, int] = {}
+        self.connecting: ByConnecting | None = None
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
@@ -173,13 +175,38 @@ class FilePolicy:
         engine = self._engine
         if engine is None:
             return Denial("unavailable", "The target can't be reached.", "no policy holds")
+        now = time.time_ns()
+        proven = await self._proven(identity, credential, resource, proof, now)
+        found = engine.policy.resources.get(resource)
+        if proven is None or found is None or database not in (found.databases or (database,)):
+            return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")
+        rules = engine.ruleset(proven, found, account, now)
+        if rules is None or account not in engine.accounts(proven, found, now):
+            return Denial("sign-in", "sign-in refused", "no rule permits this account")
+        denial = rules.admission(Context(now=now, database=database))
+        if denial is None and rules.grants:
+            with suppress(GatewayError):  # when it was last used is worth no refusal
+                await GrantRows(self._store.get).used([each.id for each in rules.grants], now)
+        return denial
+
+    async def request(self, asked: Mapping[str, Any], proof: Secret | None) -> Mapping[str, Any]:
+        now, engine = time.time_ns(), self._engine
+        resource, account, rule = (str(asked[key]) for key in ("resource", "account", "rule"))
+        credential = asked["credential"]
+        proven = await self._proven(str(asked["identity"]), credential, resource, proof, now)
+        if engine is None or proven is None or self.connecting is None:
+            raise GatewayError("sign-in refused", "it was asked for by who is not proven")
+        return await self.connecting.ask(engine, proven, resource, account, rule, now)
+
+    async def _proven(
+        self, identity: str, credential: str | None, resource: str, proof: Secret | None, now: int
+    ) -> Identity | None:
+        """Who a worker says that it has, proven again by the store."""
         store = await self._store.get()
         record = await store.token(credential) if credential is not None and proof is None else None
         accounts = self._store.unite(await store.identities())
         names = {name: each.replicated() for name, each in accounts.items()}
-        now = time.time_ns()
-        grants = GrantRows(self._store.get)
-        given = {each.id: each.replicated() for each in await grants.live(now)}
+        given = {each.id: each.replicated() for each in await GrantRows(self._store.get).live(now)}
         proven = None
         if proof is not None:
             claim = Claim(identity, resource, proof, "")
@@ -191,17 +218,7 @@ class FilePolicy:
             proven = Authenticator(origins, names, self.issuers(), given).still_holds(
                 _claimed(identity, record.id), resource, now, None
             )
-        found = engine.policy.resources.get(resource)
-        if proven is None or found is None or database not in (found.databases or (database,)):
-            return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")
-        rules = engine.ruleset(proven, found, account, now)
-        if rules is None or account not in engine.accounts(proven, found, now):
-            return Denial("sign-in", "sign-in refused", "no rule permits this account")
-        denial = rules.admission(Context(now=now, database=database))
-        if denial is None and rules.grants:
-            with suppress(GatewayError):  # when it was last used is worth no refusal
-                await grants.used([each.id for each in rules.grants], now)
-        return denial
+        return proven
 
 
 def _exchanging(policy: Policy) -> Callable[[Identity], bool]:
@@ -258,6 +275,8 @@ def _serve(config: Path) -> int:
     if origin is None:
         store.filed = tuple(policy.read().identities.values())
     closing = sealing(settings.keepers, journal, store.get, settings.api.public_url)
+    reviews = Reviews(store.get, closing)
+    policy.connecting = ByConnecting(store.get, reviews, closing.link, node)
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),
@@ -280,7 +299,7 @@ def _serve(config: Path) -> int:
         userinfo=userinfo,
         history=LateHistory(store),
         grants=GrantRows(store.get),
-        reviews=Reviews(store.get, closing),
+        reviews=reviews,
         link=closing.link,
     )
     control = ControlSettings(

@@ -31,6 +31,12 @@ rules:
     account: common
     permit: [read]
     on_request: {by: {groups: [dba]}, most: 1h, extend: 1}
+  - name: by connecting
+    identities: {groups: [comers]}
+    resources: any
+    account: common
+    permit: [read]
+    on_request: {by: {groups: [dba]}, most: 1h, by_connecting: true}
   - {name: standing, identities: {groups: [standers]}, resources: any, account: common, permit: [read]}
   - name: writing on request
     identities: {groups: [standers]}
@@ -46,7 +52,14 @@ rules:
     on_request: {break_glass: true, most: 1h, by: {groups: [security]}}
     waives: reviews
 """
-PEOPLE = {"ana": "analysts", "ben": "dba", "stan": "standers", "ona": "oncall", "sec": "security"}
+PEOPLE = {
+    "ana": "analysts",
+    "ben": "dba",
+    "stan": "standers",
+    "ona": "oncall",
+    "sec": "security",
+    "cy": "comers",
+}
 LONG = "SELECT count(*) FROM generate_series(1, 4000000000)"
 ROWS = "SELECT a, b FROM generate_series(1, 90000) AS a, generate_series(1, 90000) AS b"
 
@@ -235,6 +248,18 @@ def test_by_command_and_over_a_restart(house: House) -> None:
     assert standing[("stan", "standing")] is True
     used = {row["id"]: row["used"] for row in report["grants"]}
     assert used[number] is True
+
+
+def test_who_connects_asks(house: House) -> None:
+    told = refused(house, "cy")
+    number = told.split("your request ")[-1].split()[0]
+    assert "waits for an answer" in told
+    assert number in refused(house, "cy")
+    [waits] = api(house, "ben").ask("GET", "/requests", None, mine="true")
+    assert (waits["id"], waits["identity"]) == (number, "cy")
+    api(house, "ben").ask("POST", f"/reviews/{number}/approve", {})
+    with connect(house, "cy") as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_broken_glass(house: House) -> None:

@@ -90,9 +90,10 @@ class Control:
         self.most = 1 << 30
         self.last = 0
         self.gate: asyncio.Event | None = None
+        self.requests: dict[str, Any] | None = None
         self.on_ask: Callable[[str], None] = lambda what: None
 
-    async def ask(self, what: str, body: Mapping[str, Any]) -> Answered:
+    async def ask(self, what: str, body: Mapping[str, Any], secret: Secret | None = None) -> Answered:
         self.asked.append((what, dict(body)))
         await asyncio.sleep(0)
         if self.gate is not None:
@@ -102,6 +103,8 @@ class Control:
             raise GatewayError("the gateway can't decide now", "the control link is closed")
         if what == "attempt":
             return Answered({"allowed": self.allowed, "wait": 0})
+        if what == "request":
+            return Answered(self.requests or {}, None if self.requests else ["sign-in", "no", "not here"])
         if self.denial is not None:
             return Answered({}, self.denial)
         if what in ("inherit", "issuer", "token"):

@@ -97,6 +97,37 @@ async def test_without_a_grant_the_refusal_is_as_ever() -> None:
     )
 
 
+CONNECTING = REQUEST.replace("on_request: {", "on_request: {by_connecting: true, ") % ""
+
+
+async def test_who_connects_asks_if_the_rule_says_so() -> None:
+    made = Stage(CONNECTING)
+    made.control.requests = {"review": ID, "status": "pending", "link": "https://gw/reviews/x?k=1"}
+    found = await made.gate.admit(made.claim())
+    assert isinstance(found, Refused)
+    assert found.denial.message == (
+        f"access to sales is had on request: your request {ID} waits for an answer: "
+        "connect again when it is approved"
+    )
+    assert found.denial.hint == "https://gw/reviews/x?k=1"
+    [body] = [body for what, body in made.control.asked if what == "request"]
+    assert (body["identity"], body["rule"], body["account"]) == ("bot", "on request", "reader")
+    assert ID in made.journal.of("deny")[-1]["denial"]["cause"]
+    # whoever does not prove who he is learns nothing, and asks for nothing
+    made.control.asked.clear()
+    secret, _ = Stage(CONNECTING).issue("bot")
+    for attack in ({"secret": secret}, {"identity": "other"}, {"database": "nowhere"}, {"account": "writer"}):
+        told = await made.gate.admit(made.claim(**attack))
+        assert isinstance(told, Refused)
+        assert (told.denial.message, told.denial.hint) == ("sign-in refused", None)
+    assert not [body for what, body in made.control.asked if what == "request"]
+    # where the control process does not agree, the refusal is as ever
+    made.control.requests = None
+    told = await made.gate.admit(made.claim())
+    assert isinstance(told, Refused)
+    assert (told.denial.message, told.denial.hint) == ("sign-in refused", None)
+
+
 async def test_one_that_was_ended_early_ends_its_sessions() -> None:
     made = stage()
     _, desk = await made.admit()

@@ -77,7 +77,7 @@ async def request_access(office: Office, actor: Actor, asking: Asking) -> Asked:
     offer = _chosen(await list_offers(office, actor, asking.resource), asking)
     reason = _reason(asking.reason, offer)
     now = office.clock()
-    seconds, starts, ends = _times(offer, asking, now)
+    seconds, starts, ends = times(offer, asking, now)
     if offer.terms.break_glass:
         return await _break_glass(office, actor, offer, reason, now, (seconds, ends))
     request = request_of(new_id(office.random), identity, offer, now, seconds, starts, ends)
@@ -159,7 +159,7 @@ def _reason(reason: str, offer: Offer) -> str:
     return said
 
 
-def _times(offer: Offer, asking: Asking, now: int) -> tuple[int, int | None, int | None]:
+def times(offer: Offer, asking: Asking, now: int) -> tuple[int, int | None, int | None]:
     """Seconds, from when, and until when at the latest. Raises Refused."""
     terms = offer.terms
     starts, ends = asking.starts, asking.ends

@@ -93,6 +93,10 @@ class PolicyPort(Protocol):
         proof: a trusted issuer's token, as the client presented it."""
         ...
 
+    async def request(self, asked: Mapping[str, Any], proof: Secret | None) -> Mapping[str, Any]:
+        """Ask for access by connecting, as AskPort has it. The same is asked once. Raises GatewayError."""
+        ...
+
 
 MakePolicy = Callable[[Callable[[bytes], None]], Awaitable[LoadedPolicy]]
 """Given what records an `admin` line (BODY members), keeps a policy and gives it. Run on the main loop."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wicketgate.gate import render
 from wicketgate.gate.choose import Chosen, choose
+from wicketgate.gate.connecting import Wanting, ask_for
 from wicketgate.gate.desk import EXPIRED, UNRECORDED, Desk
 from wicketgate.gate.ending import ended
 from wicketgate.gate.inheritance import Inheritance
@@ -114,10 +115,16 @@ class Gate:
                 await self._asks.ask("reread", {}, claim.secret)
             by = (self.policy, self.authenticator)
             found = choose(self.policy.engine, self.authenticator, claim, self._clock())
-            outcome = "failed" if isinstance(found, str) else "good"
+            outcome = "good" if isinstance(found, Chosen) else "failed"
             await self._asks.ask("attempt", attempt | {"outcome": outcome} | _used(found))
             if by[0] is not self.policy or by[1] is not self.authenticator:
                 found = choose(self.policy.engine, self.authenticator, claim, self._clock())
+            if isinstance(found, Wanting):
+                asked = await ask_for(found, claim.secret, self._asks)
+                if not isinstance(asked, str):
+                    message, cause, link = asked
+                    return self._refuse(journal, claim, cause, ("sign-in", message), link)
+                found = asked
             if isinstance(found, str):
                 return self._refuse(journal, claim, found, ("sign-in", NOT_SIGNED_IN))
             return self._let_in(journal, claim, found, self._clock())
@@ -175,9 +182,11 @@ class Gate:
         self._touch()
         return admission, desk
 
-    def _refuse(self, journal: Journal, claim: Claim, cause: str, told: tuple[str, str]) -> Refused:
+    def _refuse(
+        self, journal: Journal, claim: Claim, cause: str, told: tuple[str, str], hint: str | None = None
+    ) -> Refused:
         """Record the refusal with its cause; the client learns nothing of it."""
-        denial = Denial(*told, cause)
+        denial = Denial(*told, cause, hint)
         if DRIFT in cause:
             self._count("denials{kind=drift}", 1)
         try:
@@ -305,9 +314,9 @@ def _counted(admission: Admission) -> set[str]:
     return {identity.name} if identity.human is None else {identity.name, identity.human.name}
 
 
-def _used(found: Chosen | str) -> dict[str, str]:
+def _used(found: Chosen | Wanting | str) -> dict[str, str]:
     """The token of ours that opens a session: when it was last used is kept."""
-    if isinstance(found, str) or found.identity.proof is not None:
+    if not isinstance(found, Chosen) or found.identity.proof is not None:
         return {}
     credential = found.identity.credential_id
     return {} if credential is None else {"credential": credential}
