@@ -123,7 +123,7 @@ class Gate:
                 asked = await ask_for(found, claim.secret, self._asks)
                 if not isinstance(asked, str):
                     message, cause, link = asked
-                    return self._refuse(journal, claim, cause, ("sign-in", message), link)
+                    return self._refuse(journal, claim, cause, ("review", message), link)
                 found = asked
             if isinstance(found, str):
                 return self._refuse(journal, claim, found, ("sign-in", NOT_SIGNED_IN))
