@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,16 @@ from wicketgate.office import kept, node_of, open_office, private_folder, pseudo
 from wicketgate.policies import FileOrigin, Found, Origin, StoreOrigin, read_file, recorder, revisions
 from wicketgate.policy.engine import Context, Engine
 from wicketgate.policy.load import Policy, Source, load_sources
+from wicketgate.policy.offers import offers
 from wicketgate.policy.revealing import reveals
 from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
+from wicketgate.requesting import ByConnecting
 from wicketgate.settings import Settings, load_settings
 from wicketgate.store.bus import Bus
 from wicketgate.store.db import MINUTE
 from wicketgate.store.exchanges import with_origins
+from wicketgate.store.grants import GrantRows
 from wicketgate.store.nodes import NodeRows
 from wicketgate.store.reviews import Reviews
 from wicketgate.stores import LateHistory, LateStore, StoreOfLoop
@@ -83,6 +87,7 @@ class FilePolicy:
         self.keys: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self.seen: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._used: dict[str, int] = {}
+        self.connecting: ByConnecting | None = None
 
     def read(self) -> Policy:
         """The policy that the file holds now. Raises PolicyError."""
@@ -117,6 +122,7 @@ class FilePolicy:
         policy = found.policy
         for line in await asyncio.to_thread(unreadable, policy.saml.values(), time.time_ns()):
             log(f"{line}: nobody signs in by it until that is mended")
+        engine = Engine(policy)
         made = LoadedPolicy(
             policy.shipped,
             found.place,
@@ -127,8 +133,9 @@ class FilePolicy:
             permits=policy.permits,
             exchanges=_exchanging(policy),
             revision=None if found.revision is None else found.revision.number,
+            offers=partial(offers, Engine(policy)),
         )
-        self._loaded = made, found, Engine(policy)
+        self._loaded = made, found, engine
         return made
 
     def adopt(self, policy: LoadedPolicy) -> None:
@@ -169,28 +176,50 @@ class FilePolicy:
         engine = self._engine
         if engine is None:
             return Denial("unavailable", "The target can't be reached.", "no policy holds")
+        now = time.time_ns()
+        proven = await self._proven(identity, credential, resource, proof, now)
+        found = engine.policy.resources.get(resource)
+        if proven is None or found is None or database not in (found.databases or (database,)):
+            return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")
+        rules = engine.ruleset(proven, found, account, now)
+        if rules is None or account not in engine.accounts(proven, found, now):
+            return Denial("sign-in", "sign-in refused", "no rule permits this account")
+        denial = rules.admission(Context(now=now, database=database))
+        if denial is None and rules.grants:
+            with suppress(GatewayError):  # when it was last used is worth no refusal
+                await GrantRows(self._store.get).used([each.id for each in rules.grants], now)
+        return denial
+
+    async def request(self, asked: Mapping[str, Any], proof: Secret | None) -> Mapping[str, Any]:
+        now, engine = time.time_ns(), self._engine
+        resource, account, rule = (str(asked[key]) for key in ("resource", "account", "rule"))
+        credential = asked["credential"]
+        proven = await self._proven(str(asked["identity"]), credential, resource, proof, now)
+        if engine is None or proven is None or self.connecting is None:
+            raise GatewayError("sign-in refused", "it was asked for by who is not proven")
+        return await self.connecting.ask(engine, proven, resource, account, rule, now)
+
+    async def _proven(
+        self, identity: str, credential: str | None, resource: str, proof: Secret | None, now: int
+    ) -> Identity | None:
+        """Who a worker says that it has, proven again by the store."""
         store = await self._store.get()
         record = await store.token(credential) if credential is not None and proof is None else None
         accounts = self._store.unite(await store.identities())
         names = {name: each.replicated() for name, each in accounts.items()}
-        now = time.time_ns()
+        given = {each.id: each.replicated() for each in await GrantRows(self._store.get).live(now)}
         proven = None
         if proof is not None:
             claim = Claim(identity, resource, proof, "")
             if credential is not None and credential.startswith("x509-"):
                 claim = Claim(identity, resource, Secret(b""), "", certificate=proof.reveal())
-            proven = Authenticator({}, names, self.issuers()).authenticate(claim, now)
+            proven = Authenticator({}, names, self.issuers(), given).authenticate(claim, now)
         elif record is not None:
-            proven = Authenticator(await with_origins(store, record), names, self.issuers()).still_holds(
+            origins = await with_origins(store, record)
+            proven = Authenticator(origins, names, self.issuers(), given).still_holds(
                 _claimed(identity, record.id), resource, now, None
             )
-        found = engine.policy.resources.get(resource)
-        if proven is None or found is None or database not in (found.databases or (database,)):
-            return Denial("sign-in", "sign-in refused", "the secret was asked for by who may not have it")
-        rules = engine.ruleset(proven, found, account, now)
-        if rules is None or account not in engine.accounts(proven, found):
-            return Denial("sign-in", "sign-in refused", "no rule permits this account")
-        return rules.admission(Context(now=now, database=database))
+        return proven
 
 
 def _exchanging(policy: Policy) -> Callable[[Identity], bool]:
@@ -247,6 +276,8 @@ def _serve(config: Path) -> int:
     if origin is None:
         store.filed = tuple(policy.read().identities.values())
     closing = sealing(settings.keepers, journal, store.get, settings.api.public_url)
+    reviews = Reviews(store.get, closing)
+    policy.connecting = ByConnecting(store.get, reviews, closing.link, node)
     ports = ControlPorts(
         policy=policy,
         store=LateStore(store),
@@ -268,7 +299,8 @@ def _serve(config: Path) -> int:
         else SegmentKeys(wrapping(settings.keepers), supply, os.urandom, log),
         userinfo=userinfo,
         history=LateHistory(store),
-        reviews=Reviews(store.get, closing),
+        grants=GrantRows(store.get),
+        reviews=reviews,
         link=closing.link,
     )
     control = ControlSettings(

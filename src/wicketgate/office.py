@@ -38,6 +38,7 @@ from wicketgate.store.accounts import Accounts
 from wicketgate.store.address import StoreAddress, store_url
 from wicketgate.store.db import Store
 from wicketgate.store.exchanges import holding
+from wicketgate.store.grants import GrantRows
 from wicketgate.store.history import HistoryRows
 from wicketgate.store.nodes import NodeRows
 from wicketgate.store.once import Answers
@@ -135,6 +136,7 @@ async def open_office(
                 history=HistoryRows(store),
                 texts=texts,
                 reviews=reviews,
+                grants=GrantRows(opened),
                 waiting=Waiting(reviews.statuses),
                 links=sealing,
                 reveals=reveals,

@@ -20,6 +20,7 @@ from wicketgate.identity import tokens
 from wicketgate.journal.keyfile import KeySupply
 from wicketgate.journal.writer import Writer
 from wicketgate.model.errors import GatewayError, JournalFailed
+from wicketgate.model.grant import Grant
 from wicketgate.model.secret import Secret
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.office import Site, node_of, open_office, recordings, site
@@ -125,6 +126,15 @@ class _NoGateway:
         return _done(0)
 
     def heard_review(self, review: str) -> "Future[None]":
+        return _done(None)
+
+    def break_glass(self, grant: Grant, reason: str) -> "Future[None]":
+        raise GatewayError("no gateway is running")
+
+    def end_grant(self, grant: str, by: str, what: str) -> "Future[Grant | None]":
+        raise GatewayError("no gateway is running")
+
+    def settle_grants(self) -> "Future[None]":
         return _done(None)
 
 

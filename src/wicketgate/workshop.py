@@ -112,7 +112,9 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
         issuers = IssuerTokens(
             policy.issuers, replica.section("issuers"), policy.saml, policy.mesh, replica.section("seen")
         )
-        return Authenticator(replica.section("tokens"), replica.section("identities"), issuers)
+        return Authenticator(
+            replica.section("tokens"), replica.section("identities"), issuers, replica.section("grants")
+        )
 
     key = needs.token(32)
     first = policy()
@@ -141,7 +143,7 @@ def build_gate(specs: Mapping[str, ProtocolSpec], needs: GateNeeds) -> Gate:
             if before.items() <= seen.items():
                 # somebody came: nobody who is here is another for it
                 sections -= {"seen"}
-        if sections & {"policy", "tokens", "identities", "issuers", "seen"}:
+        if sections & {"policy", "tokens", "identities", "issuers", "seen", "grants"}:
             gate.authenticator = people(gate.policy)
 
     needs.replica.on_commit(changed)

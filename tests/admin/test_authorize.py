@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wicketgate.admin.authorize import Action, Actor, NotAllowed, Thing, authorize
+from wicketgate.admin.authorize import ANYONE, Action, Actor, NotAllowed, Thing, authorize
 
 PICTURE = Path(__file__).with_name("matrix.txt")
 ACTORS = {
@@ -47,7 +47,13 @@ def test_the_picture_is_the_committed_one() -> None:
 def test_nobody_owns_what_has_no_owner(action: Action) -> None:
     for name in ("owner", "other", "nameless", "scoped", "out of scope"):
         allowed = may(ACTORS[name], action, Thing("thing"))
-        assert allowed == (action in (Action.SEE_SELF, Action.SIGN_IN, Action.EXCHANGE_TOKEN))
+        assert allowed == (action in ANYONE)
+
+
+def test_what_anyone_may() -> None:
+    """Of access for a while: see what he can ask for, and ask. What that is, the verbs ask the policy."""
+    own = {Action.SEE_SELF, Action.SIGN_IN, Action.EXCHANGE_TOKEN}
+    assert own | {Action.SEE_OFFERS, Action.REQUEST_ACCESS} == ANYONE
 
 
 def test_a_scoped_token_ends_itself_alone() -> None:

@@ -10,9 +10,11 @@ from typing import Any
 from wicketgate.custody.keys import FileKeys
 from wicketgate.custody.own import OwnVault
 from wicketgate.custody.seal import Sealing
+from wicketgate.model.grant import Grant
 from wicketgate.model.review import Asker, Kind, Panel, Review, Status
 from wicketgate.store.address import store_url
 from wicketgate.store.db import Store
+from wicketgate.store.grants import GrantRows
 from wicketgate.store.reviews import Reviews
 from wicketgate.store.secrets import SecretRows
 
@@ -123,3 +125,34 @@ def found(folder: Path, number: str) -> Review:
             await store.close()
 
     return asyncio.run(ask())
+
+
+def give(folder: Path, identity: str) -> str:
+    """A grant that holds: its id."""
+
+    async def run() -> str:
+        store, _, _ = await desk(folder)
+
+        async def opened() -> Store:
+            return store
+
+        try:
+            now = time.time_ns()
+            given = Grant(
+                os.urandom(13).hex().upper(),
+                identity,
+                "local",
+                "on request",
+                "sales",
+                "reader",
+                now,
+                now + 10 * MINUTE,
+                "t" * 32,
+                created=now,
+            )
+            await GrantRows(opened).add(given)
+            return given.id
+        finally:
+            await store.close()
+
+    return asyncio.run(run())

@@ -26,6 +26,7 @@ from wicketgate.custody.keys import FileKeys
 from wicketgate.custody.own import OwnVault
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.model.errors import JournalFailed
+from wicketgate.model.grant import Grant
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.revision import Revision, revise
@@ -149,6 +150,17 @@ class PlayedControl:
 
     def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
         self.heard.append(review)
+        return done()
+
+    def break_glass(self, grant: Grant, reason: str) -> "concurrent.futures.Future[None]":
+        raise AssertionError("no glass stands on this stage")
+
+    def end_grant(self, grant: str, by: str, what: str) -> "concurrent.futures.Future[Grant | None]":
+        """Played only so far: tests/api/test_requests.py has the control process's own grants."""
+        self.ended.append((grant, what))
+        return done()
+
+    def settle_grants(self) -> "concurrent.futures.Future[None]":
         return done()
 
     def attempt(self, outcome: str, source: str, identity: str | None) -> "concurrent.futures.Future[int]":

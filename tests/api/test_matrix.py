@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from api.asking import ask_for
+from api.asking import ask_for, give
 from api.conftest import served
 from api.stage import FIRST, NOW, OTHER, ROW, SEATED, Stage, UnixConnection, routes_of
 from identity.saml.idp import ISSUER
 from wicketgate.api.routes import make
 from wicketgate.control.ports import SessionRow
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.review import Kind
 from wicketgate.model.token import ServiceAccount
 
 PICTURE = Path(__file__).with_name("matrix.yaml")
@@ -122,6 +123,19 @@ def cases() -> list[Case]:
         for thing in ("bot's on sales", "other's on bravo", "absent"):
             values = {"review": f"{{{thing}}}"}
             found.append(Case(method, f"{api}/reviews/{{review}}{rest}", thing, body, values))
+    found += [
+        Case("GET", f"{api}/requests/options"),
+        Case("GET", f"{api}/requests"),
+        Case("POST", f"{api}/requests", "absent", {"resource": "absent"}),
+        *(Case("GET", f"{api}/requests/{{review}}", name, None, {"review": f"{{{name}}}"}) for name in _SEEN),
+        Case("GET", f"{api}/grants"),
+        Case("GET", f"{api}/grants", query="?identity=other"),
+        *(
+            Case(method, f"{api}/grants/{{grant}}{rest}", name, body, {"grant": f"{{{name}}}"})
+            for method, rest, body in (("GET", "", None), ("POST", "/extend", {}), ("DELETE", "", None))
+            for name in ("given to oneself", "given to another", "absent")
+        ),
+    ]
     text = {"text": FIRST.text}
     why = {"message": "why"}
     found += [
@@ -179,6 +193,7 @@ def test_every_route_has_a_row() -> None:
     assert {case.name for case in cases()} == set(YAML(typ="safe").load(PICTURE.read_text()))
 
 
+_SEEN = ("an access request", "absent")
 REVIEWS: dict[str, Any] = {
     "bot's on sales": {"identity": "bot", "groups": "reviewers"},
     "other's on bravo": {"identity": "other", "resource": "bravo", "groups": "chiefs"},
@@ -232,6 +247,11 @@ class Caller:
         self.local.ask("PUT", "/api/v1/secrets/kept", {"value": "v"})
         for name, given in REVIEWS.items():
             self.values[name] = ask_for(self.folder, **given)
+        self.values["an access request"] = ask_for(
+            self.folder, identity="other", kind=Kind.ACCESS, groups="reviewers", shown=None
+        )
+        for name, whose in (("given to oneself", self.me), ("given to another", "other")):
+            self.values[name] = give(self.folder, whose)
         if self.column != "nobody":
             more: dict[str, Any] = {} if self.column not in ("scoped", "task") else {"resources": ["sales"]}
             if self.column == "task":
@@ -243,8 +263,9 @@ class Caller:
         if self.stale:
             self.prepare()
         values = {name: self.values.get(value.strip("{}"), value) for name, value in case.values.items()}
-        if values.get("review") == self.values["absent"]:
-            values["review"] = "0" * 26
+        for name in ("review", "grant"):
+            if values.get(name) == self.values["absent"]:
+                values[name] = "0" * 26
         values = {name: value.replace("{me}", self.me) for name, value in values.items()}
         body = None if case.body is None else json.loads(json.dumps(case.body).replace("{me}", self.me))
         path = case.path.format(**values) + case.query

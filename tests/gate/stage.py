@@ -90,9 +90,10 @@ class Control:
         self.most = 1 << 30
         self.last = 0
         self.gate: asyncio.Event | None = None
+        self.requests: dict[str, Any] | None = None
         self.on_ask: Callable[[str], None] = lambda what: None
 
-    async def ask(self, what: str, body: Mapping[str, Any]) -> Answered:
+    async def ask(self, what: str, body: Mapping[str, Any], secret: Secret | None = None) -> Answered:
         self.asked.append((what, dict(body)))
         await asyncio.sleep(0)
         if self.gate is not None:
@@ -102,6 +103,8 @@ class Control:
             raise GatewayError("the gateway can't decide now", "the control link is closed")
         if what == "attempt":
             return Answered({"allowed": self.allowed, "wait": 0})
+        if what == "request":
+            return Answered(self.requests or {}, None if self.requests else ["sign-in", "no", "not here"])
         if self.denial is not None:
             return Answered({}, self.denial)
         if what in ("inherit", "issuer", "token"):
@@ -184,6 +187,7 @@ class Stage:
     now: int = NOW
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     identities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grants: dict[str, dict[str, Any]] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
     counted: dict[str, int] = field(default_factory=dict)
     touched: int = 0
@@ -197,7 +201,7 @@ class Stage:
     def make(self, journal: Journal | None) -> Gate:
         return Gate(
             self.policy(),
-            Authenticator(self.tokens, self.identities),
+            Authenticator(self.tokens, self.identities, None, self.grants),
             journal,
             self.control,
             lambda: self.now,
@@ -226,7 +230,7 @@ class Stage:
 
     def changed_people(self) -> None:
         """Tokens or identities changed."""
-        self.gate.authenticator = Authenticator(self.tokens, self.identities)
+        self.gate.authenticator = Authenticator(self.tokens, self.identities, None, self.grants)
 
     def issue(self, name: str, **options: Any) -> tuple[Secret, TokenRecord]:
         secret, record = tokens.issue(name, NOW, os.urandom, **options)

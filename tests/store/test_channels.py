@@ -24,7 +24,7 @@ async def expire(store: Store, rows: ChannelRows, seconds: int) -> int:
     """Time passes: a store of several nodes counts leases by its own clock."""
     import sqlalchemy as sa
 
-    from wicketgate.store.tables import CHANNELS
+    from wicketgate.store.review_tables import CHANNELS
 
     if store.shared:
         async with store.transaction() as connection:
@@ -140,7 +140,7 @@ async def test_what_is_old_is_forgotten(rows: ChannelRows) -> None:
 async def test_a_channel_begins_with_what_is_new(store: Store, rows: ChannelRows) -> None:
     import sqlalchemy as sa
 
-    from wicketgate.store.tables import REVIEW_EVENTS
+    from wicketgate.store.review_tables import REVIEW_EVENTS
 
     assert await rows.newest() == 0
     async with store.transaction() as connection:

@@ -19,7 +19,7 @@ from wicketgate.model.errors import GatewayError
 from wicketgate.store import migrate
 from wicketgate.store.address import connecting
 from wicketgate.store.db import Store
-from wicketgate.store.tables import METADATA
+from wicketgate.store.review_tables import METADATA
 
 NOW = 1_800_000_000_000_000_000
 SCRIPT = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
@@ -77,6 +77,19 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ),
         ("review_chairs", {"review": "r", "chair": "person:ana"}),
         ("review_events", {"seq": 1, "review": "r", "what": "asked", "at": NOW, "by": "bot"}),
+    ],
+    "0012": [
+        (
+            "access_requests",
+            {"id": "r", "identity": "bot", "issuer": "local", "rule": "x", "resource": "r", "account": "a"}
+            | {"terms": "t", "lasts": 1, "most_extended": 0, "created": NOW},
+        ),
+        (
+            "grants",
+            {"id": "r", "identity": "bot", "issuer": "local", "rule": "x", "resource": "r", "account": "a"}
+            | {"terms": "t", "starts": NOW, "ends": NOW, "break_glass": 0, "created": NOW, "extended": 0}
+            | {"approved_by": "[]"},
+        ),
     ],
     "0013": [
         ("channels", {"channel": "ops", "seq": 7, "holder": "", "until": 0, "error": ""}),

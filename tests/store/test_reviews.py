@@ -33,8 +33,8 @@ from wicketgate.model.secret import Secret
 from wicketgate.store import reviews as module
 from wicketgate.store.address import parameters, store_url
 from wicketgate.store.db import Store
+from wicketgate.store.review_tables import REVIEW_CHAIRS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
 from wicketgate.store.reviews import Reviews
-from wicketgate.store.tables import REVIEW_CHAIRS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
 
 NOW = 1_800_000_000_000_000_000
 MINUTE = 60_000_000_000

@@ -394,6 +394,9 @@ class Gate:
         self._desks[session] = (admission, desk)
         return admission, desk
 
+    def turning(self) -> int | None:
+        return None
+
     def readmit(self) -> list[tuple[str, Denial]]:
         return [
             (session, Denial("revoked", "Your access was revoked.", "token"))

@@ -61,11 +61,26 @@ class Action(Enum):
     TEST_CHANNEL = "channels.test"
     LIST_DELIVERIES = "channels.dead"
     REPLAY_DELIVERIES = "channels.replay"
+    SEE_OFFERS = "requests.options"
+    REQUEST_ACCESS = "requests.ask"
+    LIST_GRANTS = "grants.list"
+    SHOW_GRANT = "grants.show"
+    EXTEND_GRANT = "grants.extend"
+    END_GRANT = "grants.end"
 
 
-ANYONE = frozenset({Action.SEE_SELF, Action.SIGN_IN, Action.EXCHANGE_TOKEN})
+ANYONE = frozenset(
+    {
+        Action.SEE_SELF,
+        Action.SIGN_IN,
+        Action.EXCHANGE_TOKEN,
+        Action.SEE_OFFERS,
+        Action.REQUEST_ACCESS,
+    }
+)
 """What every proven identity may do; and to sign in, who is not proven yet. An exchange needs a human's proof
-besides, and the policy's leave: its verb asks for both."""
+besides, and the policy's leave: its verb asks for both. What can be asked for is the policy's to say, as far
+as the token is good for it: the verbs see to that."""
 
 OWN = frozenset(
     {
@@ -81,19 +96,27 @@ OWN = frozenset(
         Action.SHOW_REVIEW,
         Action.ANSWER_REVIEW,
         Action.WITHDRAW_REVIEW,
+        Action.LIST_GRANTS,
+        Action.SHOW_GRANT,
+        Action.EXTEND_GRANT,
+        Action.END_GRANT,
     }
 )
 """What an identity may do to what is its own; of reviews also to those that it is on the panel of: who of
 these may answer is for the verb to say. Nobody issues tokens to himself: a leaked one would breed."""
 
 
-LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS, Action.LIST_REVIEWS})
+LISTS = frozenset({Action.LIST_TOKENS, Action.LIST_SESSIONS, Action.LIST_REVIEWS, Action.LIST_GRANTS})
 """Of the OWN: what is answered by a list, from which others' things and those out of scope are left out."""
 
 REVIEWS: Final = frozenset(
     {Action.LIST_REVIEWS, Action.SHOW_REVIEW, Action.ANSWER_REVIEW, Action.WITHDRAW_REVIEW}
 )
 """Of the OWN: what a token for a task may do too, with what its task asked for; but never answer."""
+
+GRANTS: Final = frozenset({Action.LIST_GRANTS, Action.SHOW_GRANT, Action.EXTEND_GRANT, Action.END_GRANT})
+"""Of the OWN: what a scoped token may do too, with what it was given itself. Who decides on a grant may see
+and end it."""
 
 FACTS: Final = frozenset(
     {
@@ -109,11 +132,13 @@ FACTS: Final = frozenset(
 
 BY_ROLE: Final[Mapping[Role, frozenset[Action]]] = {
     Role.VIEWER: FACTS,
-    Role.REVIEWER: FACTS | {Action.LIST_REVIEWS, Action.SHOW_REVIEW},
+    Role.REVIEWER: FACTS | {Action.LIST_REVIEWS, Action.SHOW_REVIEW, Action.LIST_GRANTS, Action.SHOW_GRANT},
     Role.AUDITOR: FACTS
     | {
         Action.LIST_REVIEWS,
         Action.SHOW_REVIEW,
+        Action.LIST_GRANTS,
+        Action.SHOW_GRANT,
         Action.REPLAY_SESSION,
         Action.EXPORT_SESSION,
         Action.VERIFY_JOURNAL,
@@ -260,6 +285,8 @@ def _in_scope(actor: Actor, action: Action, thing: Thing) -> bool:
         return actor.credential_id is not None and thing.name == actor.credential_id
     if action in REVIEWS:
         return action is not Action.ANSWER_REVIEW and (action in LISTS or actor.covers(thing.resource))
+    if action in GRANTS:
+        return action in LISTS or actor.covers(thing.resource)
     if actor.narrow:
         return action is Action.LIST_TOKENS
     return action in LISTS or (thing.kind == "session" and actor.covers(thing.resource))

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wicketgate.admin.grant_ports import GrantDesk
 from wicketgate.admin.history import AccessHistory, Texts
 from wicketgate.admin.review_ports import Links, ReviewDesk
 from wicketgate.admin.roles import Seat
 from wicketgate.admin.waiting import Waiting
 from wicketgate.model.answered import KeptAnswer
+from wicketgate.model.grant import Grant
 from wicketgate.model.identity import Identity
 from wicketgate.model.issuer import Issuer
 from wicketgate.model.kept import KeptSecret
@@ -203,6 +205,8 @@ class LoadedPolicy(Protocol):
     def exchanges(self) -> Callable[[Identity], bool]: ...
     @property
     def revision(self) -> int | None: ...
+    @property
+    def offers(self) -> Callable[..., Sequence[Any]]: ...
 
 
 class Control(Protocol):
@@ -224,6 +228,9 @@ class Control(Protocol):
         self, outcome: str, source: str, identity: str | None
     ) -> "concurrent.futures.Future[int]": ...
     def heard_review(self, review: str) -> "concurrent.futures.Future[None]": ...
+    def break_glass(self, grant: Grant, reason: str) -> "concurrent.futures.Future[None]": ...
+    def end_grant(self, grant: str, by: str, what: str) -> "concurrent.futures.Future[Grant | None]": ...
+    def settle_grants(self) -> "concurrent.futures.Future[None]": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +353,8 @@ class Office:
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
     history: of access. texts: of the policy; None: no gateway runs here.
-    reviews: what waits for people. waiting: for that. links: to it. channels: where people are told of it.
+    reviews: what waits for people. grants: access for a while. waiting: for that. links: to it.
+    channels: where people are told of it.
     reveals: whether policy shows an identity a data class on a resource, whatever it asks there.
     node: this one's random id. others: the other nodes; None where there can be none.
     """
@@ -370,6 +378,7 @@ class Office:
     history: AccessHistory
     texts: Texts | None
     reviews: ReviewDesk
+    grants: GrantDesk
     waiting: Waiting
     links: Links
     reveals: Callable[[Identity, str, str], bool]

@@ -11,6 +11,7 @@ from wicketgate.admin.access import Refused, admin_line
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
 from wicketgate.admin.history import Texts
 from wicketgate.admin.ports import Office
+from wicketgate.model.grant import Grant
 from wicketgate.model.usage import DAY, Member, Use
 from wicketgate.policy.document import Source
 from wicketgate.policy.granted import Granted, Line, granted, keys, lines
@@ -49,7 +50,7 @@ class Since:
 class Report:
     """at, since: wall ns. begins: when the history does; None: nothing was recorded. lost: uses that nothing
     is known of. former: what was used and is not granted now. groups: changes in that time. last: None: no
-    report was kept."""
+    report was kept. grants: those that were in force in that time, used or not."""
 
     at: int
     since: int
@@ -60,6 +61,7 @@ class Report:
     former: list[Use]
     groups: list[Changed]
     last: Since | None
+    grants: Sequence[Grant] = ()
 
     @property
     def covered(self) -> bool:
@@ -165,7 +167,13 @@ async def _report(office: Office, days: int, identity: str | None, resource: str
             tuple(sorted(before - after)),
         )
     groups = [each for each in _changed(changes, earlier) if identity in (None, each.identity)]
-    return Report(now, since, await history.begins(), lost, policy.digest, told, former, groups, last)
+    given = [
+        each
+        for each in await office.grants.since(since)
+        if identity in (None, each.identity) and resource in (None, each.resource)
+    ]
+    begins = await history.begins()
+    return Report(now, since, begins, lost, policy.digest, told, former, groups, last, given)
 
 
 def _granted(texts: Texts, members: Sequence[Member], resource: str | None) -> tuple[Policy, list[Granted]]:

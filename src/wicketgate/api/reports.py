@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from wicketgate.admin import reports
 from wicketgate.api.given import By, Desk, routes
+from wicketgate.model.grant import Grant
 from wicketgate.model.usage import Use
 from wicketgate.policy.granted import Line
 
@@ -41,7 +42,6 @@ class LineShown(BaseModel):
     def of(cls, line: Line) -> "LineShown":
         return cls(
             **line.granted.told(),
-            standing=True,
             status=line.status,
             used=sorted(line.used),
             unused=sorted(line.unused),
@@ -114,9 +114,36 @@ class ChangedShown(BaseModel):
     removed: list[GrantChanged]
 
 
+class GivenShown(BaseModel):
+    """Access that was given for a while, in the report's time. used: some session was opened by it."""
+
+    id: str
+    identity: str
+    issuer: str
+    resource: str
+    account: str
+    rule: str
+    starts: int
+    ends: int
+    break_glass: bool
+    extended: int
+    ended_by: str | None
+    approved_by: list[str]
+    used: bool
+    last_used: int | None
+
+    @classmethod
+    def of(cls, grant: Grant) -> "GivenShown":
+        told = {
+            name: getattr(grant, name) for name in cls.model_fields if name not in ("used", "approved_by")
+        }
+        return cls(**told, used=grant.first_used is not None, approved_by=list(grant.approved_by))
+
+
 class ReportShown(BaseModel):
     """Times are wall clock ns. begins: of the history; null: nothing was recorded. covered: whether it
-    reaches back to `since`, whole. lost: uses that nothing is known of."""
+    reaches back to `since`, whole. lost: uses that nothing is known of. grants: access for a while, in that
+    time."""
 
     at: int
     since: int
@@ -128,6 +155,7 @@ class ReportShown(BaseModel):
     former: list[FormerShown]
     groups: list[GroupsChanged]
     changed: ChangedShown | None
+    grants: list[GivenShown]
 
     @classmethod
     def of(cls, report: reports.Report) -> "ReportShown":
@@ -162,6 +190,7 @@ class ReportShown(BaseModel):
                 for each in report.groups
             ],
             changed=changed,
+            grants=[GivenShown.of(each) for each in report.grants],
         )
 
 

@@ -21,6 +21,7 @@ from wicketgate.api import (
     problems,
     rates,
     reports,
+    requests,
     resources,
     reviews,
     saml,
@@ -64,6 +65,7 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.include_router(reviews.listed, prefix="/api/v1")
     app.include_router(channels.listed, prefix="/api/v1")
     app.include_router(channels.slack, prefix="/api/v1")
+    app.include_router(requests.asking, prefix="/api/v1")
     app.include_router(saml.routes, prefix="/api/v1")
     app.include_router(oauth.router, prefix="/api/v1")
     app.include_router(node.measures)

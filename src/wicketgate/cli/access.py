@@ -103,44 +103,19 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _tell(found: Mapping[str, Any]) -> None:
-    def rule(row: Mapping[str, Any]) -> str:
-        return f"{row['rule']} (if)" if row["conditional"] else row["rule"]
-
-    say(f"Granted by policy {found['policy'][:12]}; all of it is standing access:")
-    table(
-        ("IDENTITY", "RESOURCE", "ACCOUNT", "RULE", "USED", "UNUSED", "TIMES", "LAST", "RELATIONS"),
-        [
-            (
-                row["identity"],
-                row["resource"],
-                row["account"],
-                rule(row),
-                " ".join(row["used"]) or "-",
-                " ".join(row["unused"]) or "-",
-                row["count"],
-                when(row["last"]),
-                " ".join(row["relations"]) + (" …" if row["others"] else ""),
-            )
-            for row in found["granted"]
-        ],
-    )
+    standing = [row for row in found["granted"] if row["standing"]]
+    asked = [row for row in found["granted"] if not row["standing"]]
+    say(f"Granted by policy {found['policy'][:12]}, standing:")
+    _granted(standing)
+    if asked:
+        say("\nHad on request alone:")
+        _granted(asked)
+    if found["grants"]:
+        say("\nGiven for a while, in this time:")
+        _given(found["grants"])
     if found["former"]:
         say("\nUsed in this time, and granted no more:")
-        table(
-            ("IDENTITY", "RESOURCE", "ACCOUNT", "BY", "EFFECTS", "TIMES", "LAST"),
-            [
-                (
-                    row["identity"],
-                    row["resource"],
-                    row["account"],
-                    ", ".join(row["rules"]) or "-",
-                    " ".join(row["effects"]),
-                    row["count"],
-                    when(row["last"]),
-                )
-                for row in found["former"]
-            ],
-        )
+        _former(found["former"])
     if found["groups"]:
         say("\nGroups that changed in this time:")
         for each in found["groups"]:
@@ -148,6 +123,63 @@ def _tell(found: Mapping[str, Any]) -> None:
             gone = " (no account any more)" if each["gone"] else ""
             say(f"  {when(each['at'])}  {clean(each['identity'])}  {clean(' '.join(marks))}{gone}")
     _since(found["changed"])
+
+
+def _given(rows: Sequence[Mapping[str, Any]]) -> None:
+    table(
+        ("IDENTITY", "RESOURCE", "ACCOUNT", "RULE", "FROM", "UNTIL", "BY", "USED"),
+        [
+            (
+                row["identity"],
+                row["resource"],
+                row["account"],
+                row["rule"],
+                when(row["starts"]),
+                when(row["ends"]),
+                "broken glass" if row["break_glass"] else " ".join(row["approved_by"]),
+                when(row["last_used"]) if row["used"] else "never",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _granted(rows: Sequence[Mapping[str, Any]]) -> None:
+    table(
+        ("IDENTITY", "RESOURCE", "ACCOUNT", "RULE", "USED", "UNUSED", "TIMES", "LAST", "RELATIONS"),
+        [
+            (
+                row["identity"],
+                row["resource"],
+                row["account"],
+                f"{row['rule']} (if)" if row["conditional"] else row["rule"],
+                " ".join(row["used"]) or "-",
+                " ".join(row["unused"]) or "-",
+                row["count"],
+                when(row["last"]),
+                " ".join(row["relations"]) + (" …" if row["others"] else ""),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _former(rows: Sequence[Mapping[str, Any]]) -> None:
+    table(
+        ("IDENTITY", "RESOURCE", "ACCOUNT", "BY", "EFFECTS", "TIMES", "LAST"),
+        [
+            (
+                row["identity"],
+                row["resource"],
+                row["account"],
+                ", ".join(row["rules"]) or "-",
+                " ".join(row["effects"]),
+                row["count"],
+                when(row["last"]),
+            )
+            for row in rows
+        ],
+    )
 
 
 def _since(changed: Mapping[str, Any] | None) -> None:

@@ -11,12 +11,14 @@ from wicketgate.cli import (
     access,
     channels,
     discover,
+    grants,
     identities,
     keys,
     login,
     node,
     nodes,
     policy,
+    requests,
     reviews,
     secrets,
     sessions,
@@ -74,6 +76,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secret")
 app.add_typer(access.app, name="access")
 app.add_typer(channels.app, name="channels")
+app.command()(requests.request)
+app.command()(requests.requests)
+app.add_typer(grants.app, name="grants")
 app.command()(reviews.reviews)
 app.add_typer(reviews.app, name="review")
 app.command()(login.login)

@@ -77,6 +77,8 @@ class Answers:
                     return Answer(ask.id, {}, None, Secret(self._pseudonyms.written()))
                 case "segment":
                     return await self._segment(ask.id, int(ask.body["segment"]), writer)
+                case "request":
+                    return await self._request(ask.id, ask.body, ask.secret)
                 case "review":
                     return Answer(ask.id, await self._reviews.ask(worker, ask.body))
                 case "reviewed":
@@ -111,6 +113,10 @@ class Answers:
                 number, "unavailable", "The target can't be reached.", "it asks, but there is no secret"
             )
         return Answer(number, {}, None, secret)
+
+    async def _request(self, number: int, body: dict[str, Any], proof: Secret | None) -> Answer:
+        """Access asked for by connecting. Whose request it is, is judged again; raises GatewayError."""
+        return Answer(number, dict(await self._policy.request(body, proof)))
 
     async def _lease(self, worker: int, number: int, body: dict[str, Any]) -> Answer:
         lease = await self._leases.lease(

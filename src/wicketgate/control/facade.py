@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wicketgate.control.ports import LoadedPolicy, MakePolicy, SessionRow, Standing
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.grant import Grant
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import CLOSE_REASONS
 
@@ -103,6 +104,15 @@ class Facade:
 
         return self.call(put)
 
+    def break_glass(self, grant: Grant, reason: str) -> "concurrent.futures.Future[None]":
+        return self.call(lambda: self._control.grants.glass(grant, reason))
+
+    def end_grant(self, grant: str, by: str, what: str) -> "concurrent.futures.Future[Grant | None]":
+        return self.call(lambda: self._control.grants.end(grant, by, what))
+
+    def settle_grants(self) -> "concurrent.futures.Future[None]":
+        return self.call(self._control.grants.settle)
+
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":
         async def record() -> None:
             self._control.notary.record("admin", head, body)
@@ -137,6 +147,7 @@ class Facade:
     def heard_review(self, review: str) -> "concurrent.futures.Future[None]":
         async def tell() -> None:
             self._control.reviews.heard(review)
+            await self._control.grants.hear()
 
         return self.call(tell)
 

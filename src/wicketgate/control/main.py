@@ -20,6 +20,7 @@ from wicketgate.control.children import Child, Children
 from wicketgate.control.credentials import Credentials
 from wicketgate.control.estimates import Estimates
 from wicketgate.control.facade import Facade, message_of
+from wicketgate.control.grants import Grants
 from wicketgate.control.history import History
 from wicketgate.control.issuers import IssuerKeys
 from wicketgate.control.leases import Leases
@@ -154,6 +155,15 @@ class Control:
             settings.store_every,
             settings.store_grace,
         )
+        self.grants = Grants(
+            ports.grants,
+            self.watch.put,
+            self.notary.record,
+            self._count,
+            ports.clock,
+            ports.log,
+            settings.history_days,
+        )
         self.neighbours = Neighbours(
             ports.nodes,
             settings.node,
@@ -209,6 +219,7 @@ class Control:
                 (self._certificates.watch(), "certificates"),
                 (self.rereading.watch(), "issuers' words"),
                 (self.history.watch(), "history"),
+                (self.grants.watch(self.settings.store_every), "grants"),
                 (self.reviews.watch(), "reviews"),
                 (self.versions.watch(self.settings.credentials_every), "credentials"),
             ):
@@ -282,6 +293,9 @@ class Control:
         for session in list(self.rows):
             self.end_session(session, "unavailable", "The gateway's store is away.")
 
+    def _count(self, name: str, amount: int) -> None:
+        self.counters[name] = self.counters.get(name, 0) + amount
+
     def _put_soon(self, section: str, key: str, value: Any, blob: bytes | None) -> None:
         self.state.put(section, key, value, blob)
         self.loop.call_soon(self.state.commit_changes)
@@ -314,7 +328,7 @@ class Control:
                 self.leases.spent(child.number, message.lease, message.used)
             case Counters():
                 for name, amount in message.added.items():
-                    self.counters[name] = self.counters.get(name, 0) + amount
+                    self._count(name, amount)
             case Holds():
                 child.holds = message.number
                 self.adoption.heard.set()

@@ -116,7 +116,7 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class Ask:
     """what: `secret`, `lease`, `inherit`, `issuer`, `reread`, `keys`, `segment`, `review`, `reviewed`,
-    `withdraw`, `token` or `attempt`.
+    `withdraw`, `request`, `token` or `attempt`.
     body: see answers.py.
 
     secret: raw bytes, never JSON: what a client proved itself with, so that it is judged here again."""

@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wicketgate.control.segment_keys import SegmentKeys
-from wicketgate.control.shared import BusPort, HistoryStore, NodesPort, ReviewStore, UserInfo
+from wicketgate.control.shared import (
+    BusPort,
+    GrantStore,
+    HistoryStore,
+    NodesPort,
+    ReviewStore,
+    UserInfo,
+)
 from wicketgate.journal.checkpoint import SigningKey
 from wicketgate.model.credential import Source
 from wicketgate.model.decision import Denial
+from wicketgate.model.grant import Grant
 from wicketgate.model.identity import Identity
 from wicketgate.model.issuer import Issuer, Unread
 from wicketgate.model.keyring import Keyring
@@ -29,7 +37,7 @@ class LoadedPolicy:
     text, file: what workers load again. resources: by name. digest: recorded with each decision.
     replicate: further entries (section, key, value) that workers need with this policy.
     issuers: whose tokens are taken, by name. permits: names of the rules that permit or reveal.
-    exchanges: whether an agent may exchange tokens.
+    exchanges: whether an agent may exchange tokens. offers: what an identity can ask for (policy.offers).
     revision: its number in the store; None where it comes from a file.
     """
 
@@ -43,6 +51,7 @@ class LoadedPolicy:
     permits: frozenset[str] = frozenset()
     exchanges: Callable[[Identity], bool] = lambda agent: False
     revision: int | None = None
+    offers: Callable[..., Sequence[Any]] = lambda identity, resource=None: ()
 
 
 class PolicyPort(Protocol):
@@ -82,6 +91,10 @@ class PolicyPort(Protocol):
         """Decide again, before a secret leaves: whether this identity, by this credential, may open this.
 
         proof: a trusted issuer's token, as the client presented it."""
+        ...
+
+    async def request(self, asked: Mapping[str, Any], proof: Secret | None) -> Mapping[str, Any]:
+        """Ask for access by connecting, as AskPort has it. The same is asked once. Raises GatewayError."""
         ...
 
 
@@ -210,6 +223,7 @@ class ControlPorts:
     segment_keys: SegmentKeys | None = None
     userinfo: UserInfo | None = None
     history: HistoryStore | None = None
+    grants: GrantStore | None = None
     reviews: ReviewStore | None = None
     link: Callable[[str], str] = lambda review: ""
 
@@ -334,6 +348,16 @@ class ControlPort(Protocol):
         self, section: str, key: str, value: Mapping[str, Any] | None
     ) -> "concurrent.futures.Future[None]":
         """Replicate an entry of `tokens`, `identities` or `revoked` (None: removed), nothing else."""
+        ...
+
+    def break_glass(self, grant: Grant, reason: str) -> "concurrent.futures.Future[None]": ...
+
+    def end_grant(self, grant: str, by: str, what: str) -> "concurrent.futures.Future[Grant | None]":
+        """End it, and what rests on it. what: `returned` | `revoked`. None: none holds."""
+        ...
+
+    def settle_grants(self) -> "concurrent.futures.Future[None]":
+        """Make hold what was approved: somebody heard that something was."""
         ...
 
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":

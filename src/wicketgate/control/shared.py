@@ -1,8 +1,9 @@
 """What the control process needs of what lies between nodes, and of the history. Ports that app.py fills."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from wicketgate.model.grant import Answered, Grant
 from wicketgate.model.issuer import Issuer
 from wicketgate.model.review import Review, Status
 from wicketgate.model.usage import Member, Use
@@ -99,3 +100,23 @@ class ReviewStore(Protocol):
     async def abandon(self, node: str, why: str, now: int) -> Sequence[Review]:
         """Withdraw what sessions of a node that is gone (or started anew) waited for."""
         ...
+
+
+class GrantStore(Protocol):
+    """Access for a while, as the store keeps it (store/grants.GrantRows). All raise GatewayError."""
+
+    async def answered(self) -> Sequence[Answered]:
+        """Requests that were approved, and of which nothing has come yet."""
+        ...
+
+    async def settle(
+        self, answered: Answered, now: int, record: Callable[[Grant | None], None]
+    ) -> tuple[Grant | None, bool]:
+        """What comes of one, in one transaction. record: before it holds. False: it was done before."""
+        ...
+
+    async def add(self, grant: Grant) -> None: ...
+    async def end(self, grant: str, by: str, now: int) -> Grant | None: ...
+    async def live(self, now: int, identities: Collection[str] | None = None) -> Sequence[Grant]: ...
+    async def used(self, ids: Collection[str], now: int) -> None: ...
+    async def forget(self, before: int) -> None: ...

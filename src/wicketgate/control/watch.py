@@ -12,7 +12,7 @@ from wicketgate.control.shared import BusPort
 from wicketgate.control.state import State
 from wicketgate.model.errors import GatewayError
 
-REPLICATED: Final = ("tokens", "identities", "revoked")
+REPLICATED: Final = ("tokens", "identities", "revoked", "grants")
 """Sections that the store fills."""
 RESYNC_EVERY: Final = 15
 """Looks at the store between two readings of all that it replicates, where other nodes are heard of."""
@@ -67,6 +67,7 @@ class StoreWatch:
         self.topics: dict[str, Callable[[], Awaitable[None]]] = {
             "tokens": self.resync,
             "identities": self.resync,
+            "grants": self.resync,
             "inherited": self._read_inherited,
         }
         self.reviewed: Callable[[str], None] = lambda review: None

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from wicketgate.gate import render
 from wicketgate.gate.choose import Chosen, choose
+from wicketgate.gate.connecting import Wanting, ask_for
 from wicketgate.gate.desk import EXPIRED, UNRECORDED, Desk
+from wicketgate.gate.ending import ended
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases
 from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce, SessionLines
@@ -32,7 +34,7 @@ BROKEN = Denial("unavailable", "The gateway can't go on with this session.", "it
 @dataclass(slots=True)
 class Open:
     """One open session: what it was admitted by, and where it is decided and recorded. until: wall ns when
-    the identity's proof ends. uses: what is done in it."""
+    the identity's proof ends. uses: what is done in it. turn: wall ns when grants change what it may do."""
 
     admission: Admission
     desk: Desk
@@ -42,6 +44,7 @@ class Open:
     opened: int
     until: int | None
     uses: SessionUses
+    turn: int | None = None
 
 
 class Gate:
@@ -112,10 +115,16 @@ class Gate:
                 await self._asks.ask("reread", {}, claim.secret)
             by = (self.policy, self.authenticator)
             found = choose(self.policy.engine, self.authenticator, claim, self._clock())
-            outcome = "failed" if isinstance(found, str) else "good"
+            outcome = "good" if isinstance(found, Chosen) else "failed"
             await self._asks.ask("attempt", attempt | {"outcome": outcome} | _used(found))
             if by[0] is not self.policy or by[1] is not self.authenticator:
                 found = choose(self.policy.engine, self.authenticator, claim, self._clock())
+            if isinstance(found, Wanting):
+                asked = await ask_for(found, claim.secret, self._asks)
+                if not isinstance(asked, str):
+                    message, cause, link = asked
+                    return self._refuse(journal, claim, cause, ("review", message), link)
+                found = asked
             if isinstance(found, str):
                 return self._refuse(journal, claim, found, ("sign-in", NOT_SIGNED_IN))
             return self._let_in(journal, claim, found, self._clock())
@@ -134,7 +143,15 @@ class Gate:
         lines = journal.session(session)
         lines.line(
             "open",
-            render.opened(identity, account.name, found.resource.name, found.database, digest, claim.source),
+            render.opened(
+                identity,
+                account.name,
+                found.resource.name,
+                found.database,
+                digest,
+                claim.source,
+                tuple(each.id for each in rules.grants),
+            ),
         )
         desk = Desk(
             admission,
@@ -156,17 +173,20 @@ class Gate:
         desk.detection = detection_of(self.policy.engine.policy, found.resource)
         uses = SessionUses(self._usage, admission)
         self._usage.seen(identity)
+        turn = self.policy.engine.turns(identity, found.resource, now)
         self._open[session] = Open(
-            admission, desk, lines, rules, claim.source, now, identity.valid_until, uses
+            admission, desk, lines, rules, claim.source, now, identity.valid_until, uses, turn
         )
         for name in _counted(admission):
             self._leases.enter(name)
         self._touch()
         return admission, desk
 
-    def _refuse(self, journal: Journal, claim: Claim, cause: str, told: tuple[str, str]) -> Refused:
+    def _refuse(
+        self, journal: Journal, claim: Claim, cause: str, told: tuple[str, str], hint: str | None = None
+    ) -> Refused:
         """Record the refusal with its cause; the client learns nothing of it."""
-        denial = Denial(*told, cause)
+        denial = Denial(*told, cause, hint)
         if DRIFT in cause:
             self._count("denials{kind=drift}", 1)
         try:
@@ -186,7 +206,7 @@ class Gate:
         changed = looked[0] is not self._looked[0] or looked[1] is not self._looked[1]
         self._looked = looked
         now = self._clock()
-        ended: list[tuple[str, Denial]] = []
+        over: list[tuple[str, Denial]] = []
         statements = 0
         for session, each in self._open.items():
             desk = each.desk
@@ -200,11 +220,12 @@ class Gate:
                 if denial is not None:
                     desk.forbid(denial)
             if denial is not None:
-                ended.append((session, denial))
+                each.turn = None
+                over.append((session, denial))
         if statements:
             self._count("statements", statements)
         self._leases.sweep()
-        return ended
+        return over
 
     def _ending(self, each: Open, changed: bool, now: int) -> Denial | None:
         """Why one session must end, or None."""
@@ -213,13 +234,18 @@ class Gate:
         if each.until is not None and now >= each.until:
             return EXPIRED
         try:
-            if changed:
+            if changed or (each.turn is not None and now >= each.turn):
                 return self._readmitted(each, now)
             if each.rules.timely:
                 return self._timely(each, each.rules, now)
         except Exception as error:  # an error is a denial, whatever it is (law 1)
             return _over("policy", f"admitting it again failed: {type(error).__name__}")
         return None
+
+    def turning(self) -> int | None:
+        """ns until grants change what some session may do: `readmit` is to be called then. None: never."""
+        turn = min((each.turn for each in self._open.values() if each.turn is not None), default=None)
+        return None if turn is None else max(0, turn - self._clock())
 
     def _readmitted(self, each: Open, now: int) -> Denial | None:
         """Decide one open session again; if it may go on, by what holds now."""
@@ -237,18 +263,20 @@ class Gate:
             return _over("policy", "the account changed")
         if _target(resource) != _target(before):
             return _over("policy", "the target changed")
-        if account.name not in engine.accounts(identity, resource):
-            return _over("policy", "no rule permits this account")
+        gone = ended(each.rules.grants, engine.holding(identity, resource, account.name, now), now)
+        if account.name not in engine.accounts(identity, resource, now):
+            return gone or _over("policy", "no rule permits this account")
         rules = engine.ruleset(identity, resource, account.name, now)
         if rules is None:
-            return _over("policy", "no rule permits a session")
-        if rules.read_only != admission.read_only:
+            return gone or _over("policy", "no rule permits a session")
+        if rules.read_only != admission.read_only and not (rules.grants or each.rules.grants):
             return _over("policy", "what is permitted needs another kind of session")
         denial = self._timely(each, rules, now)
         if denial is None:
             each.uses.changed(identity, each.desk.fresh, now)
             each.rules = rules
             each.until = identity.valid_until
+            each.turn = engine.turns(identity, resource, now)
             each.desk.renew(rules, identity.valid_until)
             each.desk.detection = detection_of(engine.policy, resource)
         return denial
@@ -286,9 +314,9 @@ def _counted(admission: Admission) -> set[str]:
     return {identity.name} if identity.human is None else {identity.name, identity.human.name}
 
 
-def _used(found: Chosen | str) -> dict[str, str]:
+def _used(found: Chosen | Wanting | str) -> dict[str, str]:
     """The token of ours that opens a session: when it was last used is kept."""
-    if isinstance(found, str) or found.identity.proof is not None:
+    if not isinstance(found, Chosen) or found.identity.proof is not None:
         return {}
     credential = found.identity.credential_id
     return {} if credential is None else {"credential": credential}

@@ -64,12 +64,22 @@ def _issuer_of(human: Identity | None) -> str | None:
     return None if human is None or human.issuer == "local" else human.issuer
 
 
-def opened(identity: Identity, account: str, resource: str, database: str, policy: str, source: str) -> bytes:
-    """HEAD of `open`."""
+def opened(
+    identity: Identity,
+    account: str,
+    resource: str,
+    database: str,
+    policy: str,
+    source: str,
+    grants: tuple[str, ...] = (),
+) -> bytes:
+    """HEAD of `open`. grants: ids of those that it rests on."""
     told = who(identity)
     told["resource"] = resource
     told["database"] = database
     told["source"] = source
+    if grants:
+        told["grants"] = list(grants)
     return _members({"i": told, "p": policy, "a": account})
 
 

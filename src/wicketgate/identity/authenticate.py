@@ -12,6 +12,7 @@ from wicketgate.identity.jwt import NotProven, resembles
 from wicketgate.identity.parties import Parties
 from wicketgate.identity.tokens import hash_of, parse
 from wicketgate.model.exchange import Exchange, exchange_of
+from wicketgate.model.grant import grants_of
 from wicketgate.model.identity import Claim, Identity, IdentityKind, Proof
 from wicketgate.model.network import within
 from wicketgate.model.saml import signed_in_by
@@ -60,16 +61,19 @@ class Authenticator:
 
     tokens: SHA-256 of a token's text (hex) -> TokenRecord.replicated().
     identities: name -> ServiceAccount.replicated(). issuers: made anew when they or their keys change.
+    grants: id -> Grant.replicated(); whoever is proven gets those that are his.
     """
 
-    __slots__ = ("_hashes", "_identities", "_issuers", "_parties", "_tokens")
+    __slots__ = ("_grants", "_hashes", "_identities", "_issuers", "_parties", "_tokens")
 
     def __init__(
         self,
         tokens: Mapping[str, Mapping[str, Any]],
         identities: Mapping[str, Mapping[str, Any]],
         issuers: IssuerTokens | None = None,
+        grants: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
+        self._grants = {} if grants is None else grants
         self._tokens = tokens
         self._identities = identities
         self._issuers = IssuerTokens({}, {}) if issuers is None else issuers
@@ -83,10 +87,19 @@ class Authenticator:
         """
         if resembles(claim.secret.reveal()) or claim.certificate is not None:
             try:
-                return self._by_issuer(claim, now)
+                return self._given(self._by_issuer(claim, now), now)
             except NotProven:
                 return None
-        return self._by_token(claim, now)[0]
+        return self._given(self._by_token(claim, now)[0], now)
+
+    def _given(self, identity: Identity | None, now: int) -> Identity | None:
+        """Whoever was proven, with the grants that are his, and those of the human behind him."""
+        if identity is None or not self._grants:
+            return identity
+        human = identity.human
+        if human is not None:
+            human = replace(human, grants=grants_of(self._grants, human, now))
+        return replace(identity, grants=grants_of(self._grants, identity, now), human=human)
 
     def _by_token(self, claim: Claim, now: int) -> tuple[Identity | None, str]:
         """By a token of ours: the identity, or None and why."""
@@ -183,6 +196,9 @@ class Authenticator:
         """The identity as it is now, for a session that is open: None once its token or account no longer
         holds (revoked, expired, disabled, gone, out of scope, its human gone), and with new groups if these
         changed. source: None where only the worker knows it; networks are not asked for then."""
+        return self._given(self._still(identity, resource, now, source), now)
+
+    def _still(self, identity: Identity, resource: str, now: int, source: str | None) -> Identity | None:
         if identity.proof is not None:
             try:
                 if identity.how == CERTIFICATE:

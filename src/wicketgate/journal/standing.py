@@ -9,7 +9,7 @@ from wicketgate.journal.parse import Line
 from wicketgate.journal.report import Fault
 from wicketgate.journal.witness import Orphan, Witnesses
 
-QUIET = frozenset({"begin", "admin", "seal", "orphan", "checkpoint", "gone"})
+QUIET = frozenset({"begin", "admin", "grant", "seal", "orphan", "checkpoint", "gone"})
 """Kinds that speak of no traffic: all that control processes and commands without a gateway write."""
 GRACE = 60_000_000_000
 """Nanoseconds. A new writer is named by a checkpoint at once; this is what a slow store may take."""

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from wicketgate.model.secret import Secret
 from wicketgate.model.task import Task
+
+if TYPE_CHECKING:
+    from wicketgate.model.grant import Grant
 
 
 class IdentityKind(Enum):
@@ -42,6 +46,8 @@ class Identity:
     human: who stands behind it, as he is now; what may be done is what both may. declared: the whole task.
     rules: only these rules of the policy may permit and reveal; empty: all.
     claimed: what the client said of itself without proof (application_name …): recorded, never trusted.
+    grants: access that it was given for a while, as far as that has not ended; whether one is in force is
+    the policy's to say.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Identity:
     rules: frozenset[str] = frozenset()
     declared: Task | None = None
     human: "Identity | None" = None
+    grants: "tuple[Grant, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 It must never permit because something failed or could not be told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from wicketgate.model.decision import Decision, Denial, Limit, Verdict
+from wicketgate.model.grant import Grant, next_turn
 from wicketgate.model.identity import Identity
 from wicketgate.model.resource import Resource
 from wicketgate.model.statement import Effect, Facts
@@ -16,6 +17,8 @@ from wicketgate.policy.controls import CONTROLS
 from wicketgate.policy.controls.access import deny
 from wicketgate.policy.delegation import ceiling, counted_of, drift, joint
 from wicketgate.policy.evaluation import Evaluation, Matched
+from wicketgate.policy.holding import Held, held, turns, without_waived
+from wicketgate.policy.known import known_by
 from wicketgate.policy.load import Policy
 from wicketgate.policy.rule import Rule
 from wicketgate.policy.syntax import Asked
@@ -32,13 +35,16 @@ MOST_RULESETS: Final = 4096
 @dataclass(frozen=True, slots=True)
 class _Bound:
     """A rule in one session. truth: what it says whatever the statement, time and database; None: it hangs on
-    them."""
+    them. held: of a rule on request: the grant that it holds by, and until when."""
 
     rule: Rule
     truth: Truth | None
     memo: Memo | None = None
+    held: Held | None = None
 
     def applies(self, about: Asking, context: Context | None) -> Truth:
+        if self.held is not None and (context is None or context.now >= self.held.until):
+            return Truth.FALSE
         return self.rule.applies(about, context, self.memo) if self.truth is None else self.truth
 
 
@@ -51,6 +57,7 @@ class Engine:
         self._everybody: dict[str, list[Rule]] = {}
         self._names: dict[tuple[str, str], list[Rule]] = {}
         self._groups: dict[tuple[str, str], list[Rule]] = {}
+        self._requested = {rule.name: rule for rule in policy.rules if rule.on_request is not None}
         for rule in sorted(policy.rules, key=lambda each: each.name):
             for resource in rule.accounts:
                 if rule.identities.everybody:
@@ -60,23 +67,54 @@ class Engine:
                 for group in rule.identities.groups:
                     self._groups.setdefault((resource, group), []).append(rule)
 
-    def accounts(self, identity: Identity, resource: Resource) -> frozenset[str]:
-        """The accounts on the resource that some rule offers to the identity, on whatever condition."""
+    def accounts(self, identity: Identity, resource: Resource, now: int | None = None) -> frozenset[str]:
+        """The accounts on the resource that some rule offers to the identity, on whatever condition.
+
+        now: wall clock ns; None: what is had on request alone is left out."""
         if not self._open(resource):
             return frozenset()
         found: set[str] = set()
         for rule in self._rules(identity, resource):
             if rule.permit:
                 for account in rule.accounts[resource.name] - found:
+                    if rule.on_request is not None and (
+                        now is None or rule.name not in self._held(identity, resource, account, now)
+                    ):
+                        continue
                     if self._bind(rule, identity, resource, account).truth in (Truth.TRUE, None):
                         found.add(account)
-        return frozenset(found) & self._of_human(identity, resource)
+        return frozenset(found) & self._of_human(identity, resource, now)
 
-    def _of_human(self, identity: Identity, resource: Resource) -> frozenset[str]:
+    def _of_human(self, identity: Identity, resource: Resource, now: int | None) -> frozenset[str]:
         """The accounts that the human behind the identity may use; all of them where it acts for itself."""
         if identity.declared is None:
             return frozenset(resource.accounts)
-        return frozenset() if identity.human is None else self.accounts(identity.human, resource)
+        return frozenset() if identity.human is None else self.accounts(identity.human, resource, now)
+
+    def _held(self, identity: Identity, resource: Resource, account: str, now: int) -> dict[str, Held]:
+        if not identity.grants:
+            return {}
+        return held(self._requested, identity, resource.name, account, now)
+
+    def holding(self, identity: Identity, resource: Resource, account: str, now: int) -> frozenset[str]:
+        """The ids of its grants, and of those of the human behind it, that are in force there."""
+        both = [who for who in (identity, identity.human) if who is not None]
+        found = [self._held(who, resource, account, now).values() for who in both]
+        return frozenset(each.grant.id for held_by in found for each in held_by)
+
+    def turns(self, identity: Identity, resource: Resource, now: int) -> int | None:
+        """When grants change what the identity may do there (wall ns): ask again then. None: they don't."""
+        return turns(self._requested, identity, resource.name, now)
+
+    def asks(self, identity: Identity, resource: Resource) -> list[Rule]:
+        """The rules on request that speak of the identity there, by name."""
+        if not self._open(resource):
+            return []
+        return [rule for rule in self._rules(identity, resource) if rule.on_request is not None]
+
+    def may_speak(self, rule: Rule, identity: Identity, resource: Resource, account: str) -> bool:
+        """Whether a rule's condition may hold for the identity there."""
+        return self._bind(rule, identity, resource, account).truth in (Truth.TRUE, None)
 
     def ruleset(self, identity: Identity, resource: Resource, account: str, now: int) -> "Ruleset | None":
         """The rules of a session. None: none of them permits anything now.
@@ -85,25 +123,39 @@ class Engine:
         """
         if not self._open(resource) or account not in resource.accounts:
             return None
-        key = (*_known_by(identity), id(resource), account)
+        mine = self._held(identity, resource, account, now)
+        human = identity.human
+        his = self._held(human, resource, account, now) if human is not None else {}
+        grants = tuple((each.grant.id, each.until) for each in (*mine.values(), *his.values()))
+        key = (*known_by(identity), id(resource), account, grants)
         ruleset = self._made.get(key)
         if ruleset is None or ruleset.resource is not resource:
-            ruleset = self._make(identity, resource, account)
+            ruleset = self._make(identity, resource, account, mine, his)
             if len(self._made) >= MOST_RULESETS:
                 self._made.clear()
             self._made[key] = ruleset
         return ruleset if ruleset.may_permit(Context(now)) else None
 
-    def _make(self, identity: Identity, resource: Resource, account: str) -> "Ruleset":
+    def _make(
+        self,
+        identity: Identity,
+        resource: Resource,
+        account: str,
+        mine: Mapping[str, Held],
+        his: Mapping[str, Held],
+    ) -> "Ruleset":
+        """mine, his: by rule, the grants in force of the identity, and of the human behind it."""
         bound = [
-            self._bind(rule, identity, resource, account)
+            self._bind(rule, identity, resource, account, mine.get(rule.name))
             for rule in self._rules(identity, resource)
-            if rule.covers(resource.name, account)
+            if rule.covers(resource.name, account) and (rule.on_request is None or rule.name in mine)
         ]
         kept = [each for each in bound if each.truth is not Truth.FALSE]
         if identity.declared is None:
             return Ruleset(self.policy.digest, identity, resource, account, kept)
-        human = self._make(identity.human, resource, account) if identity.human is not None else None
+        human = None
+        if identity.human is not None:
+            human = self._make(identity.human, resource, account, his, {})
         return Delegated(self.policy.digest, identity, resource, account, kept, human)
 
     def _open(self, resource: Resource) -> bool:
@@ -120,39 +172,20 @@ class Engine:
         rules = [found[name] for name in sorted(found)]
         return [each.within(identity.rules) for each in rules] if identity.rules else rules
 
-    def _bind(self, rule: Rule, identity: Identity, resource: Resource, account: str) -> _Bound:
+    def _bind(
+        self, rule: Rule, identity: Identity, resource: Resource, account: str, by: Held | None = None
+    ) -> _Bound:
         when = rule.when
         alone = when is None or when.of_statement_alone  # then it was found at load that it can hold
         truth = Truth.TRUE if when is None else Truth.UNKNOWN
         if when is not None and not alone:
             truth = when.ask(Asking(identity, resource, account))
         if truth is Truth.FALSE:
-            return _Bound(rule, truth)
+            return _Bound(rule, truth, None, by)
         lasting = when is None or not (when.of_now or when.of_session)
         if rule.databases is not None or rule.of_statement or not lasting:
-            return _Bound(rule, None, {} if lasting else None)
-        return _Bound(rule, truth)
-
-
-def _known_by(identity: Identity) -> tuple[object, ...]:
-    """All of an identity that rules can speak of."""
-    return (
-        identity.name,
-        identity.kind,
-        identity.groups,
-        identity.subject,
-        identity.issuer,
-        identity.how,
-        identity.behalf,
-        identity.agent,
-        identity.task,
-        identity.crew,
-        identity.purpose,
-        identity.rules,
-        identity.declared,
-        None if identity.declared is None else identity.credential_id,
-        None if identity.human is None else _known_by(identity.human),
-    )
+            return _Bound(rule, None, {} if lasting else None, by)
+        return _Bound(rule, truth, None, by)
 
 
 def _known_later(rule: Rule, context: Context) -> bool:
@@ -169,7 +202,8 @@ class Ruleset:
     """The rules of one session: an identity, a resource, an account. Sessions of these share it; immutable.
 
     read_only: whatever is permitted only reads. limits: all that may come to bear. timely: what it says may
-    change as time goes by.
+    change as time goes by. grants: those in force that it rests on as well. ends: wall ns when each of them
+    goes out of force, and no rule by it applies any more.
     """
 
     __slots__ = (
@@ -182,6 +216,8 @@ class Ruleset:
         "_resting",
         "_restless",
         "_waking",
+        "ends",
+        "grants",
         "limits",
         "read_only",
         "resource",
@@ -202,7 +238,8 @@ class Ruleset:
         self._waking: dict[Asked, list[_Bound]] = {}
         for each in self._bound:
             when = each.rule.when
-            if when is None or not when.of_statement_alone or each.rule.databases is not None:
+            roams = when is None or not when.of_statement_alone or each.rule.databases is not None
+            if roams or when is None or each.held is not None:
                 self._restless.append(each)
                 continue
             for asked in when.asked:
@@ -213,6 +250,9 @@ class Ruleset:
         self._offered = {
             each.rule.name: each.rule.permit for each in self._permits if each.truth is not Truth.UNKNOWN
         }
+        holding = [each.held for each in self._bound if each.held is not None]
+        self.grants: tuple[Grant, ...] = tuple(each.grant for each in holding)
+        self.ends: tuple[int, ...] = tuple(each.until for each in holding)
         self.timely = any(each.truth is None and each.rule.of_now for each in self._bound)
         self.read_only = all(permit <= _READING for permit in self._offered.values())
         self.limits: tuple[Limit, ...] = tuple(
@@ -224,12 +264,12 @@ class Ruleset:
         answer, as long as `valid_until` says."""
         if facts.refusal is not None:
             return self._deny(Denial("policy", facts.refusal, f"refused: {facts.refusal}"))
-        matched = self._match(facts, context)
+        matched = without_waived(self._match(facts, context), facts)
         opens = any(each.rule.permit and each.truth is Truth.TRUE for each in matched)
         opens = opens or self.may_permit(context)
         evaluation = Evaluation(facts, self.resource, matched, self._offered, opens)
         findings = [control(evaluation) for control in CONTROLS]
-        until = context.now if self.timely else None
+        until = context.now if self.timely else next_turn(self.ends, context.now)
         observed = tuple(
             sorted(
                 (each for finding in findings for each in finding.observed), key=lambda o: (o.rule, o.would)
@@ -298,7 +338,7 @@ class Ruleset:
         """Whether some rule permits, or would permit some statement."""
         about: Asking | None = None
         for each in self._permits:
-            if each.truth is not None:
+            if each.truth is not None and each.held is None:
                 truth = each.truth
             else:
                 about = about or self._asking(None, context)
@@ -338,6 +378,8 @@ class Delegated(Ruleset):
         self._human = Ruleset(policy, identity, resource, account, ()) if human is None else human
         self._ceilings = ceiling(task, identity.credential_id)
         self.timely = self.timely or self._human.timely
+        self.grants = (*self.grants, *self._human.grants)
+        self.ends = (*self.ends, *self._human.ends)
         declared_reading = bool(task.effects) and task.effects <= _READING
         self.read_only = self.read_only or self._human.read_only or declared_reading
         self.limits = (*self.limits, *counted_of(self._human.limits, task.behalf), *self._ceilings)

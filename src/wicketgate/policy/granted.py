@@ -20,7 +20,7 @@ MOST: Final = 50_000
 @dataclass(frozen=True, slots=True)
 class Granted:
     """One rule's permit for one identity on one account. effects: by name, without `session`. conditional:
-    only where its condition holds. databases: empty: all of the resource."""
+    only where its condition holds. databases: empty: all of the resource. standing: it needs no request."""
 
     identity: str
     issuer: str
@@ -30,6 +30,7 @@ class Granted:
     effects: frozenset[str]
     conditional: bool = False
     databases: frozenset[str] = frozenset()
+    standing: bool = True
 
     def told(self) -> dict[str, Any]:
         """As JSON values."""
@@ -42,6 +43,7 @@ class Granted:
             "effects": sorted(self.effects),
             "conditional": self.conditional,
             "databases": sorted(self.databases),
+            "standing": self.standing,
         }
 
 
@@ -103,7 +105,17 @@ def _of(member: Member, rule: Rule, resource: str, account: str) -> Granted:
     effects = frozenset(effect.value for effect in rule.permit) - {"session"}
     databases = rule.databases or frozenset()
     conditional = rule.when is not None
-    return Granted(member.name, member.issuer, resource, account, rule.name, effects, conditional, databases)
+    return Granted(
+        member.name,
+        member.issuer,
+        resource,
+        account,
+        rule.name,
+        effects,
+        conditional,
+        databases,
+        rule.on_request is None,
+    )
 
 
 def _may_hold(rule: Rule, identity: Identity, policy: Policy, resource: str, account: str) -> bool:

@@ -47,7 +47,9 @@ class Narrowing:
 
 def narrowings(policy: Policy, uses: Sequence[Use]) -> list[Narrowing]:
     """What could be left out of each rule, by what was used."""
-    found = [_narrowing(policy, rule, uses) for rule in policy.rules if rule.permit or rule.reveal]
+    # what is had on request alone is no standing access: that it was not needed is no fault of it
+    standing = [rule for rule in policy.rules if rule.on_request is None]
+    found = [_narrowing(policy, rule, uses) for rule in standing if rule.permit or rule.reveal]
     return [each for each in found if each]
 
 
@@ -147,6 +149,12 @@ def missed(old: Policy, new: Policy, uses: Sequence[Use]) -> Use | None:
     return None
 
 
+_KEPT: Final = (
+    *("databases", "mask", "resolve", "reveal", "limits", "deny", "review", "observe"),
+    *("on_request", "waives"),
+)
+
+
 def check_narrower(old: Policy, new: Policy) -> None:
     """Raises PolicyError unless the new policy is the old one without some of what its rules give."""
     rules = {rule.name: rule for rule in new.rules}
@@ -160,10 +168,7 @@ def _narrower(rule: Rule, now: Rule | None) -> bool:
     if now is None:
         return bool(rule.permit or rule.reveal)
     whom, whom_now = rule.identities, now.identities
-    same = all(
-        getattr(rule, name) == getattr(now, name)
-        for name in ("databases", "mask", "resolve", "reveal", "limits", "deny", "review", "observe")
-    )
+    same = all(getattr(rule, name) == getattr(now, name) for name in _KEPT)
     before, after = (each.when.text if each.when is not None else "" for each in (rule, now))
     fewer = set(relations_of(after)) and set(relations_of(after)) <= set(relations_of(before))
     return (

@@ -9,6 +9,7 @@ from wicketgate.model.statement import Effect
 from wicketgate.model.terms import Terms
 from wicketgate.policy.conditions import Asking, Condition, Context, Memo
 from wicketgate.policy.document import Place
+from wicketgate.policy.on_request import OnRequest
 from wicketgate.policy.truth import Truth, every
 
 
@@ -35,6 +36,7 @@ class Rule:
     resolve: tokens that its mask gives out may be stored as the values that they stand for.
     deny: the message; None: it does not deny. review: who has to look before.
     observe: it only records what it would have done.
+    on_request: it holds only while a grant of it is in force. waives: what it permits needs no review then.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Rule:
     deny: str | None = None
     review: Terms | None = None
     observe: bool = False
+    on_request: OnRequest | None = None
+    waives: bool = False
 
     @property
     def of_statement(self) -> bool:

@@ -11,6 +11,7 @@ from wicketgate.model.decision import Limit
 from wicketgate.model.statement import Effect
 from wicketgate.policy.document import Node, Place
 from wicketgate.policy.reading import Invalid, Reading, near
+from wicketgate.policy.requests import read_on_request, read_waives
 from wicketgate.policy.reviewing import read_terms
 from wicketgate.policy.rule import Identities, Rule
 from wicketgate.policy.selectors import (
@@ -37,6 +38,8 @@ _KEYS: Final = frozenset(
         "deny",
         "review",
         "enforce",
+        "on_request",
+        "waives",
     ]
 )
 _LIMIT: Final = re.compile(r"([1-9][0-9]{0,14}) per (session|hour)")
@@ -86,6 +89,7 @@ def _rule(reading: Reading, node: Node, ground: Ground) -> Rule:
     if "enforce" in keys:
         observe = reading.choice(keys["enforce"], "enforce", ("enforce", "observe")) == "observe"
     mask = _mask(reading, keys.get("mask"), ground, selected, accounts, observe)
+    on_request = read_on_request(reading, keys, identities, name)
     rule = Rule(
         name,
         place,
@@ -101,6 +105,8 @@ def _rule(reading: Reading, node: Node, ground: Ground) -> Rule:
         deny=_message(reading, keys.get("deny")),
         review=read_terms(reading, keys.get("review"), "review", name),
         observe=observe,
+        on_request=on_request,
+        waives=read_waives(reading, keys, on_request),
     )
     if len(reading.problems) > before:
         raise Invalid

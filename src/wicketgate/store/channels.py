@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from wicketgate.model.delivery import Backlog, Delivery, State
 from wicketgate.model.review import ReviewEvent
 from wicketgate.store.db import Store, server_clock
-from wicketgate.store.tables import (
+from wicketgate.store.review_tables import (
     CHANNEL_DELIVERIES,
     CHANNEL_MESSAGES,
     CHANNEL_SEEN,

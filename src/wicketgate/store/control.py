@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from wicketgate.model.errors import StoreFailed
 from wicketgate.model.token import ServiceAccount, TokenRecord
 from wicketgate.store.db import Store
+from wicketgate.store.grants import GrantRows
 from wicketgate.store.nodes import NodeRows
 
 SECOND: Final = 1_000_000_000
@@ -54,6 +55,7 @@ class ControlStore:
             return store
 
         self._nodes = NodeRows(opened, clock)
+        self._grants = GrantRows(opened)
         self._unite = unite
         self._clock = clock
 
@@ -90,6 +92,7 @@ class ControlStore:
             entries += [
                 (section, key, value) for section, key, value in self._token(token) if value is not None
             ]
+        entries += [("grants", each.id, each.replicated()) for each in await self._grants.live(now)]
         return entries
 
     async def tokens_of(self, ids: Iterable[str]) -> Sequence[Entry]:

@@ -26,7 +26,7 @@ from wicketgate.model.review import (
 )
 from wicketgate.store.db import Store
 from wicketgate.store.review_rows import Cipher, Seal, of_row, row_of, vote_row
-from wicketgate.store.tables import REVIEW_CHAIRS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
+from wicketgate.store.review_tables import REVIEW_CHAIRS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
 
 KEPT: Final = 90 * 86_400 * 1_000_000_000
 """How long reviews that ended are kept here. The journal tells of them for good."""

@@ -145,6 +145,7 @@ class Worker:
                 await asyncio.sleep(SEAL_EVERY)
                 shell.seal()
                 shell.look()
+                shell.turn(SEAL_EVERY * 1.5)
                 if self._keys is not None:
                     self._keys.look(self._tasks)
                 ticks += 1

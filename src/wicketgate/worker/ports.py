@@ -28,6 +28,11 @@ class GatePort(Protocol):
         """After a commit that changed policy, tokens or identities: sessions that must end, and why."""
         ...
 
+    def turning(self) -> int | None:
+        """ns until grants change what some open session may do; `readmit` is to be called then. None: they
+        don't."""
+        ...
+
     def close(self, admission: Admission, reason: str) -> None:
         """Record `close`. Called once per admission."""
         ...
@@ -79,6 +84,8 @@ class AskPort(Protocol):
         presented, where the control process can't know it by its id.
         `issuer`: {issuer} -> {} once its keys have been asked for, or need not be.
         `reread`: {} -> {} once the issuer of what a client presented was asked about it, or need not be.
+        `request`: {identity, credential, resource, account, rule} -> {review, status, link}; access asked for
+        by connecting, with what a client presented as for `secret`.
         `lease`: {identity, rule, what, per, amount, want} -> {lease, granted, until (wall ns)}.
         `attempt`: {source, identity, outcome: begin|failed|good} -> {allowed, wait (seconds)}.
         `segment`: {segment} -> {wrapped}, with the key: what that segment of our writer is encrypted with.

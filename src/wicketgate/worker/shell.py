@@ -34,7 +34,7 @@ from wicketgate.worker.turn import Turn
 
 FAREWELL = 1.0
 """Seconds that a worker that ends waits for targets that it asks to cancel."""
-READMITTING = frozenset({"policy", "tokens", "identities", "issuers", "seen", "revoked"})
+READMITTING = frozenset({"policy", "tokens", "identities", "issuers", "seen", "revoked", "grants"})
 """Sections whose change has every session admitted again."""
 
 
@@ -180,6 +180,12 @@ class Shell:
             reason = denial.kind if denial.kind in ("revoked", "limit") else "policy"
             self.sessions.end(session, denial, reason)
         self._turn.soon()
+
+    def turn(self, within: float) -> None:
+        """Have sessions admitted again at the very moment when a grant begins or ends, if that is so near."""
+        ahead = self._gate.turning()
+        if ahead is not None and ahead <= within * 1_000_000_000:
+            self._loop.call_later(ahead / 1_000_000_000, self.readmit)
 
     def _changed(self, changed: frozenset[str]) -> None:
         if "tls" in changed:

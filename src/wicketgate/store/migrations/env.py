@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from wicketgate.store.tables import METADATA
+from wicketgate.store.review_tables import METADATA
 
 
 def _run() -> None:

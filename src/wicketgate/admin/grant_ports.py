@@ -1,0 +1,19 @@
+"""What the verbs on access for a while need of others. No adapter lives here: only Protocols."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from wicketgate.model.grant import AccessRequest, Grant, SoughtGrants
+
+
+class GrantDesk(Protocol):
+    """Grants as the store keeps them (store/grants.GrantRows). Every method raises GatewayError."""
+
+    async def asked(self, request: AccessRequest) -> None: ...
+    async def unasked(self, request: str) -> None: ...
+    async def requests(self, ids: Collection[str]) -> dict[str, AccessRequest]: ...
+    async def grant(self, grant: str) -> Grant | None: ...
+    async def page(
+        self, sought: SoughtGrants, after: tuple[int, str] | None, most: int
+    ) -> Sequence[Grant]: ...
+    async def since(self, since: int) -> Sequence[Grant]: ...
