@@ -110,7 +110,7 @@ def _tell(found: Mapping[str, Any]) -> None:
     if asked:
         say("\nHad on request alone:")
         _granted(asked)
-    if found["grants"]:
+    if found.get("grants"):
         say("\nGiven for a while, in this time:")
         _given(found["grants"])
     if found["former"]:
