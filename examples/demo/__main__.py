@@ -3,8 +3,10 @@
 import argparse
 import contextlib
 import os
+import re
 import socket
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,7 +48,7 @@ def main() -> int:
             f"Token issued to [crew-bot]; its URL: …@localhost:{gateway.port}/sales?sslmode=verify-full",
         )
         console.print(Rule("the agent's session, through a stock driver (psycopg 3)"))
-        surprises = _session(console, where)
+        surprises = _session(console, where, _Ana(gateway, ca))
         console.print(Rule("what was recorded"))
         surprises += _recording(console, gateway, server)
         console.print(Rule(f"done in {time.monotonic() - started:.0f} s"))
@@ -89,7 +91,12 @@ def _gateway(console: Console, folder: Path, server: Postgres, wanted: int, stac
     secret.write_text(password("app"))
     configuration.write_text(
         RULES.format(
-            port=port, state=home / "state", upstream=server.port, ca=server.authority.root, secret=secret
+            port=port,
+            api=system.free_port(),
+            state=home / "state",
+            upstream=server.port,
+            ca=server.authority.root,
+            secret=secret,
         )
     )
     configuration.chmod(0o600)
@@ -110,7 +117,45 @@ def _free(port: int) -> bool:
     return True
 
 
-def _session(console: Console, where: str) -> list[str]:
+class _Ana:
+    """A person who answers what waits for her, from afar, by the command that people have."""
+
+    def __init__(self, gateway: Gateway, ca: Path) -> None:
+        token = ca.with_name("ana.token")
+        token.touch(mode=0o600)
+        token.write_text(gateway.token("ana"))
+        url = re.search(r"url: \"(https://[^\"]+)", gateway.configuration.read_text())
+        assert url is not None
+        self._gateway = gateway
+        self._where = ("--url", url[1], "--ca", str(ca), "--token-file", str(token))
+        self._answers: threading.Thread | None = None
+        self.seen = ""
+
+    def answer_next(self) -> None:
+        """Look for a review until there is one, show it, approve it."""
+        self._answers = threading.Thread(target=self._answer)
+        self._answers.start()
+
+    def shown(self) -> str:
+        """What she was shown."""
+        if self._answers is not None:
+            self._answers.join()
+        return self.seen
+
+    def _answer(self) -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            waiting = self._gateway.facts("reviews", "--mine", *self._where)
+            if waiting:
+                review = waiting[0]["id"]
+                told = self._gateway.wicket("review", "show", review, *self._where)
+                comment = ("--comment", "for the quote")
+                told += self._gateway.wicket("review", "approve", review, *comment, *self._where)
+                self.seen = told
+                return
+
+
+def _session(console: Console, where: str, ana: _Ana) -> list[str]:
     """Ask all questions; what went otherwise than the demo says."""
     surprises = []
     received: list[str] = []
@@ -121,6 +166,8 @@ def _session(console: Console, where: str) -> list[str]:
             if question.back is not None:
                 asked, row, column = question.back
                 values = (answers[asked][row][column],)
+            if question.reviewed:
+                ana.answer_next()
             try:
                 cursor = connection.execute(question.sql, values or None)
                 columns = [column.name for column in cursor.description or ()]
@@ -141,6 +188,9 @@ def _session(console: Console, where: str) -> list[str]:
                     surprises.append("the connection was closed")
                     break
                 continue
+            if question.reviewed:
+                show.review(console, question, ana.shown())
+                surprises += [] if ana.seen else ["Ana was not asked"]
             answers.append(rows)
             received += [str(cell) for row in rows for cell in row]
             show.answer(console, question, columns, rows)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Question:
     """why: one line for the reader. values: parameters. refused: whether the gateway should say no. back: the
-    parameter is what an earlier answer showed: (question, row, column), from 0."""
+    parameter is what an earlier answer showed: (question, row, column), from 0. reviewed: Ana must look."""
 
     why: str
     sql: str
     values: tuple[object, ...] = ()
     refused: bool = False
     back: tuple[int, int, int] | None = None
+    reviewed: bool = False
 
 
 SCRIPT = (
@@ -41,6 +42,11 @@ SCRIPT = (
     Question(
         "Counting people is fine: a city is not sensitive, and a count holds no value.",
         "SELECT city, count(*) AS customers FROM customers GROUP BY city ORDER BY 2 DESC LIMIT 3",
+    ),
+    Question(
+        "The price list: a person has to look first. The driver waits.",
+        "SELECT name, price FROM products ORDER BY price DESC LIMIT 3",
+        reviewed=True,
     ),
     Question(
         "Guessing a masked value, one character at a time.",
@@ -72,9 +78,12 @@ SCRIPT = (
 RULES = """\
 gateway:
   listen: {{postgres: {port}}}
+  api: {{https: "127.0.0.1:{api}", url: "https://localhost:{api}"}}
   state: {state}
 service_accounts:
   crew-bot: {{groups: [crew-agents]}}
+identities:
+  ana: {{groups: [pricing]}}
 resources:
   sales:
     protocol: postgres
@@ -96,6 +105,11 @@ rules:
     permit: [read]
     mask: {{email: pseudonym, payment-card: last4, "*": redact}}
     limits: {{rows: 20000 per session}}
+  - name: the price list needs a look
+    identities: {{groups: [crew-agents]}}
+    resources: [sales]
+    when: statement.reads("public.products")
+    review: {{by: {{groups: [pricing]}}, within: 5m, reason: optional}}
   - name: never drop
     resources: [sales]
     when: statement.does("drop") || statement.does("truncate")

@@ -38,6 +38,13 @@ def refusal(console: Console, question: Question, code: str, message: str, hint:
     _panel(console, question, text, "red", "refused")
 
 
+def review(console: Console, question: Question, seen: str) -> None:
+    """What a person was shown while the statement waited, and her answer."""
+    _panel(
+        console, question, Text(seen.strip() or "(nobody answered)"), "yellow", "held, and approved by Ana"
+    )
+
+
 def _panel(
     console: Console, question: Question, body: Group | Table | Text, colour: str, verdict: str
 ) -> None:
