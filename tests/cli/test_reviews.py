@@ -60,7 +60,7 @@ def test_see_and_answer(wicket: Run, remote: Remote) -> None:
     for text in (
         "DELETE FROM orders WHERE email = $2 AND id = $1",
         "$1 = •••  (email)",
-        "group dba: 2",
+        "2 of group dba",
         "\\x1b[31m",
         "INC-4711 <b>why</b>",
         f"https://gateway.example/reviews/{number}?k=",

@@ -334,7 +334,7 @@ def _say(found: Mapping[str, Any]) -> None:
         ("rule says", found["message"]),
         ("effects", ", ".join(shown.get("effects") or ())),
         ("relations", ", ".join(shown.get("relations") or ())),
-        ("estimate", shown.get("estimate")),
+        ("estimate", "" if shown.get("estimate") is None else f"{shown['estimate']} rows"),
         ("asked at", when(found["created"])),
         ("until", when(found["expires"])),
         ("page", found["link"]),
@@ -346,7 +346,8 @@ def _say(found: Mapping[str, Any]) -> None:
         who = [*panel["people"], *(f"group {each}" for each in panel["groups"])]
         of_each = ", one of each group" if panel["all_groups"] else ""
         done = " (done)" if panel["satisfied"] else ""
-        say(f"{'decided by':10} {clean(', '.join(who))}: {panel['quorum']}{of_each}{done}")
+        wanted = f"{panel['quorum']} of {clean(', '.join(who))}{of_each}{done}"
+        say(f"{'rule':10} {clean(panel['rule'])}: {wanted}")
     if "statement" in shown:
         say()
         say(clean(shown.get("pretty") or shown["statement"], lines=True))
@@ -354,7 +355,7 @@ def _say(found: Mapping[str, Any]) -> None:
             value = "NULL" if each["value"] is None else clean(each["value"])
             say(f"  ${at} = {value}" + (f"  ({clean(each['class'])})" if each["class"] else ""))
         for at, text in enumerate(shown.get("lately") or ()):
-            say(("asked before\n" if not at else "") + f"  {clean(text)}")
+            say(("asked before\n" if not at else "") + f"  {clean(' '.join(text.split()))}")
         if shown.get("hides"):
             note("Values that your policy does not show you are hidden.")
     if found["status"] == "pending":
