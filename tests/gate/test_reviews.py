@@ -138,11 +138,15 @@ class Holding:
         self.notices: list[tuple[str, str, dict[str, Any]]] = []
         self.withdraw: Callable[[], None] = lambda: None
         self.fault: Exception | None = None
+        self.moved = False
 
     def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
         if self.fault is not None:
             raise self.fault
         return Particulars(self.exact, self.shape, {"statement": "select"}, self.reason)
+
+    def unchanged(self) -> bool:
+        return not self.moved
 
     def in_transaction(self) -> bool:
         return self.open_block
@@ -331,6 +335,17 @@ async def test_it_is_decided_again_before_it_goes(change: str) -> None:
     else:
         assert isinstance(play.answers[0], Denial)
         assert play.stage.journal.of("ask") == []
+
+
+async def test_what_means_something_else_by_now_does_not_go() -> None:
+    play = Play()
+    play.submit(await play.stage.desk(), holding := Holding())
+    await play.settle()
+    holding.moved = True
+    play.control.vote(play.review)
+    await play.settle()
+    assert "ask again" in denial(play.answers[0]).message
+    assert play.kinds() == ["held", "deny"]
 
 
 async def test_a_journal_that_fails_lets_nothing_through() -> None:

@@ -91,7 +91,7 @@ def _without(root: Any, constants: bool) -> Any:
             made = {}
             into[key] = made
             for name, value in thing.items():
-                if name in _PLACES:
+                if name in _PLACES and isinstance(value, int):  # a tablespace's location is a text
                     continue
                 if constants and name == "A_Const":
                     made[name] = {}
