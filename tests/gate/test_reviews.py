@@ -36,7 +36,7 @@ class Store:
         if self.away:
             raise GatewayError("the store is away", "told by a test")
 
-    async def ask(self, asked: Review, now: int) -> tuple[Review, bool]:
+    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool] | None:
         self._there()
         for each in self.kept.values():
             if fits(each, asked, now):
@@ -44,6 +44,8 @@ class Store:
         for each in self.kept.values():
             if stands_for(each, asked, now):
                 return each, False
+        if not room:
+            return None
         self.kept[asked.id] = asked
         return asked, False
 
@@ -458,6 +460,30 @@ async def test_one_identity_does_not_flood_people() -> None:
     play.submit(desk, Holding(exact="e3"))
     await play.settle()
     assert denial(play.answers[21]).kind == "review"
+
+
+async def test_nobody_floods_by_asking_the_same_at_once() -> None:
+    play = Play()
+    for number in range(30):
+        play.submit(await play.stage.desk(), Holding(exact=f"e{number % 3}"))
+    await play.settle()
+    assert len(play.control.store.kept) == 20
+    assert [denial(each).kind for each in play.answers] == ["limit"] * 10
+
+
+async def test_what_was_approved_passes_however_many_wait() -> None:
+    play = Play(READ + RETRY)
+    desk = await play.stage.desk()
+    for number in range(21):
+        play.submit(desk, Holding(exact=f"e{number}"))
+        await play.settle()
+        if not number:
+            play.control.vote(play.review)
+            await play.settle()
+    assert "20 reviews" not in denial(play.answers[20]).message
+    play.submit(desk, Holding(exact="e0"))
+    await play.settle()
+    assert isinstance(play.answers[21], Clearance)
 
 
 async def test_a_clearance_from_before_the_review_is_not_upheld() -> None:
