@@ -81,7 +81,8 @@ class Reviews:
                 if each.conditions.scope != "once" and fits(each, asked, now):
                     return each, True
             # who may ask for nothing more does not take the lock for that, either
-            if not room and not any(fits(each, asked, now) or stands_for(each, asked, now) for each in before):
+            known = any(fits(each, asked, now) or stands_for(each, asked, now) for each in before)
+            if not room and not known:
                 return None
         async with self._changing() as connection:
             if asked.kind is not Kind.AFTER:
