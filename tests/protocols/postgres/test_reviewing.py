@@ -17,7 +17,7 @@ from wicketgate.model.terms import Terms
 from wicketgate.protocols.postgres.frames import FLUSH, POISON_PARSE, POISON_QUERY, PROBE, frame
 from wicketgate.protocols.postgres.messages import fields_of, notice_frame
 from wicketgate.sql.catalog import Catalog
-from wicketgate.sql.sameness import tree
+from wicketgate.sql.sameness import HIDDEN, masked, tree
 
 TERMS = Terms((Panel("look", frozenset({"ann"})),), 600)
 HELD = Decision(Verdict.REVIEW, "policy", ("look",), review=TERMS)
@@ -490,6 +490,20 @@ def test_a_sensitive_parameter_is_told_apart() -> None:
         {"value": "ann@x.test", "class": "email"},
         {"value": "5", "class": None},
     ]
+
+
+def test_a_text_that_its_printer_changes_is_not_shown_so() -> None:
+    """postgast's printer loses COLLATE's space, and what JSON_VALUE is."""
+    for text in (
+        'SELECT note::text COLLATE "C" FROM orders WHERE id = 4711',
+        "SELECT json_value(note::json, '$.a4711') FROM orders",
+    ):
+        assert particulars(text).shown["pretty"] is None
+        hidden = masked(f"/* reason: 4711 */ {text}".encode())
+        assert "note::" in hidden
+        assert "4711" not in hidden
+        assert masked(f"{text} -- 4711".encode()) == HIDDEN
+    assert particulars(ASKED).shown["pretty"] == "SELECT id\nFROM orders\nWHERE id = 7"
 
 
 def test_the_reason_stands_in_a_comment_at_the_beginning() -> None:

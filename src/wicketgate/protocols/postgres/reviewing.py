@@ -18,8 +18,8 @@ from wicketgate.protocols.postgres.names import Entry, naming_of
 from wicketgate.protocols.postgres.parameters import recorded
 from wicketgate.sql.analysis import Analysis, Environment, unite
 from wicketgate.sql.errors import SyntaxRefused
-from wicketgate.sql.parse import Member, parse, pretty
-from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked, shape, tree
+from wicketgate.sql.parse import Member, parse
+from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked, readable, shape, tree
 
 CURSOR: Final = Denial(
     "review",
@@ -175,7 +175,7 @@ def _shown(
     ]
     return shown | {
         "statement": statement,
-        "pretty": pretty(text),
+        "pretty": readable(text),
         "masked": hidden,
         "parameters": parameters,
         "classes": classes,
