@@ -285,6 +285,20 @@ def test_waiting_ends_with_the_answer(people: Stage, remote: Remote) -> None:
     timer.join()
 
 
+def test_who_waits_is_proven_anew(people: Stage, remote: Remote) -> None:
+    number = ask_for(people.folder)
+    ana = remote.issue("ana")
+    own = remote.ask("GET", "/api/v1/tokens", token=ana).json
+    told: list[int] = []
+    path = f"/api/v1/reviews/{number}?wait=3s"
+    waiting = threading.Thread(target=lambda: told.append(remote.ask("GET", path, token=ana).status))
+    waiting.start()
+    time.sleep(0.5)
+    assert remote.ask("DELETE", f"/api/v1/tokens/{own[0]['id']}", token=ana).status == 200
+    waiting.join()
+    assert told == [401]
+
+
 def test_lists(people: Stage, remote: Remote) -> None:
     numbers = [ask_for(people.folder, created=time.time_ns() + at) for at in range(3)]
     bravo = ask_for(people.folder, resource="bravo", identity="eve", kind_of="human", groups="nobody")

@@ -340,6 +340,36 @@ def test_the_policy_decides_once_more(house: House) -> None:
         reload(house)
 
 
+def test_what_became_sensitive_while_it_waited_does_not_go(house: House) -> None:
+    """It was read as clean when it was asked for."""
+    with connect(house) as client:
+        outcome: list[Any] = []
+
+        def ask() -> None:
+            try:
+                outcome.append(client.execute("SELECT note FROM orders").fetchall())
+            except psycopg.Error as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        review = waiting(house)["id"]
+        common = house._common
+        assert "      public.vault.pin: secret\n" in common
+        note = "      public.orders.note: secret\n      public.vault.pin: secret\n"
+        house._common = common.replace("      public.vault.pin: secret\n", note)
+        try:
+            house.write_rules(RULES + REVIEWS)
+            reload(house)
+            approve(house, review)
+            thread.join()
+        finally:
+            house._common = common
+            house.write_rules(RULES + REVIEWS)
+            reload(house)
+        assert "What has to be reviewed has changed" in str(outcome[0])
+
+
 def test_a_gateway_that_restarts_runs_nothing(house: House) -> None:
     outcome: list[Any] = []
     client = connect(house)

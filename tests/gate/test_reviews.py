@@ -36,7 +36,7 @@ class Store:
         if self.away:
             raise GatewayError("the store is away", "told by a test")
 
-    async def ask(self, asked: Review, now: int) -> tuple[Review, bool]:
+    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool] | None:
         self._there()
         for each in self.kept.values():
             if fits(each, asked, now):
@@ -44,6 +44,8 @@ class Store:
         for each in self.kept.values():
             if stands_for(each, asked, now):
                 return each, False
+        if not room:
+            return None
         self.kept[asked.id] = asked
         return asked, False
 
@@ -138,11 +140,15 @@ class Holding:
         self.notices: list[tuple[str, str, dict[str, Any]]] = []
         self.withdraw: Callable[[], None] = lambda: None
         self.fault: Exception | None = None
+        self.moved = False
 
     def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
         if self.fault is not None:
             raise self.fault
         return Particulars(self.exact, self.shape, {"statement": "select"}, self.reason)
+
+    def unchanged(self) -> bool:
+        return not self.moved
 
     def in_transaction(self) -> bool:
         return self.open_block
@@ -333,6 +339,17 @@ async def test_it_is_decided_again_before_it_goes(change: str) -> None:
         assert play.stage.journal.of("ask") == []
 
 
+async def test_what_means_something_else_by_now_does_not_go() -> None:
+    play = Play()
+    play.submit(await play.stage.desk(), holding := Holding())
+    await play.settle()
+    holding.moved = True
+    play.control.vote(play.review)
+    await play.settle()
+    assert "ask again" in denial(play.answers[0]).message
+    assert play.kinds() == ["held", "deny"]
+
+
 async def test_a_journal_that_fails_lets_nothing_through() -> None:
     play = Play()
     play.submit(await play.stage.desk(), Holding())
@@ -443,6 +460,30 @@ async def test_one_identity_does_not_flood_people() -> None:
     play.submit(desk, Holding(exact="e3"))
     await play.settle()
     assert denial(play.answers[21]).kind == "review"
+
+
+async def test_nobody_floods_by_asking_the_same_at_once() -> None:
+    play = Play()
+    for number in range(30):
+        play.submit(await play.stage.desk(), Holding(exact=f"e{number % 3}"))
+    await play.settle()
+    assert len(play.control.store.kept) == 20
+    assert [denial(each).kind for each in play.answers] == ["limit"] * 10
+
+
+async def test_what_was_approved_passes_however_many_wait() -> None:
+    play = Play(READ + RETRY)
+    desk = await play.stage.desk()
+    for number in range(21):
+        play.submit(desk, Holding(exact=f"e{number}"))
+        await play.settle()
+        if not number:
+            play.control.vote(play.review)
+            await play.settle()
+    assert "20 reviews" not in denial(play.answers[20]).message
+    play.submit(desk, Holding(exact="e0"))
+    await play.settle()
+    assert isinstance(play.answers[21], Clearance)
 
 
 async def test_a_clearance_from_before_the_review_is_not_upheld() -> None:

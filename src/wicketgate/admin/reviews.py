@@ -142,13 +142,14 @@ async def show_review(office: Office, actor: Actor, review: str) -> Seen:
     return await _seen(office, actor, found)
 
 
-async def wait_for_review(office: Office, actor: Actor, review: str, seconds: float) -> Seen:
-    """The same, when it is no longer pending or the time is over. Whether he may see it is asked before he
-    waits, and again."""
+async def wait_for_review(office: Office, actor: Actor, review: str, seconds: float) -> bool:
+    """Until it is no longer pending or the time is over. True: he waited, and is to be proven anew before he
+    is shown it. Raises as `show_review` does."""
     found = await _review(office, actor, Action.SHOW_REVIEW, review)
     if found.status is Status.PENDING and seconds > 0:
         await office.waiting.settled(review, f"{actor.how} {actor.name}", seconds)
-    return await show_review(office, actor, review)
+        return True
+    return False
 
 
 async def _seen(office: Office, actor: Actor, found: Review) -> Seen:

@@ -61,6 +61,11 @@ async def actor_of(request: Request) -> Actor:
     return actor
 
 
+async def actor_again(request: Request) -> Actor:
+    """The actor, proven anew: for what waited. Raises as SignedIn does."""
+    return await _prove(request)
+
+
 def _office(request: Request) -> Office:
     office: Office = request.app.state.office
     return office

@@ -11,6 +11,7 @@ from wicketgate.api import paging
 from wicketgate.api.etags import Conditional, tag_of
 from wicketgate.api.etags import Conditions as When
 from wicketgate.api.given import By, Desk, routes
+from wicketgate.api.people import actor_again
 from wicketgate.api.resources import NAME
 from wicketgate.api.shapes import NAME as WHO
 from wicketgate.api.shapes import Strict
@@ -233,8 +234,12 @@ async def list_reviews(
 
 
 @listed.get("/reviews/{review}", summary="One review, with what waits; waits for its answer")
-async def show_review(office: Desk, by: By, review: Id, response: Response, wait: Wait = None) -> ReviewShown:
-    return _shown(await verbs.wait_for_review(office, by, review, _seconds(wait)), response)
+async def show_review(
+    office: Desk, by: By, review: Id, request: Request, response: Response, wait: Wait = None
+) -> ReviewShown:
+    if await verbs.wait_for_review(office, by, review, _seconds(wait)):
+        by = await actor_again(request)
+    return _shown(await verbs.show_review(office, by, review), response)
 
 
 @listed.post("/reviews/{review}/approve", summary="Approve")

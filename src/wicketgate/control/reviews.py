@@ -3,6 +3,7 @@ It must never say that a statement may go but where the store has spent an appro
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -69,6 +70,8 @@ class Reviews:
         self._held: dict[str, tuple[int, str]] = {}
         """Review -> worker, session: statements that are held."""
         self._heard: dict[str, asyncio.Event] = {}
+        self._asking: Counter[str] = Counter()
+        """Identity -> questions of its that the store has not answered yet."""
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -81,21 +84,29 @@ class Reviews:
         identity = asked.asker.identity
         self._forget_expired(now)
         mine = [each for each in self._pending.values() if each[0] == identity]
-        again = any(each[1] == asked.exact for each in mine)
-        if len(mine) >= MOST_PENDING and not again:
+        again = asked.mode == "retry" and any(each[1] == asked.exact for each in mine)
+        # those that are being asked for count, too; what was asked for before may be asked about as often
+        room = len(mine) + self._asking[identity] < MOST_PENDING
+        self._asking[identity] += 1
+        try:
+            rows = await self._rows(body) if room and not again else None
+            asked = replace(asked, shown={**(asked.shown or {}), "estimate": rows})
+            answer = await store.ask(asked, now, room)
+        except GatewayError as error:
+            raise Refused(
+                "unavailable", "A review can't be asked for now.", f"{error.public}: {error.detail}"
+            ) from None
+        finally:
+            self._asking[identity] -= 1
+            if not self._asking[identity]:
+                del self._asking[identity]
+        if answer is None:
             raise Refused(
                 "limit",
                 f"{MOST_PENDING} reviews of yours wait already: withdraw some, or wait for their answers.",
                 "too many reviews of one identity wait",
             )
-        rows = None if again else await self._rows(body)
-        asked = replace(asked, shown={**(asked.shown or {}), "estimate": rows})
-        try:
-            found, passes = await store.ask(asked, now)
-        except GatewayError as error:
-            raise Refused(
-                "unavailable", "A review can't be asked for now.", f"{error.public}: {error.detail}"
-            ) from None
+        found, passes = answer
         self._check(found, asked, passes)
         if found.status is Status.PENDING:
             self._pending[found.id] = (identity, found.exact, found.expires)

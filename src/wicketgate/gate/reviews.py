@@ -34,6 +34,12 @@ UNHELD: Final = Denial(
     "This statement asks for a review, and can't be reviewed in this form.",
     "its protocol can't hold it, or tell what it is",
 )
+MOVED: Final = Denial(
+    "review",
+    "What has to be reviewed has changed: ask again.",
+    "its names mean something else than when people were asked",
+    "Send the statement again.",
+)
 NO_REASON: Final = Denial(
     "review",
     "a review of this statement needs a reason, and none is given",
@@ -188,6 +194,8 @@ class Reviews:
     async def _go(self, waiting: Waiting) -> None:
         try:
             answer = await self._answer(waiting)
+            if isinstance(answer, Approval) and not waiting.gone and not waiting.holding.unchanged():
+                answer = MOVED
         except JournalFailed:
             answer = Denial("unavailable", "The review could not be recorded.", "the journal failed")
         except Exception as error:  # whatever it is: nothing passes by it

@@ -30,6 +30,10 @@ class Holding(Protocol):
         """What it is; or why it can't be reviewed. recent: keys of texts that the session asked before."""
         ...
 
+    def unchanged(self) -> bool:
+        """Whether it means by now what it meant when `particulars` told of it. Raises whatever."""
+        ...
+
     def in_transaction(self) -> bool:
         """Whether waiting would hold what the target has locked."""
         ...

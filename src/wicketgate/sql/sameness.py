@@ -2,6 +2,7 @@
 It must never take two for the same that the server would run differently.
 """
 
+import re
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,7 @@ _PLACES: Final = frozenset(
     list_end""".split()
 )
 """Fields of libpg_query's trees that say where something stood in the text."""
+_LEADING: Final = re.compile(rb"\A\s*/\*[^*]*\*/")
 HIDDEN: Final = "(not shown: it may hold sensitive values)"
 _READABLE: Final = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
@@ -49,17 +51,32 @@ def canonical(thing: Any) -> bytes:
     return orjson.dumps(thing, option=orjson.OPT_SORT_KEYS)
 
 
+def readable(text: bytes) -> str | None:
+    """The text as people would write it; None where a printer's fault would show them another statement."""
+    found = pretty(text)
+    try:
+        return found if found is not None and tree(found.encode()) == tree(text) else None
+    except SyntaxRefused:
+        return None
+
+
 def masked(text: bytes) -> str:
     """The text for who may not see sensitive values: no constant of it stands there, and no comment."""
     node = parse_whole(text)
     if len(node) != 1 or next(iter(node)) not in _READABLE:
         return HIDDEN
     erased = without_constants(text)
-    found = None if erased is None else pretty(erased)
+    found = None if erased is None else readable(erased) or _uncommented(erased)
     try:
         return HIDDEN if found is None or _constant(parse_whole(found.encode())) else found
     except SyntaxRefused:
         return HIDDEN
+
+
+def _uncommented(text: bytes) -> str | None:
+    """The text without the comment that it begins with; None where another may stand in it."""
+    found = _LEADING.sub(b"", text).strip()
+    return None if b"--" in found or b"/*" in found else found.decode()
 
 
 def _constant(root: Any) -> bool:
@@ -91,7 +108,7 @@ def _without(root: Any, constants: bool) -> Any:
             made = {}
             into[key] = made
             for name, value in thing.items():
-                if name in _PLACES:
+                if name in _PLACES and isinstance(value, int):  # a tablespace's location is a text
                     continue
                 if constants and name == "A_Const":
                     made[name] = {}

@@ -70,15 +70,20 @@ class Reviews:
             yield connection
 
     # -- asking and using ------------------------------------------------------------------------------------
-    async def ask(self, asked: Review, now: int) -> tuple[Review, bool]:
+    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool] | None:
         """See ReviewStore. Raises TooManyWait."""
         cipher = await self._seal.cipher()
         if asked.kind is Kind.STATEMENT:
             # what is good for more than once is found without waiting for anybody
             async with self._reading() as connection:
-                for each in await self._like(connection, cipher, asked):
-                    if each.conditions.scope != "once" and fits(each, asked, now):
-                        return each, True
+                before = await self._like(connection, cipher, asked)
+            for each in before:
+                if each.conditions.scope != "once" and fits(each, asked, now):
+                    return each, True
+            # who may ask for nothing more does not take the lock for that, either
+            known = any(fits(each, asked, now) or stands_for(each, asked, now) for each in before)
+            if not room and not known:
+                return None
         async with self._changing() as connection:
             if asked.kind is not Kind.AFTER:
                 before = await self._like(connection, cipher, asked)
@@ -89,6 +94,8 @@ class Reviews:
                     for each in before:
                         if each.status is status and stands_for(each, asked, now):
                             return each, False
+            if not room:
+                return None
             await self._check_room(connection, asked)
             await self._add(connection, cipher, asked)
         return asked, False

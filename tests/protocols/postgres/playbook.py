@@ -33,12 +33,15 @@ MOOD, MOODS = 20101, 20102
 
 
 # -- the database ------------------------------------------------------------------------------------------
-def make_catalog(extra: str | None = None, checked: bool = False) -> Catalog:
+def make_catalog(
+    extra: str | None = None, checked: bool = False, more: dict[str, str] | None = None, orders: int = 0
+) -> Catalog:
     """customers (email is sensitive), orders, s1.t (clean), s2.t (value is sensitive); `extra`: one more.
-    MOOD is a domain, MOODS are arrays of it; checked: it runs a user's code."""
+    MOOD is a domain, MOODS are arrays of it; checked: it runs a user's code. more: columns that are
+    sensitive, too. orders: another OID of that table."""
     tables: list[tuple[int, str, str, list[tuple[str, int]]]] = [
         (CUSTOMERS, "public", "customers", [("id", INT4), ("email", TEXT), ("age", INT4)]),
-        (ORDERS, "public", "orders", [("id", INT4), ("note", TEXT)]),
+        (orders or ORDERS, "public", "orders", [("id", INT4), ("note", TEXT)]),
         (T1, "s1", "t", [("id", INT4), ("value", TEXT)]),
         (T2, "s2", "t", [("id", INT4), ("value", TEXT)]),
     ]
@@ -73,7 +76,7 @@ def make_catalog(extra: str | None = None, checked: bool = False) -> Catalog:
         [MOOD, "public", "mood", "d", 0, 0, TEXT, checked, None, None],
         [MOODS, "public", "_mood", "b", 0, MOOD, 0, False, None, None],
     ]
-    sensitive = {"public.customers.email": "email", "s2.t.value": "national-id"}
+    sensitive = {"public.customers.email": "email", "s2.t.value": "national-id", **(more or {})}
     return load(json.dumps(source).encode(), sensitive, {})
 
 
@@ -354,11 +357,12 @@ class Stage:
         path: str | None = "public",
         catalog: Catalog | None = CATALOG,
         kept: int = 65536,
+        user: str = "app",
     ) -> None:
         self.size = size
         self.desk = FakeDesk()
         self.host = FakeHost(catalog)
-        names = Names(catalog, "app", "sales", False)  # type: ignore[arg-type]
+        names = Names(catalog, user, "sales", False)  # type: ignore[arg-type]
         setting = Setting(ADMISSION, self.desk, self.host, None, None, (1, b"proof"), kept)
         self.talk = PostgresConversation(setting, names, CANCEL_PACKET, WELCOME, None)
         if path is not None:

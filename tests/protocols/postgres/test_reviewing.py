@@ -14,8 +14,10 @@ from wicketgate.model.review import Panel
 from wicketgate.model.shown import shown_to
 from wicketgate.model.statement import Facts, Statement
 from wicketgate.model.terms import Terms
-from wicketgate.protocols.postgres.frames import FLUSH, POISON_PARSE, POISON_QUERY, frame
+from wicketgate.protocols.postgres.frames import FLUSH, POISON_PARSE, POISON_QUERY, PROBE, frame
 from wicketgate.protocols.postgres.messages import fields_of, notice_frame
+from wicketgate.sql.catalog import Catalog
+from wicketgate.sql.sameness import HIDDEN, masked, tree
 
 TERMS = Terms((Panel("look", frozenset({"ann"})),), 600)
 HELD = Decision(Verdict.REVIEW, "policy", ("look",), review=TERMS)
@@ -36,6 +38,9 @@ class Desk(p.FakeDesk):
 
     def judged(self, facts: Facts) -> Decision:
         return HELD if {"public.orders", "s1.t", "s2.t"} & (facts.reads | facts.writes) else self.decision
+
+    def weigh(self, statement: Statement) -> Denial | None:
+        return None if self.judged(statement.facts) is HELD else super().weigh(statement)
 
     def submit(
         self,
@@ -365,6 +370,80 @@ def test_a_temporary_table_may_stand_for_any_name() -> None:
     assert told is None or (isinstance(told, Particulars) and told.exact != particulars(ASKED).exact)
 
 
+MEANS: dict[str, Catalog] = {
+    "the same": p.make_catalog("noise"),
+    "sensitive": p.make_catalog(more={"public.orders.note": "hint"}),
+    "another table": p.make_catalog(orders=30000),
+}
+
+
+@pytest.mark.parametrize("how", ["query", "string", "bind", "execute"])
+@pytest.mark.parametrize("means", MEANS)
+def test_what_its_names_mean_is_looked_up_again_when_it_goes(means: str, how: str) -> None:
+    text = "SELECT note FROM orders"
+    frames = {
+        "query": p.query(text),
+        "string": p.query(f"SELECT 1; {text}"),
+        "bind": p.whole(text),
+        "execute": p.query("EXECUTE q"),
+    }
+    play = Play()
+    if how == "execute":
+        play.client(p.query(f"PREPARE q AS {text}"))
+        play.people.approve()
+        play.server(p.done("PREPARE"), p.ready())
+        play.people.holding = None
+    play.client(frames[how])
+    assert play.people.holding is not None
+    assert play.people.holding.unchanged()
+    play.host.now = MEANS[means]
+    assert play.people.holding.unchanged() is (means == "the same")
+    assert play.talk.state.names.environment.catalog is MEANS[means]
+
+
+def test_a_member_of_a_string_is_bound_to_the_path_before_it() -> None:
+    def meant(path: str) -> str:
+        text = f"SET search_path = {path}; SELECT f(value) FROM s1.t; SET search_path = s1"
+        return particulars(text, path="public").exact
+
+    assert meant("s1") != meant("s2")
+    assert meant("s1") == meant("s1")
+
+
+def test_an_unknown_path_is_asked_for_and_is_no_other_unknown_path() -> None:
+    text = "SELECT f(value) FROM s1.t"
+    play = Play(path=None)
+    play.client(p.query(text))
+    play.sent(PROBE)
+    play.server(p.path_answer("s1"))
+    known = play.people.told
+    assert isinstance(known, Particulars)
+    assert known.exact == particulars(text, path="s1").exact != particulars(text, path="s2").exact
+    left = f"BEGIN; SET search_path = s2; COMMIT; {text}"
+    assert particulars(left, path="s1").exact not in (known.exact, particulars(text, path="s2").exact)
+
+
+def test_places_are_left_out_and_a_tablespaces_location_is_not() -> None:
+    one, other = (f"CREATE TABLESPACE s LOCATION '/{each}'".encode() for each in "ab")
+    assert tree(one) != tree(other)
+    assert tree(one) == tree(b"  " + one)
+
+
+def test_an_execute_is_bound_to_the_types_that_were_declared() -> None:
+    def meant(kind: int) -> str:
+        parse = p.parse("SELECT id FROM orders WHERE id = $1", "q", (kind,))
+        return particulars("", parse, p.SYNC, p.query("EXECUTE q (7)")).exact
+
+    assert meant(23) != meant(20)
+
+
+def test_another_account_may_be_named_for_what_means_the_same() -> None:
+    """The account is compared beside the digest: an approval may name another one."""
+    assert particulars(ASKED).exact == particulars(ASKED, user="other").exact
+    text = "SELECT f(value) FROM s1.t"
+    assert particulars(text, path="s1").exact != particulars(text, path="s1", user="other").exact
+
+
 def test_a_cursor_is_not_reviewed_and_an_execute_tells_what_was_prepared() -> None:
     def prepared(text: str) -> Particulars | Denial | None:
         play = Play()
@@ -411,6 +490,20 @@ def test_a_sensitive_parameter_is_told_apart() -> None:
         {"value": "ann@x.test", "class": "email"},
         {"value": "5", "class": None},
     ]
+
+
+def test_a_text_that_its_printer_changes_is_not_shown_so() -> None:
+    """postgast's printer loses COLLATE's space, and what JSON_VALUE is."""
+    for text in (
+        'SELECT note::text COLLATE "C" FROM orders WHERE id = 4711',
+        "SELECT json_value(note::json, '$.a4711') FROM orders",
+    ):
+        assert particulars(text).shown["pretty"] is None
+        hidden = masked(f"/* reason: 4711 */ {text}".encode())
+        assert "note::" in hidden
+        assert "4711" not in hidden
+        assert masked(f"{text} -- 4711".encode()) == HIDDEN
+    assert particulars(ASKED).shown["pretty"] == "SELECT id\nFROM orders\nWHERE id = 7"
 
 
 def test_the_reason_stands_in_a_comment_at_the_beginning() -> None:

@@ -8,6 +8,7 @@ from wicketgate.model.statement import Effect
 from wicketgate.protocols.postgres.frames import PROBE, RESERVED
 from wicketgate.protocols.postgres.ledger import BIND, CLOSE, EXECUTE, PARSE, SYNC, State, Step
 from wicketgate.protocols.postgres.names import MOST_TEMPORARY, Entry, naming_of
+from wicketgate.protocols.postgres.reviewing import doubtful
 from wicketgate.sql.changes import NOTHING
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
@@ -71,7 +72,8 @@ class Meanings:
 
     # -- before it is decided -----------------------------------------------------------------------------
     def must_probe(self, member: Member) -> bool:
-        """Whether the path must be asked for first: a name has several candidates and the path is unknown.
+        """Whether the path must be asked for first: a name has several candidates and the path is unknown, or
+        people are asked about a statement of which nothing else tells what it means.
 
         Only at a unit's start, when the server is ready: our Sync must not end a transaction of the client's.
         """
@@ -79,7 +81,12 @@ class Meanings:
         names = state.names
         if names.environment.path is not None or names.asked or not self.units.first or state.steps:
             return False
-        if state.transaction == b"E" or not names.resolve(member, names.environment).ambiguous:
+        if state.transaction == b"E":
+            return False
+        found = names.resolve(member, names.environment)
+        if not found.ambiguous and not (
+            doubtful(found) and state.desk.judged(found.facts).review is not None
+        ):
             return False
         names.asked = True
         for kind in (PARSE, BIND, EXECUTE, CLOSE, CLOSE, SYNC):

@@ -2,6 +2,7 @@
 If one member is denied nothing of the string goes upstream."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.clearance import Clearance
@@ -15,9 +16,9 @@ from wicketgate.protocols.postgres.names import PLAIN, Entry
 from wicketgate.protocols.postgres.questions import Question
 from wicketgate.protocols.postgres.reading import UNUSABLE_NAME
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held, suspicious
-from wicketgate.protocols.postgres.reviewing import particulars
+from wicketgate.protocols.postgres.reviewing import particulars, same
 from wicketgate.sql.parse import Member
-from wicketgate.sql.resolve import Analysis
+from wicketgate.sql.resolve import Analysis, Environment
 
 if TYPE_CHECKING:
     from wicketgate.protocols.postgres.units import Units
@@ -48,6 +49,8 @@ class QueryUnit(Question):
         self.text = text
         self.members = members
         self.analyses: list[Analysis] = []
+        self.environments: list[Environment] = []
+        """In which each was analysed: those before it may have changed what names mean."""
         self.statements: list[Statement] = []
         self.executions: list[Execution] = []
         self.entries: list[list[Entry] | None] = []
@@ -99,6 +102,7 @@ class QueryUnit(Question):
                     self.put(member.begin or 0, len(text), meant.text)
             self.held.append(held)
             self.analyses.append(analysis)
+            self.environments.append(names.environment)
             self.statements.append(statement)
             self.entries.append(meanings.forwarded(member, analysis, text, False))
         self.ask(self.statements[0])
@@ -121,7 +125,18 @@ class QueryUnit(Question):
             b"",
             len(self.members) - 1,
             recent,
+            self.environments[index],
         )
+
+    def means_the_same(self) -> bool:
+        names = self.units.state.names
+        for index, before in enumerate(self.environments):
+            now = replace(before, catalog=names.environment.catalog)
+            found = names.resolve(self.members[index], now)
+            if not same(self.analyses[index], before, found, now):
+                return False
+            self.environments[index] = now
+        return True
 
     def cleared(self, clearance: Clearance) -> Statement | None:
         """One member is cleared: the next is asked for, or the whole goes upstream."""

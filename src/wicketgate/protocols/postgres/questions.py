@@ -103,6 +103,22 @@ class Question:
         """What it is. Raises whatever, for what can't be told."""
         raise NotImplementedError
 
+    def unchanged(self) -> bool:
+        """Whether its names mean what they meant when people were asked, by the newest catalog: what follows
+        in its unit is read with that one, too."""
+        state = self.units.state
+        catalog = state.host.catalog()
+        if catalog is None:
+            return False
+        if catalog is state.names.environment.catalog:
+            return True
+        state.names.catch_up(catalog)
+        return self.means_the_same()
+
+    def means_the_same(self) -> bool:
+        """Whether what it means in the session's names, which are newer than it, is what it meant."""
+        raise NotImplementedError
+
     def in_transaction(self) -> bool:
         """Whether waiting would hold what the server has locked for the session."""
         return in_transaction(self.units.state, self.delayed())

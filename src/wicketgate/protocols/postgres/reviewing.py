@@ -4,21 +4,22 @@ It must never show a value to who may not see it, nor take two statements for on
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from hashlib import sha256
 from typing import Any, Final
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.held import Particulars
 from wicketgate.model.shown import UNKNOWN
-from wicketgate.model.statement import Effect
+from wicketgate.model.statement import Effect, Facts
 from wicketgate.protocols.postgres.frames import SYNC as SYNC_MESSAGE
 from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, SYNC, State, Step
 from wicketgate.protocols.postgres.names import Entry, naming_of
 from wicketgate.protocols.postgres.parameters import recorded
-from wicketgate.sql.analysis import Analysis, Environment
+from wicketgate.sql.analysis import Analysis, Environment, unite
 from wicketgate.sql.errors import SyntaxRefused
-from wicketgate.sql.parse import Member, parse, pretty
-from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked, shape, tree
+from wicketgate.sql.parse import Member, parse
+from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked, readable, shape, tree
 
 CURSOR: Final = Denial(
     "review",
@@ -49,28 +50,34 @@ def particulars(
     declared: bytes,
     beside: int,
     recent: Sequence[object],
+    environment: Environment,
 ) -> Particulars | Denial:
     """values: of a Bind, from its formats to the last value; b"": there are none; None: they are known no
     more. declared: types of parameters, as its Parse has them. beside: other statements of the same string.
-    Raises SyntaxRefused for what is not one statement, TypeError for what is nested too deeply."""
+    environment: in which it was analysed. Raises SyntaxRefused for what is not one statement, TypeError for
+    what is nested too deeply."""
     if values is None:
         return BOUND_BEFORE
     text = text.strip()
-    named = b""
+    named = prepared = b""
     naming = naming_of(member)
     if naming is not None:
         found = state.names.statement((naming.name or "").encode()) if naming.kind == "execute" else None
         if found is None:
             return CURSOR
-        named = found.text
+        named, prepared = found.text, found.declared
     facts = analysis.facts
     known = facts.complete and not facts.opaque and not facts.functions
     what = [
-        *_meaning(analysis, state.names.environment),
+        *_meaning(analysis, environment),
+        prepared.hex(),
         named.hex(),
         canonical(tree(named)).hex() if named else "",
         declared.hex() if values else "",
     ]
+    if environment.path is None and doubtful(analysis):
+        # the same unknown path is not the same path: it is good for this very moment alone
+        what.append([state.setting.admission.session, state.unit])
     exact = sha256(canonical([*what, tree(text), values.hex()])).hexdigest()
     # where it can't be told what a statement does, its constants may decide it
     alike = [*what, shape(text)] if known and not named else [exact]
@@ -79,7 +86,7 @@ def particulars(
         sha256(canonical(alike)).hexdigest(),
         _shown(state, text, named, analysis, values, beside, recent),
         _reason(text),
-        _plan(member, text, analysis, state.names.environment) if known else None,
+        _plan(member, text, analysis, environment) if known else None,
     )
 
 
@@ -93,7 +100,6 @@ def _meaning(analysis: Analysis, environment: Environment) -> list[Any]:
             oids.add(oid)
     told: list[Any] = [
         environment.database,
-        environment.user,
         sorted(oids),
         sorted(facts.reads),
         sorted(facts.writes),
@@ -101,8 +107,32 @@ def _meaning(analysis: Analysis, environment: Environment) -> list[Any]:
         sorted(facts.functions),
         sorted(environment.temporary),
     ]
-    doubtful = analysis.ambiguous or not facts.complete or facts.opaque
-    told.append(list(environment.path or ()) if doubtful else [])
+    told.append([environment.user, list(environment.path or ())] if doubtful(analysis) else [])
+    return told
+
+
+def doubtful(analysis: Analysis) -> bool:
+    """Whether only the search_path says what it means."""
+    return analysis.ambiguous or not analysis.facts.complete or analysis.facts.opaque
+
+
+def same(was: Analysis, before: Environment, found: Analysis, now: Environment) -> bool:
+    """Whether a statement means what it meant in an environment of before: neither another relation nor other
+    effects, no class more, and no output less clean."""
+    if _meaning(was, before) != _meaning(found, now):
+        return False
+    return _proven(unite([was, found])) == _proven(was)
+
+
+def _proven(analysis: Analysis) -> list[Any]:
+    """All that was proven of a statement; by which catalog does not count."""
+    told: list[Any] = []
+    for each in fields(analysis):
+        value = getattr(analysis, each.name)
+        if isinstance(value, Facts):
+            told.append([getattr(value, one.name) for one in fields(value) if one.name != "catalog"])
+        else:
+            told.append(_proven(value) if isinstance(value, Analysis) else value)
     return told
 
 
@@ -145,7 +175,7 @@ def _shown(
     ]
     return shown | {
         "statement": statement,
-        "pretty": pretty(text),
+        "pretty": readable(text),
         "masked": hidden,
         "parameters": parameters,
         "classes": classes,

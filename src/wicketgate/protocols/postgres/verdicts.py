@@ -9,11 +9,11 @@ from wicketgate.model.held import Particulars
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.postgres.frames import bind_names
 from wicketgate.protocols.postgres.ledger import Execution
-from wicketgate.protocols.postgres.names import Portal, Prepared
+from wicketgate.protocols.postgres.names import PLAIN, Portal, Prepared
 from wicketgate.protocols.postgres.parameters import section
 from wicketgate.protocols.postgres.questions import Question
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held
-from wicketgate.protocols.postgres.reviewing import particulars
+from wicketgate.protocols.postgres.reviewing import particulars, same
 from wicketgate.sql.resolve import Analysis
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class BindQuestion(Question):
         self.prepared = prepared
         self.analysis = analysis
         self.statement = statement
+        self.environment = units.state.names.environment
         self.held: Held = NO_TOKENS
         self.values: bytes | None = None
 
@@ -54,7 +55,16 @@ class BindQuestion(Question):
             prepared.declared,
             0,
             recent,
+            self.environment,
         )
+
+    def means_the_same(self) -> bool:
+        names, prepared = self.units.state.names, self.prepared
+        if prepared.member.kind in PLAIN:
+            found = names.resolved(prepared)
+        else:
+            found = names.typed(prepared.member, names.environment, prepared.types)
+        return same(self.analysis, self.environment, found, names.environment)
 
     def cleared(self, clearance: Clearance) -> Statement | None:
         self.units.extended.bound(self, clearance)
@@ -84,6 +94,7 @@ class ExecuteQuestion(Question):
         self.was = was
         self.analysis = analysis
         self.statement = statement
+        self.environment = units.state.names.environment
 
     def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
         portal = self.portal
@@ -99,7 +110,13 @@ class ExecuteQuestion(Question):
             b"" if portal.prepared is None else portal.prepared.declared,
             0,
             recent,
+            self.environment,
         )
+
+    def means_the_same(self) -> bool:
+        names, portal = self.units.state.names, self.portal
+        found = names.typed(portal.member, names.environment, portal.types)
+        return same(self.analysis, self.environment, found, names.environment)
 
     def cleared(self, clearance: Clearance) -> Statement | None:
         self.units.extended.cleared_again(self, clearance)
