@@ -15,7 +15,7 @@ from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.held import Particulars
-from wicketgate.model.review import Conditions, Review, Status, Vote, answered, fits, stands_for
+from wicketgate.model.review import Conditions, Review, Status, TooManyWait, Vote, answered, fits, stands_for
 from wicketgate.model.statement import Statement
 
 LOOK = "  - {name: look, review: {by: {groups: [dba]}, within: 5m, bind: shape, message: Ask for less.}}\n"
@@ -36,7 +36,7 @@ class Store:
         if self.away:
             raise GatewayError("the store is away", "told by a test")
 
-    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool] | None:
+    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool]:
         self._there()
         for each in self.kept.values():
             if fits(each, asked, now):
@@ -45,7 +45,7 @@ class Store:
             if stands_for(each, asked, now):
                 return each, False
         if not room:
-            return None
+            raise TooManyWait("no room")
         self.kept[asked.id] = asked
         return asked, False
 
@@ -453,7 +453,7 @@ async def test_one_identity_does_not_flood_people() -> None:
         play.submit(desk, Holding(exact=f"e{number}"))
         await play.settle()
     assert len(play.control.store.kept) == 20
-    assert (denial(play.answers[20]).kind, "20 reviews" in denial(play.answers[20]).message) == (
+    assert (denial(play.answers[20]).kind, "Too many reviews" in denial(play.answers[20]).message) == (
         "limit",
         True,
     )

@@ -13,7 +13,7 @@ from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
 from wicketgate.admin.ports import Key, Office
 from wicketgate.admin.records import record
-from wicketgate.admin.reviews import Wanted, list_reviews, show_review, wait_for_review
+from wicketgate.admin.reviews import Wanted, list_reviews, show_review
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import AccessRequest, Grant, new_id
 from wicketgate.model.identity import Identity
@@ -114,12 +114,9 @@ async def list_requests(
     return [Asked(each, requests.get(each.id)) for each in found]
 
 
-async def show_request(office: Office, actor: Actor, request: str, seconds: float = 0.0) -> Asked:
-    """One of them, when it is no longer pending or the time is over. Raises NotFound."""
-    if seconds > 0:
-        seen = await wait_for_review(office, actor, request, seconds)
-    else:
-        seen = await show_review(office, actor, request)
+async def show_request(office: Office, actor: Actor, request: str) -> Asked:
+    """One of them. Raises NotFound."""
+    seen = await show_review(office, actor, request)
     if seen.review.kind is Kind.STATEMENT:
         raise NotFound("no access request has this id")
     if seen.review.status in (Status.APPROVED, Status.USED):

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 
 from wicketgate.admin import grants as holding
 from wicketgate.admin import requests as verbs
-from wicketgate.admin.reviews import Wanted
+from wicketgate.admin.reviews import Wanted, wait_for_review
 from wicketgate.api import paging
 from wicketgate.api.given import By, Desk, routes
+from wicketgate.api.people import actor_again
 from wicketgate.api.resources import NAME
 from wicketgate.api.shapes import NAME as WHO
 from wicketgate.api.shapes import Strict
@@ -255,8 +256,10 @@ async def request_access(office: Desk, by: By, wanted: RequestWanted, response: 
 
 
 @asking.get("/requests/{review}", summary="One access request, with what came of it")
-async def show_request(office: Desk, by: By, review: Id, wait: Wait = None) -> RequestShown:
-    return RequestShown.of(await verbs.show_request(office, by, review, _seconds(wait)))
+async def show_request(office: Desk, by: By, review: Id, request: Request, wait: Wait = None) -> RequestShown:
+    if await wait_for_review(office, by, review, _seconds(wait)):
+        by = await actor_again(request)
+    return RequestShown.of(await verbs.show_request(office, by, review))
 
 
 # -- grants --------------------------------------------------------------------------------------------------

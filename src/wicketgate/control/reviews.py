@@ -13,7 +13,7 @@ import orjson
 
 from wicketgate.control.shared import ReviewStore
 from wicketgate.model.errors import GatewayError
-from wicketgate.model.review import Asker, Kind, Review, Status
+from wicketgate.model.review import Asker, Kind, Review, Status, TooManyWait
 from wicketgate.model.terms import Terms, terms_of
 
 SECOND: Final = 1_000_000_000
@@ -91,7 +91,13 @@ class Reviews:
         try:
             rows = await self._rows(body) if room and not again else None
             asked = replace(asked, shown={**(asked.shown or {}), "estimate": rows})
-            answer = await store.ask(asked, now, room)
+            found, passes = await store.ask(asked, now, room)
+        except TooManyWait:
+            raise Refused(
+                "limit",
+                "Too many reviews of yours wait already: withdraw some, or wait for their answers.",
+                "too many reviews of one identity wait",
+            ) from None
         except GatewayError as error:
             raise Refused(
                 "unavailable", "A review can't be asked for now.", f"{error.public}: {error.detail}"
@@ -100,13 +106,6 @@ class Reviews:
             self._asking[identity] -= 1
             if not self._asking[identity]:
                 del self._asking[identity]
-        if answer is None:
-            raise Refused(
-                "limit",
-                f"{MOST_PENDING} reviews of yours wait already: withdraw some, or wait for their answers.",
-                "too many reviews of one identity wait",
-            )
-        found, passes = answer
         self._check(found, asked, passes)
         if found.status is Status.PENDING:
             self._pending[found.id] = (identity, found.exact, found.expires)

@@ -75,13 +75,13 @@ class ReviewStore(Protocol):
     between nodes one wins: what is returned is how it stands then. All raise GatewayError where the store is
     away. now: wall ns."""
 
-    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool] | None:
+    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool]:
         """What there is for the same asker, resource, database and statement, and whether it may be used now.
 
         In this order: an approval that fits (spent by this, where it is good for once: True); one that still
         waits; one that was denied and has not expired (who asks again learns it); else `asked` itself,
         which is added. What waits in mode `wait` is never shared: another session asks for itself.
-        room: whether it may be added; None where it may not, and there is nothing else."""
+        room: whether it may be added; raises TooManyWait where it may not, and there is nothing else."""
         ...
 
     async def spend(self, review: str, session: str, now: int) -> tuple[Review, bool]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
+from wicketgate.model.errors import GatewayError
+
 
 def folded(name: str) -> str:
     """A person's name, for a comparison: two spellings of one name are no two people."""
@@ -199,6 +201,10 @@ class Sought:
     scope: frozenset[str] = frozenset()
     task: str | None = None
     mine: bool = False
+
+
+class TooManyWait(GatewayError):
+    """One identity asks for more than people could answer."""
 
 
 class NotAnswerable(ValueError):

@@ -19,6 +19,7 @@ from wicketgate.model.review import (
     ReviewEvent,
     Sought,
     Status,
+    TooManyWait,
     Vote,
     answered,
     fits,
@@ -35,10 +36,6 @@ PENDING_MOST: Final = 200
 _LOCK: Final = 0x7772_7677
 """'wrvw': the number of our advisory lock on PostgreSQL. Changes of reviews come one by one, so that events
 are numbered in the order in which they hold."""
-
-
-class TooManyWait(GatewayError):
-    """One identity asks for more than people could answer."""
 
 
 class Reviews:
@@ -70,7 +67,7 @@ class Reviews:
             yield connection
 
     # -- asking and using ------------------------------------------------------------------------------------
-    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool] | None:
+    async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool]:
         """See ReviewStore. Raises TooManyWait."""
         cipher = await self._seal.cipher()
         if asked.kind is Kind.STATEMENT:
@@ -83,7 +80,7 @@ class Reviews:
             # who may ask for nothing more does not take the lock for that, either
             known = any(fits(each, asked, now) or stands_for(each, asked, now) for each in before)
             if not room and not known:
-                return None
+                raise TooManyWait(f"reviews of {asked.asker.identity} wait already")
         async with self._changing() as connection:
             if asked.kind is not Kind.AFTER:
                 before = await self._like(connection, cipher, asked)
@@ -95,7 +92,7 @@ class Reviews:
                         if each.status is status and stands_for(each, asked, now):
                             return each, False
             if not room:
-                return None
+                raise TooManyWait(f"reviews of {asked.asker.identity} wait already")
             await self._check_room(connection, asked)
             await self._add(connection, cipher, asked)
         return asked, False
