@@ -239,10 +239,10 @@ def test_what_certificates_do_not_open(house: House) -> None:
 
 
 def test_a_session_ends_with_its_certificate(house: House) -> None:
-    brief = make(ID, ends=datetime.timedelta(seconds=7))
+    brief = make(ID, ends=datetime.timedelta(seconds=10))
     with Wire.open(showing(house, brief, "meshbot")) as wire:
         assert answer(wire, "SELECT 1") == "1"
-        eventually(lambda: answer(wire, "SELECT 1") == "closed", "the end of a certificate", 14.0)
+        eventually(lambda: answer(wire, "SELECT 1") == "closed", "the end of a certificate", 20.0)
     assert refused(house, brief, "meshbot") == ""
 
 
