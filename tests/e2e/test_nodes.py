@@ -33,10 +33,13 @@ LIMITED = """\
      when: 'statement.reads("public.orders")', review: {by: {groups: [dba]}, within: 60s}}
   - {name: notes are tried again, identities: {names: [careful]}, resources: any,
      when: 'statement.reads("public.notes")', review: {by: {groups: [dba]}, within: 60s, mode: retry}}
+  - {name: guests on request, identities: {names: [guest]}, resources: any, account: common,
+     permit: [read], on_request: {by: {groups: [dba]}, most: 1h}}
 identities:
   ann: {groups: [dba]}
 """
 IDENTITIES = {
+    "guest": "guests",
     "reader": "readers",
     "writer": "writers",
     "definer": "definers",
@@ -192,11 +195,13 @@ def test_a_token_is_issued_here_and_revoked_there(pair: Pair, here: str, there: 
 
 
 def answered(house: House, token: str, path: str, body: Any = None) -> Any:
-    """By a person, over this node's HTTPS: what it answered; a POST where there is a body."""
+    """By somebody, over this node's HTTPS: what it answered; a POST where there is a body, "" ends it."""
     connection = http.client.HTTPSConnection("localhost", house.https, context=trusting(house), timeout=20)  # type: ignore[attr-defined]
     try:
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         method, content = ("GET", None) if body is None else ("POST", json.dumps(body))
+        if body == "":
+            method, content = "DELETE", None
         connection.request(method, f"/api/v1{path}", content, headers)
         return json.loads(connection.getresponse().read())
     finally:
@@ -210,6 +215,30 @@ def careful(house: House, token: str) -> psycopg.Connection[Any]:
         sslrootcert=str(house.ca),
         autocommit=True,
     )
+
+
+def test_access_for_a_while_begins_and_ends_on_every_node(pair: Pair) -> None:
+    """Asked for on one, given on the other, used on both; taken away on one, it is over on both."""
+    token, ann = issued(pair.left, "guest")[0], issued(pair.left, "ann")[0]
+    houses = (pair.left, pair.right)
+    assert [refused(at(each, "guest", token)) for each in houses] == ["28P01", "28P01"]
+    asked = answered(pair.left, token, "/requests", {"resource": "alpha", "seconds": 600, "reason": "INC-1"})
+    assert asked["status"] == "pending", asked
+    assert refused(at(pair.left, "guest", token)) == "28P01"
+    told = answered(pair.right, ann, f"/reviews/{asked['id']}/approve", {"comment": "go on"})
+    assert told["status"] in ("approved", "used"), told
+    began = time.monotonic()
+    for each in houses:
+        eventually(lambda each=each: not refused(at(each, "guest", token)), "the grant", 5)  # type: ignore[misc]
+    assert time.monotonic() - began < 3.0
+    wires = [Wire.open(at(each, "guest", token)) for each in houses]
+    for wire in wires:
+        assert rows(wire.ask("SELECT 1")) == [[b"1"]]
+    taken = answered(pair.left, ann, f"/grants/{asked['id']}", "")
+    revoked = time.monotonic()
+    assert "ended" in json.dumps(taken), taken
+    assert [ended(wire) - revoked < 2.0 for wire in wires] == [True, True]
+    assert [refused(at(each, "guest", token)) for each in houses] == ["28P01", "28P01"]
 
 
 @pytest.mark.parametrize(("here", "there"), [("left", "right"), ("right", "left")])
@@ -386,9 +415,14 @@ def test_the_store_is_killed_and_comes_back(pair: Pair) -> None:
     kept, _ = issued(pair.left, "writer")
     wires = [Wire.open(at(each, "reader", token)) for each in (pair.left, pair.right)]
     heard = [each.gateway.log().count("other nodes are heard") for each in (pair.left, pair.right)]
+    held = Wire.open(at(pair.left, "careful", issued(pair.left, "careful")[0]))
+    held.send(query("SELECT count(*) FROM orders"))
+    held.until(b"N")
     pair.state.kill()
     killed = time.monotonic()
     try:
+        [error] = errors(held.ready())
+        assert error["C"] == "57P03", "what waits for people does not run"
         for each in (pair.left, pair.right):
             eventually(lambda each=each: refused(at(each, "writer", kept)), "a refusal", 5)  # type: ignore[misc]
         assert time.monotonic() - killed < 5
