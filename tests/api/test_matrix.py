@@ -197,7 +197,10 @@ _SEEN = ("an access request", "absent")
 REVIEWS: dict[str, Any] = {
     "bot's on sales": {"identity": "bot", "groups": "reviewers"},
     "other's on bravo": {"identity": "other", "resource": "bravo", "groups": "chiefs"},
+    "an access request": {"identity": "other", "kind": Kind.ACCESS, "groups": "reviewers", "shown": None},
 }
+GRANTS = {"given to oneself": "", "given to another": "other"}
+"""Whose they are; empty: the caller's."""
 
 
 class Line:
@@ -245,13 +248,8 @@ class Caller:
         for name, identity in (("of the same", self.me), ("of another", "extra")):
             self.values[name] = self.local.ask("POST", "/api/v1/tokens", {"identity": identity})[1]["id"]
         self.local.ask("PUT", "/api/v1/secrets/kept", {"value": "v"})
-        for name, given in REVIEWS.items():
-            self.values[name] = ask_for(self.folder, **given)
-        self.values["an access request"] = ask_for(
-            self.folder, identity="other", kind=Kind.ACCESS, groups="reviewers", shown=None
-        )
-        for name, whose in (("given to oneself", self.me), ("given to another", "other")):
-            self.values[name] = give(self.folder, whose)
+        for name in (*REVIEWS, *GRANTS):
+            self.values.pop(name, None)
         if self.column != "nobody":
             more: dict[str, Any] = {} if self.column not in ("scoped", "task") else {"resources": ["sales"]}
             if self.column == "task":
@@ -259,10 +257,19 @@ class Caller:
             issued = self.local.ask("POST", "/api/v1/tokens", {"identity": self.me, **more})[1]
             self.token, self.values["itself"] = issued["token"], issued["id"]
 
+    def value(self, named: str) -> str:
+        """What stands for it in a path. Each making opens the store: only what is used is made."""
+        name = named.strip("{}")
+        if name in REVIEWS and name not in self.values:
+            self.values[name] = ask_for(self.folder, **REVIEWS[name])
+        elif name in GRANTS and name not in self.values:
+            self.values[name] = give(self.folder, GRANTS[name] or self.me)
+        return self.values.get(name, named)
+
     def run(self, case: Case) -> tuple[int, Any]:
         if self.stale:
             self.prepare()
-        values = {name: self.values.get(value.strip("{}"), value) for name, value in case.values.items()}
+        values = {name: self.value(value) for name, value in case.values.items()}
         for name in ("review", "grant"):
             if values.get(name) == self.values["absent"]:
                 values[name] = "0" * 26

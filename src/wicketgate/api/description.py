@@ -42,9 +42,12 @@ _UNSTORED: Final = ("/api/v1/policy",)
 """What GET answers under a tag, and never with 304."""
 
 
+_MADE: Final[list[dict[str, Any]]] = []
+
+
 def described(app: FastAPI) -> dict[str, Any]:
-    """The document. Made once: routes do not change."""
-    if app.openapi_schema is None:
+    """The document. Made once a process, which takes seconds: each application has the same routes."""
+    if not _MADE:
         document = app.openapi()
         components = document.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
@@ -57,8 +60,8 @@ def described(app: FastAPI) -> dict[str, Any]:
             for method in _METHODS:
                 if method in operations:
                     _put_right(path, method, operations[method])
-        app.openapi_schema = document
-    return app.openapi_schema
+        _MADE.append(document)
+    return _MADE[0]
 
 
 def _put_right(path: str, method: str, operation: dict[str, Any]) -> None:
