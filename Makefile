@@ -44,7 +44,7 @@ crew: setup $(VENV)-crew/.installed ## a real CrewAI crew that waits for approva
 
 corpus: setup ## every way around and every innocent statement on all servers (`make test` shares them out)
 	WICKET_SERVERS=both $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e/test_bypass.py \
-	  tests/e2e/test_innocent.py $(ARGS)
+	  tests/e2e/test_innocent.py tests/e2e/test_agreement.py tests/e2e/test_pipelines.py $(ARGS)
 
 fuzz: setup ## the property tests, long (ARGS for pytest)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis --timeout 0 -n $(WORKERS) $(ARGS)
