@@ -1,5 +1,7 @@
 """One statement's way: the proof that it may go, the rows it may bring, how it ended (compiled)."""
 
+from typing import Final
+
 from wicketgate.model.decision import Decision
 
 
@@ -15,7 +17,7 @@ class Allowance:
         self.left = left
 
 
-UNLIMITED = 1 << 62
+UNLIMITED: Final = 1 << 62
 
 
 class Clearance:

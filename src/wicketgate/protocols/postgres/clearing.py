@@ -14,6 +14,9 @@ from wicketgate.protocols.postgres.returned import NO_LONGER, NO_TOKENS, Held, s
 from wicketgate.sql.parse import Member
 from wicketgate.sql.resolve import Analysis
 
+COUNTED: Final = UNLIMITED >> 1
+"""An allowance that begins below this is counted."""
+
 MASKED_COPY: Final = Denial(
     "mask",
     "This COPY can't be masked.",
@@ -64,4 +67,4 @@ def execution_for(
 
 def limited(execution: Execution) -> bool:
     """Whether its rows are counted against a limit."""
-    return execution.shape.analysis.facts.returns_rows and execution.clearance.allowance.left < UNLIMITED >> 1
+    return execution.shape.analysis.facts.returns_rows and execution.clearance.allowance.left < COUNTED
