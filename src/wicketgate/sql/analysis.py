@@ -30,6 +30,7 @@ class Environment:
 
 
 _KEPT = frozenset({Effect.WRITE, Effect.DELETE, Effect.DEFINE, Effect.GRANT, Effect.EXECUTE, Effect.UNKNOWN})
+_SESSION = frozenset({Effect.SESSION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Analysis:
     unknown_names: names of relations and columns that the catalog does not know, for a denial's words.
     held: for PREPARE and DECLARE, the analysis of what EXECUTE and FETCH will run.
     keeps: a commit would keep some of what it does. unsettles: names may mean something else after it.
+    touches: it does more than change the session.
     """
 
     facts: Facts
@@ -91,11 +93,13 @@ class Analysis:
     held: "Analysis | None" = None
     keeps: bool = field(init=False, repr=False)
     unsettles: bool = field(init=False, repr=False)
+    touches: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         effects = self.facts.effects
         object.__setattr__(self, "keeps", not _KEPT.isdisjoint(effects))
         object.__setattr__(self, "unsettles", self.disturbs or Effect.UNKNOWN in effects)
+        object.__setattr__(self, "touches", effects != _SESSION)
 
 
 UNKNOWN_ANALYSIS = Analysis(

@@ -5,7 +5,7 @@ It must never send what the turn has not recorded, and never read on from a side
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed
@@ -14,11 +14,11 @@ from wicketgate.protocols.base import Conversation, ProtocolSpec
 from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.turn import Turn
 
-LINGER = 5.0
+LINGER: Final = 5.0
 """Seconds that a peer has to take the last bytes before its connection is cut."""
-HIGH = 1 << 18
+HIGH: Final = 1 << 18
 """Bytes that may wait in a transport before its other side is read no further (256 KiB)."""
-GATHERED = 1 << 19
+GATHERED: Final = 1 << 19
 """Bytes that one side may bring in one turn before it is read no further until the turn's end (512 KiB)."""
 
 

@@ -4,7 +4,6 @@ Where an unanswered earlier unit may have changed a meaning, the statement waits
 from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.decision import Denial
-from wicketgate.model.statement import Effect
 from wicketgate.protocols.postgres.frames import PROBE, RESERVED
 from wicketgate.protocols.postgres.ledger import BIND, CLOSE, EXECUTE, PARSE, SYNC, State, Step
 from wicketgate.protocols.postgres.names import MOST_TEMPORARY, Entry, naming_of
@@ -20,7 +19,6 @@ UNIT: Final = 3
 PATH: Final = 5
 """Why the client's frames wait: for an earlier unit's answer, or for the path."""
 
-_SESSION: Final = frozenset({Effect.SESSION})
 _ENDING: Final = frozenset({"deallocate", "close", "discard"})
 
 
@@ -60,7 +58,7 @@ class Meanings:
     def runs(self, analysis: Analysis, hides: bool) -> None:
         """A statement may run: what that means for the session, whatever its names."""
         state = self.state
-        if analysis.facts.effects != _SESSION:
+        if analysis.touches:
             state.touched = True
         if analysis.keeps:
             state.wrote = True
