@@ -234,7 +234,7 @@ def test_forms_from_elsewhere(served: Remote) -> None:
 
 
 def test_a_sign_in_ends_with_its_token_and_its_time(served: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wicketgate.api import pages
+    from wicketgate.api import page_sessions
 
     number = ask_for(served.stage.folder)
     link, browser, token = link_of(served.stage.folder, number), Browser(served), served.issue("ben")
@@ -244,7 +244,7 @@ def test_a_sign_in_ends_with_its_token_and_its_time(served: Remote, monkeypatch:
         served.ask("DELETE", f"/api/v1/tokens/{each['id']}", token=token)
     assert browser.answer(link, page).status == 403
     assert b"type=password" in browser.ask("GET", link).body
-    monkeypatch.setattr(pages, "LASTS", -1)
+    monkeypatch.setattr(page_sessions, "LASTS", -1)
     late = Browser(served)
     assert b"type=password" in late.sign_in(link, served.issue("ana")).body
     assert found(served.stage.folder, number).votes == ()

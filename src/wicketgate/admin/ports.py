@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wicketgate.admin.code_ports import CodePort
 from wicketgate.admin.grant_ports import GrantDesk
 from wicketgate.admin.history import AccessHistory, Texts
 from wicketgate.admin.review_ports import Links, ReviewDesk
@@ -348,7 +349,7 @@ class Office:
     prove: a token as presented, its source and a certificate beside it (DER) -> the identity that they prove
     now, and the token's record (None where a trusted issuer made it, or there is none); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
-    policies: where the policy comes from. saml: None: none.
+    policies: where the policy comes from. saml, codes (sign-in with a browser by an issuer): None: none.
     holding: an identity and wall ns -> how many exchanged tokens of it hold.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
@@ -388,3 +389,4 @@ class Office:
     node: str = ""
     others: Others | None = None
     saml: SamlPort | None = None
+    codes: CodePort | None = None

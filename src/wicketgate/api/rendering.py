@@ -48,12 +48,12 @@ def safe(text: object) -> str:
     return html.escape(shown, quote=True)
 
 
-def page(status: int, title: str, *parts: str) -> HTMLResponse:
-    """parts: HTML."""
+def page(status: int, title: str, *parts: str, head: str = "") -> HTMLResponse:
+    """parts, head: HTML."""
     whole = (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1"><meta name=robots content=noindex>'
-        f"<title>{safe(title)}</title><style>{STYLE}</style></head><body><main><h1>{safe(title)}</h1>"
+        f"<title>{safe(title)}</title><style>{STYLE}</style>{head}</head><body><main><h1>{safe(title)}</h1>"
         f"{''.join(parts)}</main></body></html>"
     )
     return HTMLResponse(whole, status, headers=HEADERS)
@@ -64,12 +64,26 @@ def told(status: int, title: str, text: str) -> HTMLResponse:
     return page(status, title, f"<p>{safe(text)}")
 
 
-def sign_in(review: str, mark: str, providers: Iterable[str]) -> HTMLResponse:
-    """What whoever comes sees first, whether there is such a review or not."""
+def onward(title: str, address: str) -> HTMLResponse:
+    """A page that goes on to another of ours by itself: then it is we who send the browser there, and it
+    takes cookies along that it keeps from other sites. It tells nobody where it comes from."""
+    answer = page(
+        200,
+        title,
+        f'<p><a href="{safe(address)}">Go on</a>',
+        head=f'<meta http-equiv=refresh content="0; url={safe(address)}">',
+    )
+    answer.headers["referrer-policy"] = "no-referrer"
+    return answer
+
+
+def sign_in(review: str, mark: str, providers: Iterable[tuple[str, str]]) -> HTMLResponse:
+    """What whoever comes sees first, whether there is such a review or not. providers: how the path to each
+    begins, and its name."""
     ways = "".join(
-        f'<p><a class=go href="/reviews/{safe(review)}/saml/{safe(name)}?k={safe(mark)}">'
+        f'<p><a class=go href="/reviews/{safe(review)}/{safe(way)}/{safe(name)}?k={safe(mark)}">'
         f"Sign in with {safe(name)}</a>"
-        for name in providers
+        for way, name in providers
     )
     return page(
         200,
