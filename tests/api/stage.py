@@ -288,6 +288,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
     @property
     def json(self) -> Any:
@@ -328,9 +329,9 @@ def ask(
         content = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
         connection.request(method, path, content, sent)
         answer = connection.getresponse()
-        return Answer(
-            answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        )
+        pairs = [(name.lower(), value) for name, value in answer.getheaders()]
+        cookies = tuple(value for name, value in pairs if name == "set-cookie")
+        return Answer(answer.status, dict(pairs), answer.read(), cookies)
     finally:
         connection.close()
 

@@ -186,3 +186,23 @@ async def test_nobody_there() -> None:
     gone = await sent(Wire(False, None, 5.0), "https://nowhere.invalid/")
     assert isinstance(gone, Unsent)
     assert gone.again
+
+
+@pytest.mark.parametrize(
+    "host", ["127.1", "2130706433", "127.0.1", "0177.0.0.1", "017700000001", "127.0.0.1."]
+)
+async def test_an_address_in_another_spelling_leads_inside_no_more(host: str) -> None:
+    """The system reads these as addresses of this machine, and none of them was looked up by name."""
+    asked: list[bytes] = []
+
+    async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(1))
+        writer.close()
+
+    server = await asyncio.start_server(come, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    found = await sent(Wire(False, None, 5.0), f"https://{host}:{port}/")
+    server.close()
+    await server.wait_closed()
+    assert isinstance(found, Unsent)
+    assert ("not a public one" in found.why, found.again, asked) == (True, False, [])

@@ -60,6 +60,14 @@ def _ways(office: Office) -> list[tuple[str, str]]:
 def _own(request: Request) -> None:
     """Raises NotHere for a form that another site's page sent, as far as browsers say."""
     check_here(request)
+    origin = request.headers.get("origin")
+    # browsers of before Sec-Fetch-Site say where a form stood; ours stand here
+    if (
+        origin is not None
+        and "sec-fetch-site" not in request.headers
+        and origin != f"https://{request.headers.get('host', '')}"
+    ):
+        raise NotHere
     if (
         request.headers.get("content-type", "").partition(";")[0].strip()
         != "application/x-www-form-urlencoded"

@@ -25,6 +25,7 @@ from wicketgate.api.page_sessions import (
 )
 from wicketgate.api.people import attempt
 from wicketgate.api.rendering import HEADERS, onward, told
+from wicketgate.model.errors import GatewayError
 from wicketgate.model.sign_in import SignInRefused
 
 KNOWN: Final = frozenset({"code", "state", "iss", "error"})
@@ -71,8 +72,10 @@ async def back(request: Request, name: str) -> Response:
     await attempt(office, "begin", source, claimed)
     try:
         done = await code_flow.come_back(office, source, name, answered, request.cookies.get(cookie, ""))
-    except SignInRefused:
+    except GatewayError as error:
         await attempt(office, "failed", source, claimed)
+        if not isinstance(error, SignInRefused):
+            raise
         answer: Response = told(403, "Not signed in", NotHere().public)
         answer.headers["referrer-policy"] = "no-referrer"
     else:

@@ -190,6 +190,10 @@ async def _content(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def _literal(host: str) -> bool:
+    """Whether it is an address and no name. What has nothing but digits and dots is taken for one by those
+    who connect, however it is spelled, and looked up by nobody."""
+    if not host.replace(".", "") or host.replace(".", "").isdigit():
+        return True
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
