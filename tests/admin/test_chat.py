@@ -1,4 +1,4 @@
-"""Whom an account of a chat system stands for, by what he did last through the gateway, proven by an issuer."""
+"""Whom an account of a chat system stands for, by what an issuer proved of him last."""
 
 from __future__ import annotations
 
