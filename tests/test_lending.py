@@ -36,6 +36,30 @@ def lend(folder: Path, password: str, inline: bool = True) -> None:
     check_lent(source, load_sources((source,), RULES, settings_of(config)), load_settings(config), inline)
 
 
+def test_an_issuer_s_client_is_told_nothing_else(tmp_path: Path) -> None:
+    """Its secret goes to where the policy says: it is lent as a password is."""
+    more = POLICY + (
+        "identity:\n  issuers:\n    main:\n      url: https://id.example.com\n      audiences: [w]\n"
+        "      sign_in: {client_id: page, client_secret: SECRET}\n"
+    )
+    config = tmp_path / "wicket.yaml"
+    config.write_text(SETTINGS)
+    for secret, good in (
+        ("{secret: sso}", True),
+        ("{env: STORE}", False),
+        ("{secret: hook-key}", False),
+        ("{file: state/local.key}", False),
+    ):
+        text = more.replace("{env: WICKET_TEST_PASSWORD}", "{env: SALES}").replace("SECRET", secret, 1)
+        source = source_of(config, "revision 2", text)
+        policy = load_sources((source,), RULES, settings_of(config))
+        if good:
+            check_lent(source, policy, load_settings(config), True)
+        else:
+            with pytest.raises(PolicyError, match=rf"revision 2:{len(text.splitlines())}:\d+: "):
+                check_lent(source, policy, load_settings(config), True)
+
+
 @pytest.mark.parametrize(
     "password",
     [

@@ -52,6 +52,7 @@ from wicketgate.protocols.base import ProtocolSpec
 from wicketgate.protocols.registry import protocols
 from wicketgate.requesting import ByConnecting
 from wicketgate.settings import Settings, load_settings
+from wicketgate.signing_in import browsing
 from wicketgate.store.bus import Bus
 from wicketgate.store.db import MINUTE
 from wicketgate.store.exchanges import with_origins
@@ -343,6 +344,7 @@ def _serve(config: Path) -> int:
             reveals=policy.reveals,
             public_url=settings.api.public_url,
             telling=telling(settings.channels, settings.keepers, node, log),
+            browsing=browsing(policy.issuers, settings.keepers, settings.api.public_url, ports.decrypt),
         )
         api = ApiSettings(
             settings.api.socket,

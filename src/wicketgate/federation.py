@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from wicketgate.identity.issuers import IssuerTokens
 from wicketgate.identity.jwt import NotProven
 from wicketgate.model.errors import GatewayError, PolicyError
-from wicketgate.model.saml import SamlIssuer
+from wicketgate.model.saml import SamlIssuer, SignedInBy
 from wicketgate.model.sign_in import Asserted, SignInRefused
 from wicketgate.store.saml import SignInRows
 
@@ -127,6 +127,10 @@ class Federation:
 
     def issuer(self, name: str) -> SamlIssuer | None:
         return self._trusted().saml.get(name)
+
+    def still_trusts(self, name: str, proven: SignedInBy, lifetime: int) -> bool:
+        """Whether what a provider proved once would still be taken from it, for so long (ns)."""
+        return self._trusted().still_trusts(name, proven, lifetime)
 
     async def metadata(self, issuer: SamlIssuer) -> bytes:
         """Raises GatewayError."""

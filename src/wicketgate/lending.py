@@ -10,6 +10,7 @@ from typing import Final
 
 from wicketgate.control.credentials import LocalKey
 from wicketgate.model.credential import CredentialMissing
+from wicketgate.model.resource import CredentialReference
 from wicketgate.policy.document import Node, Problems, Source, parse
 from wicketgate.policy.load import Policy
 from wicketgate.settings import Settings
@@ -26,15 +27,22 @@ def check_lent(source: Source, policy: Policy, settings: Settings, inline: bool)
     rules: dict[str, Callable[[Settings, str], str]] = {"file": _file, "env": _variable, "secret": _secret}
     if inline:
         rules["inline"] = _inline
+    for found, *path in _lent(policy):
+        if found.source not in rules or not (why := rules[found.source](settings, found.locator)):
+            continue
+        root = root or parse(source)
+        problems.add(root.get(*path, found.source) or root, why)
+    problems.raise_any()
+
+
+def _lent(policy: Policy) -> Iterator[tuple[CredentialReference, *tuple[str, ...]]]:
+    """Every secret that a policy names, and where in it."""
     for resource in policy.resources.values():
         for account in resource.accounts.values():
-            kind, locator = account.credential.source, account.credential.locator
-            if kind not in rules or not (why := rules[kind](settings, locator)):
-                continue
-            root = root or parse(source)
-            where = root.get("resources", resource.name, "accounts", account.name, "password", kind)
-            problems.add(where or root, why)
-    problems.raise_any()
+            yield account.credential, "resources", resource.name, "accounts", account.name, "password"
+    for issuer in policy.issuers.values():
+        if issuer.sign_in is not None and issuer.sign_in.secret is not None:
+            yield issuer.sign_in.secret, "identity", "issuers", issuer.name, "sign_in", "client_secret"
 
 
 def _file(settings: Settings, path: str) -> str:

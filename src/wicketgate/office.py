@@ -34,6 +34,7 @@ from wicketgate.notices import Telling, silent
 from wicketgate.protocols.shown import Shown
 from wicketgate.proving import prover
 from wicketgate.recordings import JournalRecordings, read_expected, read_keys, verify_file, worst
+from wicketgate.signing_in import Browsing, unseen
 from wicketgate.store.accounts import Accounts
 from wicketgate.store.address import StoreAddress, store_url
 from wicketgate.store.db import Store
@@ -82,6 +83,7 @@ async def open_office(
     reveals: Callable[[Identity, str, str], bool] = lambda identity, resource, data_class: False,
     public_url: str | None = None,
     telling: Telling = silent,
+    browsing: Browsing = unseen,
 ) -> AsyncIterator[Office]:
     """What the API's verbs are given; opened on the API's own loop.
 
@@ -90,7 +92,7 @@ async def open_office(
     issuers: the same, for what tokens of trusted issuers are judged by. seats, rate: see Office.
     policies: where the policy comes from; None: from a file that is not shown here.
     node: this one's random id. reveals: see Office. public_url: where people reach the API with a browser.
-    telling: what channels there are.
+    telling: what channels there are. browsing: how people sign in with a browser by an issuer.
     """
     from wicketgate.policies import Revisions
 
@@ -110,7 +112,10 @@ async def open_office(
     sealing = Sealing(source, time.monotonic_ns, clock, random, public_url)
     reviews = Reviews(opened, sealing)
     try:
-        async with telling(store, reviews, sealing.link, control.policy) as channels:
+        async with (
+            telling(store, reviews, sealing.link, control.policy) as channels,
+            browsing(store, control) as codes,
+        ):
             yield Office(
                 store=store,
                 vault=secrets,
@@ -141,6 +146,7 @@ async def open_office(
                 links=sealing,
                 reveals=reveals,
                 channels=channels,
+                codes=codes,
             )
     finally:
         await secrets.close()

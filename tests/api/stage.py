@@ -34,6 +34,7 @@ from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
 from wicketgate.notices import Telling, silent
 from wicketgate.office import open_office
+from wicketgate.signing_in import Browsing, unseen
 from wicketgate.store.db import Store
 from wicketgate.store.secrets import SecretRows
 
@@ -234,6 +235,7 @@ class Stage:
     issuers: IssuerTokens = field(default_factory=lambda: IssuerTokens({}, {}))
     revealed: dict[str, frozenset[str]] = field(default_factory=dict)
     telling: Telling = silent
+    browsing: Browsing = unseen
 
     def __post_init__(self) -> None:
         self.filed = [
@@ -260,6 +262,7 @@ class Stage:
             reveals=lambda identity, resource, data_class: data_class in self.revealed.get(identity.name, ()),
             public_url="https://gateway.example",
             telling=self.telling,
+            browsing=self.browsing,
         )
 
     def vault(self, store: Store) -> OwnVault:
@@ -285,6 +288,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
     @property
     def json(self) -> Any:
@@ -325,9 +329,9 @@ def ask(
         content = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
         connection.request(method, path, content, sent)
         answer = connection.getresponse()
-        return Answer(
-            answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        )
+        pairs = [(name.lower(), value) for name, value in answer.getheaders()]
+        cookies = tuple(value for name, value in pairs if name == "set-cookie")
+        return Answer(answer.status, dict(pairs), answer.read(), cookies)
     finally:
         connection.close()
 

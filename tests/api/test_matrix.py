@@ -169,10 +169,12 @@ def cases() -> list[Case]:
         ("POST", "/answer", {}),
         ("GET", "/signed-in", {}),
         ("GET", "/saml/{name}", {"name": "corp"}),
+        ("GET", "/oidc/{name}", {"name": "corp"}),
     ):
         found.append(
             Case(method, f"/reviews/{{review}}{rest}", "a page", None, {**values, "review": "bot's on sales"})
         )
+    found.append(Case("GET", "/sign-in/{name}/callback", "a page", None, {"name": "corp"}))
     things = (
         ("bot's on sales", OWN),
         ("other's on sales", NEAR),
@@ -221,7 +223,7 @@ class Line:
         answer = self.connection.getresponse()
         content = answer.read()
         if answer.status >= 400 and not path.startswith(
-            ("/api/v1/saml/corp/", "/api/v1/oauth/", "/reviews/")
+            ("/api/v1/saml/corp/", "/api/v1/oauth/", "/reviews/", "/sign-in/")
         ):
             assert answer.headers["content-type"] == "application/problem+json"
         is_json = content and answer.headers.get("content-type") == "application/json"

@@ -50,12 +50,14 @@ class Browser:
             sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         body = None if form is None else urlencode(form).encode()
         answer = self.remote.ask(method, target, body, headers=sent)
-        if "set-cookie" in answer.headers:
-            pair, *rest = answer.headers["set-cookie"].split("; ")
+        for each in answer.cookies:
+            pair, *rest = each.split("; ")
             name, _, value = pair.partition("=")
             assert name.startswith("__Host-wicket-review-")
-            assert {each.lower() for each in rest} >= {"httponly", "secure", "samesite=strict", "path=/"}
+            assert {part.lower() for part in rest} >= {"httponly", "secure", "samesite=strict", "path=/"}
             self.cookies[name] = value
+            if "Max-Age=0" in rest:
+                del self.cookies[name]
         return answer
 
     def sign_in(self, link: str, token: str) -> Answer:
@@ -210,6 +212,11 @@ def test_forms_from_elsewhere(served: Remote) -> None:
         browser.ask("POST", f"{path}/answer?{query}", {"answer": "approve"}, sec_fetch_site="cross-site"),
         browser.ask("POST", f"{path}/answer?{query}", {"answer": "approve"}, content_type="text/plain"),
         browser.ask("POST", f"{path}/sign-in?{query}", {"token": token}, sec_fetch_site="same-site"),
+        # browsers that say no more than where a form comes from
+        Browser(served).ask(
+            "POST", f"{path}/sign-in?{query}", {"token": token}, origin="https://evil.example"
+        ),
+        Browser(served).ask("POST", f"{path}/sign-in?{query}", {"token": token}, origin="null"),
     ]
     assert {each.status for each in attacks} == {403}
     for more in (query, f"{query}&answer=approve", "answer=approve"):
@@ -233,8 +240,38 @@ def test_forms_from_elsewhere(served: Remote) -> None:
     assert served.ask("GET", f"/api/v1/reviews/{number}", headers=cookies).status == 401
 
 
+def test_what_a_reviewer_has_to_know_stands_there(served: Remote) -> None:
+    """What else runs in the same string, and that a reason is only what the asker wrote."""
+    more = {"beside": 3, "transaction": True, "reason_claimed": True, "complete": False}
+    number = ask_for(served.stage.folder, shown={**SHOWN, **more})
+    page = Browser(served).sign_in(link_of(served.stage.folder, number), served.issue("ana"))
+    for text in (
+        b"3 other statements",
+        b"as the asker wrote it",
+        b"in an open transaction",
+        b"not all that it does",
+    ):
+        assert text in page.body, text
+    number = ask_for(served.stage.folder)
+    page = Browser(served).sign_in(link_of(served.stage.folder, number), served.issue("ana"))
+    assert b"other statement" not in page.body
+
+
+def test_many_pages_and_long_tokens(served: Remote) -> None:
+    """A day's work: each page has cookies of its own, and all of them come in each request."""
+    browser, token = Browser(served), served.issue("ana")
+    links = [link_of(served.stage.folder, ask_for(served.stage.folder)) for _ in range(10)]
+    browser.cookies |= {f"__Host-wicket-review-{at:026}": "x" * 3000 for at in range(7)}
+    for link in links:
+        assert browser.ask("GET", link).status == 200
+        page = browser.sign_in(link, token)
+        assert b"You are ana" in page.body
+        assert sum(len(name) + len(value) for name, value in browser.cookies.items()) <= 24_000
+    assert browser.ask("GET", links[-1]).status == 200
+
+
 def test_a_sign_in_ends_with_its_token_and_its_time(served: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wicketgate.api import pages
+    from wicketgate.api import page_sessions
 
     number = ask_for(served.stage.folder)
     link, browser, token = link_of(served.stage.folder, number), Browser(served), served.issue("ben")
@@ -244,7 +281,7 @@ def test_a_sign_in_ends_with_its_token_and_its_time(served: Remote, monkeypatch:
         served.ask("DELETE", f"/api/v1/tokens/{each['id']}", token=token)
     assert browser.answer(link, page).status == 403
     assert b"type=password" in browser.ask("GET", link).body
-    monkeypatch.setattr(pages, "LASTS", -1)
+    monkeypatch.setattr(page_sessions, "LASTS", -1)
     late = Browser(served)
     assert b"type=password" in late.sign_in(link, served.issue("ana")).body
     assert found(served.stage.folder, number).votes == ()
@@ -328,6 +365,11 @@ def test_hostile_texts_are_texts(served: Remote) -> None:
         assert "\u202e" not in parsed.text
         assert "\x1b" not in parsed.text
         assert parsed.text.count("\\u202e") >= 8
+    for odd in (
+        "\u00ad\u034f\u115f\u1160\u17b4\u180e\u200b\u2060\u2800\u3164\ufe0f\uffa0\U000e0041\u00a0\u2003\u3000"
+    ):
+        assert odd not in safe(f"or{odd}ders"), hex(ord(odd))
+    assert safe("gr\u00fc\u00df \u65e5\u672c\t\n") == "gr\u00fc\u00df \u65e5\u672c\t\n"
     assert safe("a<b>\u202e'\"") == "a&lt;b&gt;\\u202e&#x27;&quot;"
     assert json.dumps(HOSTILE)[1:-1] not in page.body.decode()
 

@@ -325,3 +325,11 @@ def test_lists(people: Stage, remote: Remote) -> None:
     assert remote.ask("GET", f"/api/v1/reviews/{'0' * 26}", token=tokens["ana"]).status == 403
     assert remote.ask("GET", f"/api/v1/reviews/{'0' * 26}", token=tokens["root"]).status == 404
     assert ask(remote.settings.socket, "GET", "/api/v1/reviews").status == 200
+
+
+def test_nobody_is_shown_one_unrecorded_for_his_name(people: Stage, remote: Remote) -> None:
+    """Our own socket is nobody by name, whatever the name of who asks."""
+    number = ask_for(people.folder, identity="local")
+    answer = ask(remote.settings.socket, "GET", f"/api/v1/reviews/{number}")
+    assert (answer.status, b"canary" in answer.body) == (200, False)
+    assert [each["do"] for each in people.control.records if each["name"] == number] == ["reviews.show"]

@@ -190,6 +190,9 @@ def test_a_review_s_page_signs_a_browser_in(remote: Remote, stage: Stage) -> Non
     first = remote.ask("GET", link)
     found_at = re.search(rb'href="(/reviews/[^"]+/saml/corp[^"]+)"', first.body)
     assert found_at is not None
+    for header in ({"sec-fetch-site": "cross-site"}, {"sec-purpose": "prefetch"}):
+        asked = remote.ask("GET", html.unescape(found_at[1].decode()), headers=header)
+        assert (asked.status, asked.cookies) == (403, ()), "no other site's page begins a sign-in"
     begun = remote.ask("GET", html.unescape(found_at[1].decode()))
     assert (begun.status, begun.headers["set-cookie"].startswith(f"__Host-wicket-review-{number}-saml=")) == (
         302,

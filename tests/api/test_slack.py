@@ -471,6 +471,16 @@ def test_groups_of_an_identity_provider_count_as_lately_proven(house: House) -> 
         _signed_in(house, now - 50, now + hour, ISSUER.entity_id, {"sre"})
         assert "for others to answer" in "\n".join(texts(house.modal(review, stamp, "UIDP")))
         _signed_in(house, now - 40, now + hour, ISSUER.entity_id, {"dba"})
+        # what the policy would take from that provider no more, nobody is here by it either
+        for changed in (
+            {"longest": 60},
+            {"prefix": "corp."},
+            {"group_prefix": "corp-"},
+            {"groups": None},
+        ):
+            house.stage.saml["corp"] = replace(ISSUER, **changed)  # type: ignore[arg-type]
+            assert refused(), changed
+        house.stage.saml["corp"] = ISSUER
         assert house.give(house.modal(review, stamp, "UIDP"), "UIDP") == "It is approved."
         assert house.review(review).votes[0].person == "ida"
     finally:

@@ -191,3 +191,33 @@ def test_a_review_without_an_end_tells_none() -> None:
     assert after.expires is None
     assert after.data["expires"] is None
     assert notice(CHANGE, REVIEW, LINK, "facts").expires == NOW + 600 * SECOND
+
+
+def test_relations_are_named_as_reviews_have_them() -> None:
+    """With what is done to them; and a name of the asker's own is none the better for such an end."""
+    shown = {
+        "relations": [
+            "public.orders (read whole)",
+            "public.orders (written)",
+            "public.users (read)",
+            "public.call 0171 2345678 (read)",
+            "public.x (read) (read)",
+            "public.<!channel> (written)",
+        ]
+    }
+    made = notice(CHANGE, replace(REVIEW, shown=shown), LINK, "facts")
+    known = ["public.orders (read whole)", "public.orders (written)", "public.users (read)"]
+    assert sorted(made.data["relations"]) == sorted([*known, *[UNNAMED] * 3])
+    assert "0171" not in made.facts["Relations"]
+
+
+@pytest.mark.parametrize(
+    "odd", ["\u00ad", "\u034f", "\u115f", "\u3164", "\ufe0f", "\U000e0041", "\u00a0", "\u2003"]
+)
+def test_nothing_is_in_a_name_that_is_not_seen(odd: str) -> None:
+    assert clean(f"or{odd}ders") == "or?ders"
+    made = notice(
+        CHANGE, replace(REVIEW, shown={"statement": f"SELECT 1 FROM or{odd}ders"}), LINK, "statement"
+    )
+    assert made.statement is not None
+    assert odd not in made.statement

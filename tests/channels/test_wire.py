@@ -1,9 +1,12 @@
 """The wire: where it may go, what it takes for an answer, and that it ends in time."""
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -186,3 +189,50 @@ async def test_nobody_there() -> None:
     gone = await sent(Wire(False, None, 5.0), "https://nowhere.invalid/")
     assert isinstance(gone, Unsent)
     assert gone.again
+
+
+@pytest.mark.parametrize(
+    "host", ["127.1", "2130706433", "127.0.1", "0177.0.0.1", "017700000001", "127.0.0.1."]
+)
+async def test_an_address_in_another_spelling_leads_inside_no_more(host: str) -> None:
+    """The system reads these as addresses of this machine, and none of them was looked up by name."""
+    asked: list[bytes] = []
+
+    async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(1))
+        writer.close()
+
+    server = await asyncio.start_server(come, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    found = await sent(Wire(False, None, 5.0), f"https://{host}:{port}/")
+    server.close()
+    await server.wait_closed()
+    assert isinstance(found, Unsent)
+    assert ("not a public one" in found.why, found.again, asked) == (True, False, [])
+
+
+async def test_a_name_that_nobody_answers_for_keeps_nobody_waiting(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking a name up can't be ended: it must not use up the threads that all others need."""
+    ended, real = threading.Event(), socket.getaddrinfo
+
+    def slow(host: Any, *given: Any, **named: Any) -> Any:
+        if host != "slow.invalid":
+            return real(host, *given, **named)
+        ended.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "it takes too long")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    wires = [Wire(private, receiver.ca, 0.5) for private in (False, True)]
+    try:
+        asked = [sent(wire, "https://slow.invalid/") for wire in wires for _ in range(8)]
+        for found in await asyncio.gather(*asked):
+            assert isinstance(found, Unsent)
+            assert found.again
+        async with asyncio.timeout(2):
+            assert await asyncio.to_thread(lambda: 1) == 1
+            other = await sent(Wire(False, None, 2.0), "https://127.0.0.1.nip.invalid/")
+        assert isinstance(other, Unsent)
+    finally:
+        ended.set()

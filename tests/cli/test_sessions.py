@@ -199,6 +199,9 @@ def test_verify_without_what_it_needs_says_so(wicket: Run, journal: Path, tmp_pa
 
 def test_clean() -> None:
     assert clean("a\x1bb\n\tc") == "a\\x1bb\\x0a\\x09c"
+    assert clean("or\u00adde\u3164rs\u200b\U000e0041\u00a0x\n", lines=True) == (
+        "or\\xadde\\u3164rs\\u200b\\U000e0041\\xa0x\n"
+    )
     assert clean("a\n\tc", lines=True) == "a\n\tc"
     assert clean("\udcff\u2066é") == "\\udcff\\u2066é"
 

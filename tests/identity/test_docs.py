@@ -52,6 +52,18 @@ SHAPES: dict[str, tuple[dict[str, Any], str, set[str], IdentityKind]] = {
         {"bbbbbbbb-0000-1111-2222-cccccccccccc"},
         IdentityKind.HUMAN,
     ),
+    "people": (
+        {
+            "aud": "wicketgate",
+            "azp": "wicket-page",
+            "sub": "eeeeeeee-0000-1111-2222-ffffffffffff",
+            "preferred_username": "ana",
+            "groups": ["dba"],
+        },
+        "ana",
+        {"dba"},
+        IdentityKind.HUMAN,
+    ),
     "google": (
         {
             "azp": "123456789-abc.apps.googleusercontent.com",

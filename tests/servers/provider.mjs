@@ -60,6 +60,11 @@ function provider() {
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
         redirect_uris: ['http://127.0.0.1/callback'],
       },
+      // the gateway's own, for people who come to its pages
+      ...['page', 'other'].map((client_id) => ({
+        client_id, client_secret: `${client_id}:secret %`, response_types: ['code'], grant_types: ['authorization_code'],
+        redirect_uris: ['main', 'other'].map((name) => `https://gateway.example/sign-in/${name}/callback`),
+      })),
     ],
     jwks: { keys },
     claims: { openid: ['sub', 'groups'] },

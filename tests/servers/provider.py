@@ -60,6 +60,14 @@ class Provider:
         told = {name: {"groups": each} for name, each in groups.items()}
         self._post("/people", json.dumps(told))
 
+    def persons(self, told: Any) -> None:
+        """The same, with whatever is said of each."""
+        self._post("/people", json.dumps(told))
+
+    def keys(self) -> bytes:
+        """Its key set."""
+        return self._ask("/jwks").encode()
+
     def trouble(self, kind: str) -> None:
         """What its userinfo does: 500, 302, silent, another (about somebody else); nothing: as it should."""
         self._post("/trouble", kind)

@@ -12,6 +12,7 @@ from wicketgate.admin.reviews import Answer, answer_review, show_review
 from wicketgate.model.chat import Forged, NotMapped, Press, Shown, Step
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.identity import Identity, IdentityKind
+from wicketgate.model.issuer import Issuer
 from wicketgate.model.review import Status
 
 HOW: Final = "slack"
@@ -103,8 +104,9 @@ async def _signed_in(office: Office, identity: str, since: int) -> tuple[str, fr
     # an older one that holds still may name groups that he has left since
     if last.created < since or last.revoked is not None or (last.expires is not None and now >= last.expires):
         return None
-    issuer = office.saml.issuer(last.proven.issuer)
-    if issuer is None or issuer.entity_id != last.proven.entity_id:
+    if last.expires is None or not office.saml.still_trusts(
+        identity, last.proven, last.expires - last.created
+    ):
         return None
     return last.proven.issuer, last.proven.groups
 
@@ -127,7 +129,7 @@ async def _used(office: Office, identity: str, since: int) -> tuple[str, frozens
     if not proven or policy is None:
         return None
     last = max(proven, key=lambda each: each.last).shape.who
-    if all(each.url != last.issuer for each in policy.issuers.values()):
+    if not any(_trusts(each, identity, last.issuer) for each in policy.issuers.values()):
         return None
     for member in await office.history.members():
         if member.name == identity:
@@ -135,3 +137,10 @@ async def _used(office: Office, identity: str, since: int) -> tuple[str, frozens
                 return None
             return last.issuer, last.groups & member.groups
     return None
+
+
+def _trusts(issuer: Issuer, identity: str, url: str) -> bool:
+    """Whether who was proven by it is still somebody whom it may prove."""
+    fixed = any(each.identity == identity for each in issuer.accept)
+    named = fixed or identity.startswith(issuer.prefix)
+    return issuer.url == url and issuer.kind is IdentityKind.HUMAN and named

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wicketgate.admin.code_ports import CodePort
 from wicketgate.admin.grant_ports import GrantDesk
 from wicketgate.admin.history import AccessHistory, Texts
 from wicketgate.admin.review_ports import Links, ReviewDesk
@@ -17,7 +18,7 @@ from wicketgate.model.issuer import Issuer
 from wicketgate.model.kept import KeptSecret
 from wicketgate.model.resource import Resource
 from wicketgate.model.revision import Revision
-from wicketgate.model.saml import SamlIssuer
+from wicketgate.model.saml import SamlIssuer, SignedInBy
 from wicketgate.model.secret import Secret
 from wicketgate.model.sign_in import Asserted, SignIn
 from wicketgate.model.token import ServiceAccount, TokenRecord
@@ -312,6 +313,7 @@ class SamlPort(Protocol):
     def rows(self) -> SignIns: ...
     def issuer(self, name: str) -> SamlIssuer | None: ...
     def names(self) -> Sequence[str]: ...
+    def still_trusts(self, name: str, proven: SignedInBy, lifetime: int) -> bool: ...
     async def metadata(self, issuer: SamlIssuer) -> bytes: ...
     async def address(self, issuer: SamlIssuer, request: str, relay: str, now: int) -> str: ...
     async def prove(self, issuer: SamlIssuer, text: bytes, request: str | None, now: int) -> Asserted: ...
@@ -348,7 +350,7 @@ class Office:
     prove: a token as presented, its source and a certificate beside it (DER) -> the identity that they prove
     now, and the token's record (None where a trusted issuer made it, or there is none); or None.
     audit: verifies the whole journal, off this process: {"ok": bool, "findings": [text], "facts"}.
-    policies: where the policy comes from. saml: None: none.
+    policies: where the policy comes from. saml, codes (sign-in with a browser by an issuer): None: none.
     holding: an identity and wall ns -> how many exchanged tokens of it hold.
     show: a protocol's name and an answer's bytes -> what people can read. admin_groups: who administrates.
     seats: who has another role. rate: of requests.
@@ -388,3 +390,4 @@ class Office:
     node: str = ""
     others: Others | None = None
     saml: SamlPort | None = None
+    codes: CodePort | None = None

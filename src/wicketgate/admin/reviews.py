@@ -75,6 +75,11 @@ def _own(actor: Actor, review: Review) -> bool:
     return task is None or review.asker.task == task.name
 
 
+def _asked(actor: Actor, review: Review) -> bool:
+    """Whether it was the actor himself who asked. Our own socket is nobody by name."""
+    return actor.name == review.asker.identity and actor.how != "local"
+
+
 def _seated(actor: Actor, review: Review) -> bool:
     return actor.person and any(panel.seats(actor.name, actor.groups) for panel in review.panels)
 
@@ -136,7 +141,7 @@ async def list_reviews(
 async def show_review(office: Office, actor: Actor, review: str) -> Seen:
     """One review, with what waits. Recorded, but for who asked for it. Raises NotFound."""
     found = await _review(office, actor, Action.SHOW_REVIEW, review)
-    if actor.name != found.asker.identity:
+    if not _asked(actor, found):
         thing, more = _told(found)
         await record(office, actor, Action.SHOW_REVIEW, thing, **more)
     return await _seen(office, actor, found)
@@ -155,7 +160,7 @@ async def wait_for_review(office: Office, actor: Actor, review: str, seconds: fl
 async def _seen(office: Office, actor: Actor, found: Review) -> Seen:
     if found.kind is not Kind.STATEMENT or found.shown is None:
         shown = dict(found.shown or {})
-    elif actor.name == found.asker.identity:
+    elif _asked(actor, found):
         # it is its own statement; what is known of others is not in it
         shown = shown_to(found.shown, lambda data_class: True)
     else:

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 
 from wicketgate.admin.reviews import COMMENT_MOST, Seen
 from wicketgate.model.review import MINUTES_MOST, ROWS_MOST, Kind, Review, Status
+from wicketgate.model.unseen import IN_LINES
 
 STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:44rem;padding:1rem;color:#1a1a1a;"
@@ -37,23 +38,25 @@ HEADERS: Final = {
     "content-security-policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'",
 }
-_HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
+
+
+def _visible(found: "re.Match[str]") -> str:
+    number = ord(found[0])
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def safe(text: object) -> str:
     """Text from outside, as HTML: escaped, and what would not be seen, or turn what is, made visible."""
-    shown = _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", str(text))
+    shown = IN_LINES.sub(_visible, str(text))
     return html.escape(shown, quote=True)
 
 
-def page(status: int, title: str, *parts: str) -> HTMLResponse:
-    """parts: HTML."""
+def page(status: int, title: str, *parts: str, head: str = "") -> HTMLResponse:
+    """parts, head: HTML."""
     whole = (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1"><meta name=robots content=noindex>'
-        f"<title>{safe(title)}</title><style>{STYLE}</style></head><body><main><h1>{safe(title)}</h1>"
+        f"<title>{safe(title)}</title><style>{STYLE}</style>{head}</head><body><main><h1>{safe(title)}</h1>"
         f"{''.join(parts)}</main></body></html>"
     )
     return HTMLResponse(whole, status, headers=HEADERS)
@@ -64,12 +67,26 @@ def told(status: int, title: str, text: str) -> HTMLResponse:
     return page(status, title, f"<p>{safe(text)}")
 
 
-def sign_in(review: str, mark: str, providers: Iterable[str]) -> HTMLResponse:
-    """What whoever comes sees first, whether there is such a review or not."""
+def onward(title: str, address: str) -> HTMLResponse:
+    """A page that goes on to another of ours by itself: then it is we who send the browser there, and it
+    takes cookies along that it keeps from other sites. It tells nobody where it comes from."""
+    answer = page(
+        200,
+        title,
+        f'<p><a href="{safe(address)}">Go on</a>',
+        head=f'<meta http-equiv=refresh content="0; url={safe(address)}">',
+    )
+    answer.headers["referrer-policy"] = "no-referrer"
+    return answer
+
+
+def sign_in(review: str, mark: str, providers: Iterable[tuple[str, str]]) -> HTMLResponse:
+    """What whoever comes sees first, whether there is such a review or not. providers: how the path to each
+    begins, and its name."""
     ways = "".join(
-        f'<p><a class=go href="/reviews/{safe(review)}/saml/{safe(name)}?k={safe(mark)}">'
+        f'<p><a class=go href="/reviews/{safe(review)}/{safe(way)}/{safe(name)}?k={safe(mark)}">'
         f"Sign in with {safe(name)}</a>"
-        for name in providers
+        for way, name in providers
     )
     return page(
         200,
@@ -103,17 +120,33 @@ def _facts(seen: Seen) -> Sequence[tuple[str, object]]:
         ("Task", asker.task),
         ("Purpose", asker.purpose),
         ("On", f"{review.resource}, database {review.database}, account {review.account}"),
-        ("Reason", review.reason),
+        (_reason(shown), review.reason),
         ("The rule says", review.message),
         ("Rule", ", ".join(each.rule for each in review.panels)),
         ("Effects", _listed(shown.get("effects"))),
         ("Relations", _listed(shown.get("relations"))),
+        ("Not known", "" if shown.get("complete", True) else "not all that it does could be told"),
+        ("Beside it", beside(shown)),
         ("Estimate", shown.get("estimate")),
         ("Asked at", _when(review.created)),
     ]
     if review.kind is not Kind.AFTER:
         facts.append(("Until", _when(review.expires)))
     return facts
+
+
+def _reason(shown: dict[str, Any]) -> str:
+    return "Reason, as the asker wrote it" if shown.get("reason_claimed") else "Reason"
+
+
+def beside(shown: dict[str, Any]) -> str:
+    """What else there is to know of where it stands."""
+    others, told = shown.get("beside"), []
+    if isinstance(others, int) and others > 0:
+        told.append(f"{others} other statement{'s' if others > 1 else ''} of the same string, not shown here")
+    if shown.get("transaction"):
+        told.append("it stands in an open transaction")
+    return "; ".join(told)
 
 
 def _statement(shown: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from wicketgate.api import (
     saml,
     secrets,
     sessions,
+    sign_in,
     tokens,
 )
 from wicketgate.api.description import described
@@ -70,6 +71,7 @@ def make(office: Office | None, log: Callable[[str], None], url: str | None = No
     app.include_router(oauth.router, prefix="/api/v1")
     app.include_router(node.measures)
     app.include_router(pages.pages)
+    app.include_router(sign_in.codes)
 
     @app.get(oauth.METADATA, include_in_schema=False)
     async def authorization_server() -> dict[str, Any]:

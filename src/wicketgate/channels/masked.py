@@ -8,6 +8,8 @@ those of PostgreSQL's lexer (manual, 4.1), read narrowly: where two readings dif
 import re
 from typing import Final
 
+from wicketgate.model.unseen import UNSEEN
+
 LONGEST: Final = 2000
 """Characters of the result."""
 MOST_READ: Final = 100_000
@@ -40,6 +42,7 @@ def plain_name(name: str) -> bool:
     return (
         _NAME.fullmatch(name) is not None
         and name.isprintable()
+        and UNSEEN.search(name) is None
         and sum(each.isdigit() or each.isnumeric() for each in name) <= _DIGITS
     )
 

@@ -6,6 +6,7 @@ resource, effects, relations, the rules, how many have answered and who. `statem
 statement without values (channels/masked.py).
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from wicketgate.channels.masked import mask, plain_name
 from wicketgate.model.delivery import event_id
 from wicketgate.model.review import Kind, Review, ReviewEvent, Status
 from wicketgate.model.statement import Effect
+from wicketgate.model.unseen import UNSEEN
 
 LONGEST: Final = 200
 """Characters of one fact."""
@@ -24,6 +26,8 @@ MOST_NAMES: Final = 20
 TEXTS: Final = ("pretty", "statement", "text")
 RELATIONS: Final = ("relations", "reads", "writes")
 """Members of a review's `shown` that hold the statement's text, whatever is in it, and names of relations."""
+_DONE: Final = re.compile(r" \((?:read|read whole|written)\)\Z")
+"""What a review says behind a relation's name: what the statement does to it."""
 UNNAMED: Final = "(a name that is not shown)"
 _EFFECTS: Final = frozenset(each.value for each in Effect)
 
@@ -176,7 +180,7 @@ def clean(text: str, most: int = LONGEST) -> str:
         " "
         if each in "\t\n\r"
         else "?"
-        if unicodedata.category(each)[0] == "C" or each in "\u2028\u2029"
+        if unicodedata.category(each)[0] == "C" or UNSEEN.match(each)
         else each
         for each in cut
     )
@@ -190,7 +194,8 @@ def moment(nanoseconds: int) -> str:
 
 def _known(relation: str) -> bool:
     """A relation of the classifier may be one that there is not: then its name is the asker's own word."""
-    return 0 < len(relation) <= LONGEST and all(plain_name(part) for part in relation.split("."))
+    name = _DONE.sub("", relation)
+    return 0 < len(name) <= LONGEST and all(plain_name(part) for part in name.split("."))
 
 
 def _texts(found: object) -> Sequence[str]:

@@ -7,18 +7,21 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 LARGEST: Final = 1 << 18
 """Bytes of an answer that are read: a security limit."""
 LONGEST_PAUSE: Final = 24 * 3600.0
+LOOKUPS: Final = 2
+"""Names that a channel looks up at a time."""
 _INSIDE: Final = tuple(
     ipaddress.ip_network(each)
     # addresses that carry others within: a translator could lead inside
@@ -71,22 +74,38 @@ def public(address: str) -> bool:
     )
 
 
-class _Outside(AbstractResolver):
-    """Names whose every address is public: what is connected to is what was looked at here."""
+class _Names(AbstractResolver):
+    """Looks names up on threads of the channel's own: one that hangs takes none of others'. private: any
+    address will do; else every address of a name must be public, and what is connected to was looked at."""
 
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
+    def __init__(self, threads: ThreadPoolExecutor, private: bool) -> None:
+        self._threads = threads
+        self._private = private
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        if not found or not all(public(each["host"]) for each in found):
+        look = partial(
+            socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+        addresses = [str(place[0]) for _, _, _, _, place in found]
+        if not self._private and not (addresses and all(map(public, addresses))):
             raise Unsent("its address is not a public one: `private: true` would allow it", again=False)
-        return found
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=each[0],
+                proto=each[2],
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for each, address in zip(found, addresses, strict=True)
+        ]
 
     async def close(self) -> None:
-        await self._resolver.close()
+        """The threads stay the channel's."""
 
 
 class Wire:
@@ -98,6 +117,7 @@ class Wire:
         self._ca_file = ca_file
         self._seconds = seconds
         self._context: ssl.SSLContext | None = None
+        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="names of a channel")
 
     async def post(
         self, address: str, headers: Mapping[str, str], body: bytes, method: str = "POST"
@@ -134,12 +154,11 @@ class Wire:
         return context
 
     async def _send(self, address: str, headers: Mapping[str, str], body: bytes, method: str) -> Reply:
-        options: dict[str, Any] = {} if self._private else {"resolver": _Outside()}
         connector = aiohttp.TCPConnector(
             ssl=self._context if self._context is not None else True,
             force_close=True,
             use_dns_cache=False,
-            **options,
+            resolver=_Names(self._threads, self._private),
         )
         async with (
             aiohttp.ClientSession(
@@ -190,6 +209,10 @@ async def _content(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def _literal(host: str) -> bool:
+    """Whether it is an address and no name. What has nothing but digits and dots is taken for one by those
+    who connect, however it is spelled, and looked up by nobody."""
+    if not host.replace(".", "") or host.replace(".", "").isdigit():
+        return True
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -6,23 +6,22 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-_CONTROL: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
-)
-_CONTROL_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+from wicketgate.model.unseen import IN_LINES, UNSEEN
 
 
 def _visible(found: "re.Match[str]") -> str:
     number = ord(found[0])
+    if number >= 0x10000:
+        return f"\\U{number:08x}"
     return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def clean(text: object, lines: bool = False) -> str:
-    """Text from outside, control and direction characters made visible. lines: newlines and tabs stay."""
+    """Text from outside, what is not seen, or turns what is, made visible. lines: newlines and tabs stay."""
     shown = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-    return (_CONTROL if lines else _CONTROL_LINE).sub(_visible, shown)
+    return (IN_LINES if lines else UNSEEN).sub(_visible, shown)
 
 
 def say(text: str = "") -> None:

@@ -319,6 +319,12 @@ def _conditions(found: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def _beside(shown: Mapping[str, Any]) -> str:
+    """What else there is to know of where it stands."""
+    told = [f"{shown['beside']} more in the same string, not shown here"] if shown.get("beside") else []
+    return "; ".join([*told, "in an open transaction"] if shown.get("transaction") else told)
+
+
 def _say(found: Mapping[str, Any]) -> None:
     """Everything, for people."""
     shown = found["shown"]
@@ -330,10 +336,12 @@ def _say(found: Mapping[str, Any]) -> None:
         ("crew", found["crew"]),
         ("purpose", found["purpose"]),
         ("on", where),
-        ("reason", found["reason"]),
+        ("claimed" if shown.get("reason_claimed") else "reason", found["reason"]),
         ("rule says", found["message"]),
         ("effects", ", ".join(shown.get("effects") or ())),
         ("relations", ", ".join(shown.get("relations") or ())),
+        ("not known", "" if shown.get("complete", True) else "not all that it does could be told"),
+        ("beside it", _beside(shown)),
         ("estimate", "" if shown.get("estimate") is None else f"{shown['estimate']} rows"),
         ("asked at", when(found["created"])),
         ("until", when(found["expires"])),

@@ -6,6 +6,7 @@ Source: OpenID Connect Core 1.0 section 3.1.3.7, RFC 7519, RFC 8725, RFC 9068. P
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from wicketgate.identity.claims import LONGEST, groups_of, look, matches
@@ -125,6 +126,11 @@ class IssuerTokens:
             raise NotProven(f"{issuer.name}: the token now proves another name")
         return again
 
+    @property
+    def issuers(self) -> Mapping[str, Issuer]:
+        """Those that are trusted, by name."""
+        return self._issuers
+
     def missing(self, secret: Secret) -> str | None:
         """The issuer of which a key is missing here that the token names; None where none is."""
         text = secret.reveal()
@@ -140,6 +146,19 @@ class IssuerTokens:
             return None
         known = any(token.key is None or each.name == token.key for each in keys)
         return None if known else issuer.name
+
+    def told(self, secret: Secret, name: str, client: str, now: int) -> Token:
+        """An ID token that this issuer made for a client of ours, and for nobody else: it says who has signed
+        in, and proves nobody here. Raises NotProven."""
+        token = take_apart(secret.reveal())
+        issuer = self._issuer_of(token.claims)
+        if issuer.name != name:
+            raise NotProven("the ID token is another issuer's")
+        if not self._key_of(issuer, token, now).verifies(token.algorithm, token.signed, token.signature):
+            raise NotProven(f"{name}: the signature is not the issuer's")
+        _meant_for(replace(issuer, audiences=frozenset({client}), parties=frozenset()), token.claims)
+        _in_time(issuer, token.claims, now)
+        return token
 
     # -- signature ------------------------------------------------------------------------------------------
     def _issuer_of(self, claims: Mapping[str, Any]) -> Issuer:

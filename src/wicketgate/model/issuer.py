@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wicketgate.model.identity import IdentityKind
+from wicketgate.model.resource import CredentialReference
 
 ALGORITHMS: Final = (
     "RS256",
@@ -56,6 +57,22 @@ class Reread:
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserSignIn:
+    """How people sign in by an issuer on a page of ours (authorization code with PKCE).
+
+    client: who we are there. secret: where what proves us lies; None: nothing does, a public client. scope:
+    what is asked for. resource: the API that the access token is for (RFC 8707). identity: it is the ID token
+    that proves somebody, and not the access token.
+    """
+
+    client: str
+    secret: CredentialReference | None = None
+    scope: str = "openid"
+    resource: str | None = None
+    identity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """name: in the policy. url: exactly as `iss` has it. audiences: of which `aud` must hold one.
 
@@ -64,7 +81,8 @@ class Issuer:
     the path of the groups claim; None: the issuer gives none. prefix, group_prefix: stand before what the
     token says. accept: empty: every token that is sound. skew: seconds that its beginning may lie ahead.
     longest: seconds that it may be good for. jwks: where the keys are; None: where discovery says. ca_file:
-    None: the system's. reread: None: what a token says holds as long as the token.
+    None: the system's. reread: None: what a token says holds as long as the token. sign_in: None: not on
+    pages of ours.
     A path is a member's name, or a JSON pointer (RFC 6901) where it begins with a slash.
     """
 
@@ -84,6 +102,7 @@ class Issuer:
     jwks: str | None = None
     ca_file: str | None = None
     reread: Reread | None = None
+    sign_in: BrowserSignIn | None = None
 
     @property
     def source(self) -> str:

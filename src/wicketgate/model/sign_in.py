@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wicketgate.model.errors import GatewayError
+from wicketgate.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,14 @@ class Asserted:
     until: int
     assertion: str
     forget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """What an issuer gave for a code: an access token, and an ID token."""
+
+    access: Secret
+    identity: Secret
 
 
 class SignInRefused(GatewayError):

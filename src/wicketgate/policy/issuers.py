@@ -17,12 +17,13 @@ from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import path_of
 from wicketgate.policy.rule import Identities
 from wicketgate.policy.saml import read_saml
+from wicketgate.policy.sign_in import read_sign_in
 from wicketgate.policy.whom import read_identities_of
 from wicketgate.policy.workloads import read_mesh
 
 ISSUER_KEYS: Final = frozenset(
     """url audiences parties algorithms kind name groups prefix group_prefix accept skew longest jwks
-    ca_file reread""".split()
+    ca_file reread sign_in""".split()
 )
 REREAD_KEYS: Final = frozenset({"userinfo", "every", "grace"})
 ACCEPT_KEYS: Final = frozenset({"subject", "claims", "identity", "groups"})
@@ -163,6 +164,9 @@ def _issuer(reading: Reading, name: str, node: Node) -> Issuer:
         if "ca_file" in keys
         else None,
         reread=_reread(reading, keys["reread"], "jwks" in keys) if "reread" in keys else None,
+        sign_in=read_sign_in(reading, keys["sign_in"], kind, audiences, parties, "jwks" in keys)
+        if "sign_in" in keys
+        else None,
     )
     if issuer.url in EVERYBODYS and not issuer.accept:
         raise reading.fail(node, f"everybody can have a token of {issuer.url}: it needs accept")

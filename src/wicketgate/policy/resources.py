@@ -167,22 +167,24 @@ def _accounts(reading: Reading, node: Node) -> dict[str, Account]:
             username = reading.text(keys["username"], "username")
             credential = CredentialReference("none", "")
             if "password" in keys:
-                credential = _credential(reading, keys["password"])
+                credential = read_credential(reading, keys["password"], "password")
             content = orjson.dumps([name, username, credential.source, credential.locator])
             found[name] = Account(name, username, credential, hashlib.sha256(content).hexdigest()[:16])
     return found
 
 
-def _credential(reading: Reading, node: Node) -> CredentialReference:
+def read_credential(reading: Reading, node: Node, what: str) -> CredentialReference:
+    """Where a secret lies. what: its key."""
     if not isinstance(node.value, dict):
         raise reading.fail(
             node,
-            "a password is never written out here: {env: NAME}, {file: PATH}, {secret: NAME}, "
+            f"a {what} is never written out here: "
+            "{env: NAME}, {file: PATH}, {secret: NAME}, "
             "{vault: SERVER:PATH#FIELD}, {aws: NAME#FIELD} or {inline: CIPHERTEXT}",
         )
-    keys = reading.keys(node, "password", ("env", "file", "secret", "vault", "aws", "inline"))
+    keys = reading.keys(node, what, ("env", "file", "secret", "vault", "aws", "inline"))
     if len(keys) != 1:
-        raise reading.fail(node, "password takes one of env, file, secret, vault, aws and inline")
+        raise reading.fail(node, f"{what} takes one of env, file, secret, vault, aws and inline")
     source, value = next(iter(keys.items()))
     locator = reading.text(value, source)
     if source == "env" and not _ENVIRONMENT.fullmatch(locator):
