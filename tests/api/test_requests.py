@@ -19,6 +19,7 @@ from policy.samples import RESOURCES
 from policy.samples import policy as make
 from wicketgate.control.grants import Grants
 from wicketgate.control.ports import LoadedPolicy
+from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import Grant
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.token import ServiceAccount
@@ -290,6 +291,8 @@ def test_extended_once_by_those_who_decide(house: House) -> None:
     path = f"/grants/{grant['id']}/extend"
     assert house.ask("ben", "POST", path, {"reason": "x"}).status == 409
     assert house.ask("ana", "POST", path, {}).status == 409
+    for forged in ("x\x1b[2Jy", "a\u202eb"):
+        assert house.ask("ana", "POST", path, {"reason": forged}).status == 409
     asked = house.ask("ana", "POST", path, {"seconds": HOUR, "reason": "still at it"})
     assert (asked.status, asked.json["status"]) == (201, "pending")
     assert asked.json["extends"] == grant["id"]
@@ -336,6 +339,47 @@ def test_broken_glass_is_loud_and_looked_back_at(house: House) -> None:
     assert open_still["id"] == grant["id"]
     assert house.answer("sec", grant["id"], comment="the shop was down indeed") == 200
     assert house.ask("sec", "GET", f"/grants/{grant['id']}").json["review"] == "closed"
+
+
+def test_glass_is_broken_by_people_alone(house: House) -> None:
+    """Nobody is asked before, so it must be somebody who can be asked after: no machine, no delegate, and no
+    token that somebody may have handed on."""
+    groups = frozenset({"oncall"})
+    house.stage.filed += [
+        ServiceAccount("robot", IdentityKind.AGENT, groups, "file"),
+        ServiceAccount("job", IdentityKind.SERVICE, groups, "file"),
+    ]
+    task = {"name": "t-1", "purpose": "count", "behalf": "ona", "effects": ["read"]}
+    house.tokens["delegate"] = house.remote.issue("robot", task=task, resources=["sales"], lifetime=HOUR)
+    house.tokens["scoped"] = house.remote.issue("ona", resources=["sales"])
+    for who in ("robot", "job", "delegate", "scoped"):
+        told = house.request(who, 404, break_glass=True)
+        assert told["detail"] == house.request(who, 404, break_glass=True, resource="nowhere")["detail"]
+        assert not [each for each in house.ask(who, "GET", "/requests/options").json if each["break_glass"]]
+    assert house.ask("sec", "GET", "/reviews?kind=after").json == []
+    assert house.control.lines == []
+    house.request("ona", break_glass=True)
+
+
+def test_glass_that_does_not_break_is_not_in_force(house: House) -> None:
+    def away(grant: Grant, reason: str) -> concurrent.futures.Future[None]:
+        async def fail(grants: Grants) -> None:
+            if house.control.rules != RULES:
+                await grants.glass(grant, reason)
+            raise GatewayError("the store is away")
+
+        return house.control._run(fail)
+
+    house.control.break_glass = away  # type: ignore[method-assign]
+    house.request("ona", 500, break_glass=True)
+    assert house.ask("root-bot", "GET", "/grants").json == []
+    assert house.ask("sec", "GET", "/reviews?mine=true&kind=after").json == []
+    # where the store took it though nobody could say so, it stays to be looked back at
+    house.control.rules = RULES + "\n"
+    house.request("ona", 500, break_glass=True)
+    [grant] = house.ask("root-bot", "GET", "/grants").json
+    [review] = house.ask("sec", "GET", "/reviews?mine=true&kind=after").json
+    assert review["id"] == grant["id"]
 
 
 def test_nobody_by_name_asks_for_nothing(house: House, remote: Remote) -> None:

@@ -206,6 +206,23 @@ async def test_ended_once(house: House) -> None:
     assert await house.rows.live(NOW + SECOND) == []
 
 
+async def test_what_was_revoked_is_over_for_a_node_whose_clock_is_behind(house: House) -> None:
+    """A node ahead by five minutes revokes; to one behind, that end still lies ahead."""
+    grant = await house.granted()
+    waits = await house.ask(extends=grant.id, most_extended=1)
+    await house.approve(waits)
+    revoked = NOW + 300 * SECOND
+    assert await house.rows.end(grant.id, "bob", revoked) is not None
+    assert await house.rows.live(NOW + SECOND) == []
+    assert await house.rows.page(SoughtGrants(live=NOW + SECOND), None, 9) == []
+    # nor is it lengthened there, nor ended once more
+    assert await house.settle(NOW + SECOND) == [None]
+    assert await house.rows.end(grant.id, "ana", NOW + SECOND) is None
+    kept = await house.rows.grant(grant.id)
+    assert kept is not None
+    assert (kept.ends, kept.ended_by) == (revoked, "bob")
+
+
 async def test_pages_uses_and_what_is_forgotten(house: House) -> None:
     grants = [await house.granted(identity=name) for name in ("ana", "bob2", "carl")]
     page = await house.rows.page(SoughtGrants(), None, 2)

@@ -66,7 +66,12 @@ async def list_offers(office: Office, actor: Actor, resource: str | None = None)
     if policy is None:
         raise Refused("there is no policy here that holds")
     found: Sequence[Offer] = await asyncio.to_thread(policy.offers, known(actor), resource)
-    return [each for each in found if actor.covers(each.resource)]
+    return [
+        each
+        for each in found
+        # nobody is asked before glass breaks, so it must be somebody who can be asked after
+        if actor.covers(each.resource) and (actor.person or not each.terms.break_glass)
+    ]
 
 
 async def request_access(office: Office, actor: Actor, asking: Asking) -> Asked:
@@ -75,7 +80,7 @@ async def request_access(office: Office, actor: Actor, asking: Asking) -> Asked:
     authorize(actor, Action.REQUEST_ACCESS, thing)
     identity = known(actor)
     offer = _chosen(await list_offers(office, actor, asking.resource), asking)
-    reason = _reason(asking.reason, offer)
+    reason = reason_of(asking.reason, offer)
     now = office.clock()
     seconds, starts, ends = times(offer, asking, now)
     if offer.terms.break_glass:
@@ -147,7 +152,8 @@ def _chosen(offers: Sequence[Offer], asking: Asking) -> Offer:
     return found[0]
 
 
-def _reason(reason: str, offer: Offer) -> str:
+def reason_of(reason: str, offer: Offer) -> str:
+    """The reason as it is kept. Raises Refused."""
     said = " ".join(reason.split())
     if offer.terms.reason and not said:
         raise Refused("a reason is required (--reason)")
@@ -333,6 +339,8 @@ async def _break_glass(
     try:
         await asyncio.wrap_future(office.control.break_glass(grant, reason))
     except GatewayError:
-        await office.reviews.end(glass.id, Status.WITHDRAWN, "the glass did not break", now)
+        # the store may have taken it all the same: then it stays to be looked back at
+        if await office.grants.grant(glass.id) is None:
+            await office.reviews.end(glass.id, Status.WITHDRAWN, "the glass did not break", now)
         raise
     return Asked(glass, request, grant, office.links.link(glass.id))

@@ -122,7 +122,7 @@ class GrantRows:
         asked = (request.identity, request.issuer, request.rule, request.resource, request.account)
         if same != (*asked, request.task) or grant.terms != request.terms:
             return None
-        if now >= grant.ends or grant.extended >= request.most_extended:
+        if grant.ended_by is not None or now >= grant.ends or grant.extended >= request.most_extended:
             return None
         lasts = request.lasts if answered.most is None else min(request.lasts, answered.most)
         ends = grant.ends + lasts if request.ends is None else min(grant.ends + lasts, request.ends)
@@ -141,7 +141,7 @@ class GrantRows:
         async with self._changing() as connection:
             done = await connection.execute(
                 sa.update(GRANTS)
-                .where(table.id == grant, table.ends > now)
+                .where(table.id == grant, table.ends > now, table.ended_by.is_(None))
                 .values(starts=early, ends=now, ended_by=by)
             )
             if done.rowcount != 1:
@@ -155,8 +155,9 @@ class GrantRows:
         return None if row is None else _grant(row)
 
     async def live(self, now: int, identities: Collection[str] | None = None) -> list[Grant]:
-        """All that have not ended. identities: only theirs."""
-        query = sa.select(GRANTS).where(GRANTS.c.ends > now)
+        """All that have not ended: what somebody ended is over, however far his node's clock is ahead.
+        identities: only theirs."""
+        query = sa.select(GRANTS).where(GRANTS.c.ends > now, GRANTS.c.ended_by.is_(None))
         if identities is not None:
             query = query.where(GRANTS.c.identity.in_(sorted(identities)))
         async with self._reading() as connection:
@@ -171,7 +172,7 @@ class GrantRows:
         if sought.resource is not None:
             query = query.where(table.resource == sought.resource)
         if sought.live is not None:
-            query = query.where(table.ends > sought.live)
+            query = query.where(table.ends > sought.live, table.ended_by.is_(None))
         if after is not None:
             behind = sa.and_(table.created == after[0], table.id < after[1])
             query = query.where(sa.or_(table.created < after[0], behind))
