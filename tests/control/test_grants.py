@@ -48,6 +48,9 @@ class Rows:
         self.kept[request.id] = grant
         return grant, True
 
+    async def tell_ends(self, now: int) -> int:
+        return 0
+
     async def grant(self, grant: str) -> Grant | None:
         return self.kept.get(grant)
 

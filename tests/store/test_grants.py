@@ -10,6 +10,7 @@ from store.test_reviews import sealing
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.grant import AccessRequest, Grant, SoughtGrants
 from wicketgate.model.review import Asker, Conditions, Kind, Panel, Review, Status, Vote
+from wicketgate.store import outbox, reviews
 from wicketgate.store.db import Store
 from wicketgate.store.grants import GrantRows
 from wicketgate.store.reviews import Reviews
@@ -221,6 +222,44 @@ async def test_what_was_revoked_is_over_for_a_node_whose_clock_is_behind(house: 
     kept = await house.rows.grant(grant.id)
     assert kept is not None
     assert (kept.ends, kept.ended_by) == (revoked, "bob")
+
+
+async def events(house: House) -> list[tuple[str, str, str]]:
+    return [(each.review, each.what, each.by) for each in await house.reviews.events(0, 99)]
+
+
+async def test_channels_are_told_of_a_grant_from_its_beginning_to_its_end(house: House) -> None:
+    grant = await house.granted()
+    longer = await house.ask(extends=grant.id, most_extended=1, lasts=HOUR)
+    # it is looked at between the two ends that it has
+    await house.approve(longer)
+    assert await house.rows.tell_ends(NOW) == 0
+    await house.settle()
+    assert [each for each in await events(house) if each[1] not in ("asked", "approved")] == [
+        (grant.id, "granted", "bob"),
+        (longer.id, "extended", "bob"),
+    ]
+    both = await house.rows.of_review(grant.id), await house.rows.of_review(longer.id)
+    assert [each and each.id for each in both] == [grant.id, grant.id]
+    assert await house.rows.of_review("0" * 26) is None
+    over = grant.ends + HOUR
+    assert await house.rows.tell_ends(over - 1) == 0
+    # two nodes that look at once
+    assert sorted(await asyncio.gather(*(house.rows.tell_ends(over) for _ in range(2)))) == [0, 1]
+    assert await house.rows.tell_ends(over + SECOND) == 0
+    assert (await events(house))[-1] == (grant.id, "grant-ended", "")
+    # one that was taken away is told of then, and not again; one that ended long ago is not told of at all
+    other = await house.granted()
+    await house.rows.end(other.id, "ana", NOW + SECOND)
+    assert (await events(house))[-1] == (other.id, "grant-ended", "ana")
+    assert await house.rows.tell_ends(NOW + 2 * SECOND) == 0
+    last = await house.granted()
+    assert await house.rows.tell_ends(last.ends + 25 * HOUR) == 0
+
+
+async def test_what_is_told_is_told_in_its_order() -> None:
+    """Reviews and grants number what they tell under one lock."""
+    assert outbox.LOCK == reviews._LOCK
 
 
 async def test_pages_uses_and_what_is_forgotten(house: House) -> None:

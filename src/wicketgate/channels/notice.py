@@ -2,8 +2,8 @@
 It must never hold what the asker wrote in free words, a parameter, a comment, nor a value of the data.
 
 shows: `none`: that something happened, the review's id and its link. `facts`: who asks and for whom, the
-resource, effects, relations, the rules, how many have answered and who. `statement`: also the text of the
-statement without values (channels/masked.py).
+resource, effects, relations, the rules, how many have answered and who; of access for a while from when
+until when, and who ended it. `statement`: also the text of the statement without values (channels/masked.py).
 """
 
 import unicodedata
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from wicketgate.channels.masked import mask, plain_name
 from wicketgate.model.delivery import event_id
+from wicketgate.model.grant import Grant
 from wicketgate.model.review import Kind, Review, ReviewEvent, Status
 from wicketgate.model.statement import Effect
 
@@ -37,8 +38,13 @@ TITLES: Final[Mapping[str, str]] = {
     "used": "was approved and is used",
     "closed": "was closed",
     "break-glass": "went past the rules and waits to be looked at",
+    "granted": "led to access for a while",
+    "extended": "led to access that lasts longer",
+    "grant-ended": "led to access that has ended",
     "test": "of a test: this channel works",
 }
+OF_GRANTS: Final = frozenset({"granted", "extended", "grant-ended"})
+"""What becomes of access for a while, not of its review."""
 _THINGS: Final = {
     Kind.STATEMENT: "A statement",
     Kind.ACCESS: "A request for access",
@@ -79,8 +85,8 @@ def event_of(change: ReviewEvent, review: Review) -> str:
     return "break-glass" if change.what == "asked" and review.kind is Kind.AFTER else change.what
 
 
-def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice:
-    """The message of a change, of the review as it is now."""
+def notice(change: ReviewEvent, review: Review, link: str, shows: str, grant: Grant | None = None) -> Notice:
+    """The message of a change, of the review as it is now. grant: what came of it by now."""
     what = event_of(change, review)
     status = review.status
     thing = _THINGS[review.kind] if shows != "none" else "A review"
@@ -115,7 +121,9 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice
         "Relations": _listed(relations),
         "Rule": _listed(rules),
         "Answers": _listed([*answers, f"{needed} needed"]),
-        "Ended by": clean(change.by) if status is not Status.PENDING else None,
+        "Ended by": clean(change.by) if status is not Status.PENDING and what not in OF_GRANTS else None,
+        "Access": grant and f"{moment(grant.starts)} to {moment(grant.ends)}",
+        "Access ended by": grant and grant.ended_by and clean(grant.ended_by),
     }
     data = {
         **bare,
@@ -141,6 +149,14 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice
             {"person": clean(vote.person), "approves": vote.approves} for vote in review.votes[:MOST_NAMES]
         ],
     }
+    if grant is not None:
+        data["grant"] = {
+            "id": grant.id,
+            "starts": moment(grant.starts),
+            "ends": moment(grant.ends),
+            "extended": grant.extended,
+            "ended_by": grant.ended_by and clean(grant.ended_by),
+        }
     whole = shows == "statement" and review.kind is not Kind.ACCESS
     found = [shown[name] for name in TEXTS if name in shown] if whole else []
     statement = mask(found[0]) or None if found and isinstance(found[0], str) else None

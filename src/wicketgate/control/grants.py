@@ -54,6 +54,8 @@ class Grants:
         for looks in range(1 << 62):
             try:
                 await self.settle()
+                if self._rows is not None:
+                    await self._rows.tell_ends(self._clock())
                 if looks % FORGET_EVERY == 0 and self._rows is not None:
                     await self._rows.forget(self._clock() - self._keep * DAY)
                 self._failed = False

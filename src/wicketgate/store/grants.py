@@ -14,11 +14,15 @@ from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import AccessRequest, Answered, Grant, SoughtGrants
 from wicketgate.model.review import MINUTE, Status
 from wicketgate.store.db import Store
-from wicketgate.store.review_tables import ACCESS_REQUESTS, GRANTS, REVIEW_VOTES, REVIEWS
+from wicketgate.store.outbox import alone, tell
+from wicketgate.store.review_tables import ACCESS_REQUESTS, GRANTS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
 
 Key = tuple[int, str]
+ENDED: Final = "grant-ended"
 _USED_EVERY: Final = 60_000_000_000
 """Nanoseconds that when a grant was last used is exact to."""
+_TOLD: Final = 24 * 3600 * 1_000_000_000
+"""Nanoseconds after its end in which that is told: nobody waits to hear of it after."""
 _APPROVED: Final = (Status.APPROVED.value, Status.USED.value)
 
 
@@ -29,10 +33,13 @@ class GrantRows:
         self._store = store
 
     @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[AsyncConnection]:
+    async def _changing(self, telling: bool = False) -> AsyncIterator[AsyncConnection]:
+        """telling: what channels are told of."""
         store = await self._store()
         async with store.transaction() as connection:
-            if not store.shared:
+            if telling:
+                await alone(store, connection)
+            elif not store.shared:
                 # SQLite's one write lock, before anything is read
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
@@ -90,7 +97,7 @@ class GrantRows:
         before it holds, may raise. False: another was faster, or it was done before."""
         request = answered.request
         table = ACCESS_REQUESTS.c
-        async with self._changing() as connection:
+        async with self._changing(telling=True) as connection:
             done = await connection.execute(
                 sa.update(ACCESS_REQUESTS)
                 .where(table.id == request.id, table.settled.is_(None))
@@ -108,6 +115,9 @@ class GrantRows:
             elif grant is not None:
                 values = {"ends": grant.ends, "extended": grant.extended}
                 await connection.execute(sa.update(GRANTS).where(GRANTS.c.id == grant.id).values(**values))
+            if grant is not None:
+                what = "granted" if request.extends is None else "extended"
+                await tell(connection, request.id, what, now, ", ".join(answered.by))
             return grant, True
 
     async def _extended(
@@ -138,7 +148,7 @@ class GrantRows:
         """The grant, ended by now; None, and nothing is done: there is none, or it has ended before."""
         table = GRANTS.c
         early = sa.case((table.starts > now, now), else_=table.starts)
-        async with self._changing() as connection:
+        async with self._changing(telling=True) as connection:
             done = await connection.execute(
                 sa.update(GRANTS)
                 .where(table.id == grant, table.ends > now, table.ended_by.is_(None))
@@ -146,8 +156,36 @@ class GrantRows:
             )
             if done.rowcount != 1:
                 return None
+            await tell(connection, grant, ENDED, now, by)
             row = (await connection.execute(sa.select(GRANTS).where(table.id == grant))).one()
         return _grant(row)
+
+    async def tell_ends(self, now: int) -> int:
+        """Tell of grants whose time is over, each once, whichever node looks first. How many."""
+        table, events = GRANTS.c, REVIEW_EVENTS.c
+        # told before, of this very end: it may have been extended since
+        told = sa.exists().where(
+            events.review == table.id, events.what == ENDED, events.at >= table.ends, events.at > now - _TOLD
+        )
+        query = sa.select(table.id).where(table.ends <= now, table.ends > now - _TOLD, ~told)
+        async with self._reading() as connection:
+            if (await connection.execute(query.limit(1))).first() is None:
+                return 0
+        async with self._changing(telling=True) as connection:
+            over = [row.id for row in await connection.execute(query.order_by(table.ends, table.id))]
+            for each in over:
+                await tell(connection, each, ENDED, now, "")
+        return len(over)
+
+    async def of_review(self, review: str) -> Grant | None:
+        """What came of a request, or what it makes longer."""
+        extends = sa.select(ACCESS_REQUESTS.c.extends).where(ACCESS_REQUESTS.c.id == review)
+        query = sa.select(GRANTS).where(
+            sa.or_(GRANTS.c.id == review, GRANTS.c.id == extends.scalar_subquery())
+        )
+        async with self._reading() as connection:
+            row = (await connection.execute(query)).first()
+        return None if row is None else _grant(row)
 
     async def grant(self, grant: str) -> Grant | None:
         async with self._reading() as connection:
