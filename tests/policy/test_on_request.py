@@ -10,8 +10,11 @@ from policy.samples import BEGIN, NOW, READ, RESOURCES, context, facts, faults, 
 from policy.samples import policy as make
 from wicketgate.model.grant import Grant, grant_of, grants_of
 from wicketgate.model.identity import Identity, IdentityKind
+from wicketgate.model.statement import Facts
 from wicketgate.model.task import Task
+from wicketgate.model.usage import Member, Use, shape
 from wicketgate.policy.engine import Engine, Ruleset
+from wicketgate.policy.granted import granted, with_uses
 from wicketgate.policy.load import Policy
 
 SECOND = 1_000_000_000
@@ -466,3 +469,48 @@ def test_the_agents_broken_glass_does_not_waive_its_humans_reviews() -> None:
     found = rules_of(policy, scout(policy, ana(), grant))
     assert found is not None
     assert found.decide(READ, context()).verdict.value != "permit"
+
+
+# -- the access report -------------------------------------------------------------------------------------
+def test_the_report_tells_what_a_grant_was_used_for() -> None:
+    policy = make(RULES % "" + STANDING)
+    engine, sales = Engine(policy), policy.resources["sales"]
+    ruleset = engine.ruleset(ana(given(policy)), sales, "reader", NOW)
+    assert ruleset is not None
+
+    def use(about: Facts, first: int, last: int, **other: Any) -> Use:
+        rules = ruleset.decide(about, context()).rules
+        return Use(replace(shape(ana(), "sales", "", "reader", about, rules), **other), 1, first, last)
+
+    write = facts("write", commands="insert")
+    # what stood beside it, what was done before and after, by whom else and for whom
+    for vain in (
+        use(write, NOW, NOW),
+        use(READ, NOW - 3 * HOUR, NOW - 2 * HOUR),
+        use(READ, NOW + HOUR, NOW + HOUR),
+        use(READ, NOW, NOW, who=Member.of(identity("bob"))),
+        use(READ, NOW, NOW, behalf="bob"),
+        use(READ, NOW, NOW, account="writer"),
+    ):
+        assert with_uses([given(policy)], [vain]) == [given(policy)]
+    # one that came into force in a session that was open: no session was opened by it
+    [told] = with_uses([given(policy)], [use(READ, NOW - 2 * HOUR, NOW), use(READ, NOW, NOW + SECOND)])
+    assert (told.first_used, told.last_used) == (NOW - HOUR, NOW + SECOND)
+    opened = given(policy, first_used=NOW - HOUR, last_used=NOW + 2 * SECOND)
+    [told] = with_uses([opened], [use(READ, NOW, NOW + SECOND)])
+    assert told == opened
+
+
+def test_the_report_offers_broken_glass_to_people_alone() -> None:
+    policy = make(GLASS)
+    people = [
+        Member(name, "local", kind, name, frozenset({"analysts"}))
+        for name, kind in (("ana", "human"), ("bot", "agent"), ("job", "service"))
+    ]
+    told = {(each.identity, each.rule): each.standing for each in granted(policy, people)}
+    assert told == {
+        ("ana", "glass"): False,
+        ("ana", "people"): True,
+        ("bot", "people"): True,
+        ("job", "people"): True,
+    }

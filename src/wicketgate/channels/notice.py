@@ -122,10 +122,10 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str, grant: Gr
         "Rule": _listed(rules),
         "Answers": _listed([*answers, f"{needed} needed"]),
         "Ended by": clean(change.by) if status is not Status.PENDING and what not in OF_GRANTS else None,
-        "Access": grant and f"{moment(grant.starts)} to {moment(grant.ends)}",
-        "Access ended by": grant and grant.ended_by and clean(grant.ended_by),
+        "Access": None if grant is None else f"{moment(grant.starts)} to {moment(grant.ends)}",
+        "Access ended by": None if grant is None or grant.ended_by is None else clean(grant.ended_by),
     }
-    data = {
+    data: dict[str, Any] = {
         **bare,
         "kind": review.kind.value,
         "status": status.value,
