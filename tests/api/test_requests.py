@@ -25,6 +25,8 @@ from wicketgate.model.identity import IdentityKind
 from wicketgate.model.token import ServiceAccount
 from wicketgate.policy.engine import Engine
 from wicketgate.policy.offers import offers
+from wicketgate.store import grants as grant_rows
+from wicketgate.store import reviews as review_rows
 from wicketgate.store.address import store_url
 from wicketgate.store.db import Store
 from wicketgate.store.grants import GrantRows
@@ -275,6 +277,21 @@ def test_one_of_each_group(house: House) -> None:
     assert house.ask("ana", "GET", f"/requests/{asked['id']}").json["status"] == "pending"
     assert house.answer("sam", asked["id"]) == 200
     assert house.ask("ana", "GET", f"/requests/{asked['id']}").json["grant"]["approved_by"] == ["ben", "sam"]
+
+
+def test_nobody_is_asked_on_and_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with another reason is another request; the same again is not."""
+    monkeypatch.setattr(grant_rows, "MOST_ASKED", 3)
+    first = house.request(reason="please")
+    assert house.answer("ben", first["id"], "deny", comment="no") == 200
+    for reason in ("please", "really", "please", "pretty please"):
+        house.request(reason=reason)
+    assert "within an hour" in house.request("ana", 409, reason="come on")["detail"]
+    # others may ask; and what can't be answered at once is told as such, too
+    house.stage.filed.append(ServiceAccount("amy", IdentityKind.HUMAN, frozenset({"analysts"}), "file"))
+    house.request("amy")
+    monkeypatch.setattr(review_rows, "PENDING_MOST", 1)
+    house.request("amy", 409, reason="another")
 
 
 def test_denied_is_denied(house: House) -> None:

@@ -224,6 +224,23 @@ async def test_what_was_revoked_is_over_for_a_node_whose_clock_is_behind(house: 
     assert (kept.ends, kept.ended_by) == (revoked, "bob")
 
 
+async def test_ended_and_lengthened_at_once_it_is_over(house: House) -> None:
+    """On two nodes, in whichever order they come."""
+    for _ in range(3):
+        grant = await house.granted()
+        await house.approve(await house.ask(extends=grant.id, most_extended=1, lasts=HOUR))
+        [answered] = await house.rows.answered()
+        ended, _ = await asyncio.gather(
+            house.rows.end(grant.id, "bob", NOW + SECOND),
+            house.rows.settle(answered, NOW + SECOND, house.recorded.append),
+        )
+        assert ended is not None
+        kept = await house.rows.grant(grant.id)
+        assert kept is not None
+        assert (kept.ends, kept.ended_by) == (NOW + SECOND, "bob")
+        assert await house.rows.live(NOW + SECOND) == []
+
+
 async def events(house: House) -> list[tuple[str, str, str]]:
     return [(each.review, each.what, each.by) for each in await house.reviews.events(0, 99)]
 

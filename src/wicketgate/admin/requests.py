@@ -17,7 +17,7 @@ from wicketgate.admin.reviews import Wanted, list_reviews, show_review
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import AccessRequest, Grant, new_id
 from wicketgate.model.identity import Identity
-from wicketgate.model.review import Asker, Kind, Review, Status
+from wicketgate.model.review import Asker, Kind, Review, Status, TooManyWait
 from wicketgate.policy.offers import Offer
 
 SECOND: Final = 1_000_000_000
@@ -97,12 +97,15 @@ async def ask(office: Office, actor: Actor, offer: Offer, request: AccessRequest
     if request.extends is not None:
         more["extends"] = request.extends
     await record(office, actor, Action.REQUEST_ACCESS, thing, **more)
-    await office.grants.asked(request)
     try:
-        found, _ = await office.reviews.ask(review, review.created)
-    except BaseException:
-        await office.grants.unasked(request.id)
-        raise
+        await office.grants.asked(request)
+        try:
+            found, _ = await office.reviews.ask(review, review.created)
+        except BaseException:
+            await office.grants.unasked(request.id)
+            raise
+    except TooManyWait:
+        raise Refused("too many of your requests wait, or came within an hour: wait for answers") from None
     if found.id != request.id:
         await office.grants.unasked(request.id)
         request = (await office.grants.requests([found.id])).get(found.id, request)

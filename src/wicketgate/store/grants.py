@@ -12,13 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import AccessRequest, Answered, Grant, SoughtGrants
-from wicketgate.model.review import MINUTE, Status
+from wicketgate.model.review import MINUTE, Status, TooManyWait
 from wicketgate.store.db import Store
 from wicketgate.store.outbox import alone, tell
 from wicketgate.store.review_tables import ACCESS_REQUESTS, GRANTS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
 
 Key = tuple[int, str]
 ENDED: Final = "grant-ended"
+MOST_ASKED: Final = 60
+"""Requests of one identity, other than those that stand already, in an hour."""
+_ASKED_IN: Final = 3600 * 1_000_000_000
 _USED_EVERY: Final = 60_000_000_000
 """Nanoseconds that when a grant was last used is exact to."""
 _TOLD: Final = 24 * 3600 * 1_000_000_000
@@ -51,8 +54,16 @@ class GrantRows:
 
     # -- requests --------------------------------------------------------------------------------------------
     async def asked(self, request: AccessRequest) -> None:
-        """Keep what is asked for. To be called before there is a review: without one it comes to nothing."""
+        """Keep what is asked for. To be called before there is a review: without one it comes to nothing.
+
+        Raises TooManyWait: people who are asked on and on say yes some day."""
+        table = ACCESS_REQUESTS.c
+        lately = sa.select(sa.func.count()).where(
+            table.identity == request.identity, table.created > request.created - _ASKED_IN
+        )
         async with self._changing() as connection:
+            if int((await connection.execute(lately)).scalar_one()) >= MOST_ASKED:
+                raise TooManyWait(f"{MOST_ASKED} requests of {request.identity} in an hour")
             await connection.execute(sa.insert(ACCESS_REQUESTS).values(**asdict(request)))
 
     async def unasked(self, request: str) -> None:
