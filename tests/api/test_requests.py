@@ -191,8 +191,13 @@ def test_asked_approved_used_up_and_given_back(house: House) -> None:
     assert grant["approved_by"] == ["ben"]
     assert house.control.replicated[grant["id"]]["identity"] == "ana"
     assert house.control.lines[-1]["what"] == "granted"
+    # the same again, while it holds, is what holds
+    again = house.request(seconds=2 * HOUR)
+    assert (again["id"], again["grant"]["id"], again["status"]) == (asked["id"], grant["id"], "used")
     whole = house.ask("ana", "GET", f"/grants/{grant['id']}").json
-    assert (whole["reason"], whole["review"]) == ("INC-4711", "approved")
+    assert (whole["reason"], whole["review"]) == ("INC-4711", "used")
+    # what came of it is not undone by taking the answer back, as if nothing had
+    assert house.ask("ben", "POST", f"/reviews/{asked['id']}/withdraw", {}).status == 409
     ended = house.ask("ana", "DELETE", f"/grants/{grant['id']}")
     assert (ended.status, ended.json["ended_by"]) == (200, "ana")
     assert house.control.replicated[grant["id"]] is None
@@ -200,6 +205,10 @@ def test_asked_approved_used_up_and_given_back(house: House) -> None:
     assert house.ask("ana", "DELETE", f"/grants/{grant['id']}").status == 409
     assert house.ask("ana", "GET", "/grants?live=true").json == []
     assert len(house.ask("ana", "GET", "/grants").json) == 1
+    # asked for once more, it is asked for anew, and not answered with what is over
+    again = house.request(seconds=2 * HOUR)
+    assert again["id"] != asked["id"]
+    assert (again["status"], again["grant"]) == ("pending", None)
 
 
 @pytest.mark.parametrize(

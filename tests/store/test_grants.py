@@ -131,6 +131,13 @@ async def test_what_was_not_approved_gives_nothing(house: House, status: Status)
     denied = await house.ask()
     await house.reviews.answer(denied.id, Vote("bob", frozenset({"dba"}), False, NOW), NOW)
     assert await house.settle() == []
+    # one that is taken back between the look and what comes of it
+    late = await house.ask()
+    await house.approve(late)
+    [answered] = await house.rows.answered()
+    await house.reviews.end(late.id, status, "bob", NOW)
+    assert await house.rows.settle(answered, NOW, house.recorded.append) == (None, False)
+    assert (house.recorded, await house.rows.live(NOW)) == ([], [])
     # one that was approved and taken back before anything came of it
     taken = await house.ask()
     await house.approve(taken)

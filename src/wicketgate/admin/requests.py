@@ -90,8 +90,16 @@ async def request_access(office: Office, actor: Actor, asking: Asking) -> Asked:
 
 
 async def ask(office: Office, actor: Actor, offer: Offer, request: AccessRequest, reason: str) -> Asked:
-    """Let it wait for people; one that waits for the same already stands for it."""
+    """Let it wait for people; one that waits for the same already stands for it, and so does one by which the
+    same holds."""
     review = review_of(known(actor), offer, request, reason, office.node)
+    same = None
+    if request.extends is None:
+        same = await office.grants.same(request.identity, review.exact, request.created)
+    held = None if same is None else await office.reviews.review(same)
+    if held is not None:
+        there = (await office.grants.requests([held.id])).get(held.id)
+        return Asked(held, there, await office.grants.grant(held.id), office.links.link(held.id))
     thing = Thing("review", request.id)
     more = {"rule": offer.rule, "resource": offer.resource, "account": offer.account, "reason": reason}
     if request.extends is not None:

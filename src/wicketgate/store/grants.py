@@ -71,6 +71,18 @@ class GrantRows:
         async with self._changing() as connection:
             await connection.execute(sa.delete(ACCESS_REQUESTS).where(ACCESS_REQUESTS.c.id == request))
 
+    async def same(self, identity: str, exact: str, now: int) -> str | None:
+        """The request of which a grant has come that has not ended, and which is the very same."""
+        query = (
+            sa.select(GRANTS.c.id)
+            .join(REVIEWS, REVIEWS.c.id == GRANTS.c.id)
+            .where(GRANTS.c.identity == identity, GRANTS.c.ends > now, GRANTS.c.ended_by.is_(None))
+            .where(REVIEWS.c.identity == identity, REVIEWS.c.exact == exact, REVIEWS.c.kind == "access")
+        )
+        async with self._reading() as connection:
+            found: str | None = (await connection.execute(query.limit(1))).scalar()
+        return found
+
     async def requests(self, ids: Collection[str]) -> dict[str, AccessRequest]:
         query = sa.select(ACCESS_REQUESTS).where(ACCESS_REQUESTS.c.id.in_(sorted(ids)))
         async with self._reading() as connection:
@@ -105,13 +117,16 @@ class GrantRows:
         self, answered: Answered, now: int, record: Callable[[Grant | None], None]
     ) -> tuple[Grant | None, bool]:
         """What comes of an approval: a grant, a longer one, or nothing where its time is over. record: called
-        before it holds, may raise. False: another was faster, or it was done before."""
+        before it holds, may raise. False: another was faster, it was done before, or is taken back by now.
+
+        An approval that something came of is used, and is not taken back any more: its grant is ended."""
         request = answered.request
         table = ACCESS_REQUESTS.c
         async with self._changing(telling=True) as connection:
+            approved = sa.exists().where(REVIEWS.c.id == table.id, REVIEWS.c.status.in_(_APPROVED))
             done = await connection.execute(
                 sa.update(ACCESS_REQUESTS)
-                .where(table.id == request.id, table.settled.is_(None))
+                .where(table.id == request.id, table.settled.is_(None), approved)
                 .values(settled=now)
             )
             if done.rowcount != 1:
@@ -127,6 +142,11 @@ class GrantRows:
                 values = {"ends": grant.ends, "extended": grant.extended}
                 await connection.execute(sa.update(GRANTS).where(GRANTS.c.id == grant.id).values(**values))
             if grant is not None:
+                await connection.execute(
+                    sa.update(REVIEWS)
+                    .where(REVIEWS.c.id == request.id, REVIEWS.c.status == Status.APPROVED.value)
+                    .values(status=Status.USED.value, changes=REVIEWS.c.changes + 1)
+                )
                 what = "granted" if request.extends is None else "extended"
                 await tell(connection, request.id, what, now, ", ".join(answered.by))
             return grant, True

@@ -231,11 +231,14 @@ class Session:
     def ceased(self) -> bool:
         """Whether bytes that come now are for nobody: a session's time ends in the midst of a stream, too,
         when no timer has had its turn yet."""
-        if self.closed or self.conversation.over is not None:
+        if self._over():
             return True
         if self._desk.due > self._around.monotonic():
             return False
         self.guard(self._around.overdue)
+        return self._over()
+
+    def _over(self) -> bool:
         return self.closed or self.conversation.over is not None
 
     def client_full(self, full: bool) -> None:
