@@ -186,7 +186,8 @@ class FilePolicy:
         if rules is None or account not in engine.accounts(proven, found, now):
             return Denial("sign-in", "sign-in refused", "no rule permits this account")
         denial = rules.admission(Context(now=now, database=database))
-        if denial is None and rules.grants:
+        if denial is None and rules.grants and account not in engine.accounts(proven, found):
+            # what stands opens it as well: then what is done in it tells whether the grant was of use
             with suppress(GatewayError):  # when it was last used is worth no refusal
                 await GrantRows(self._store.get).used([each.id for each in rules.grants], now)
         return denial

@@ -23,6 +23,7 @@ from wicketgate.model.credential import CredentialMissing
 from wicketgate.model.secret import Secret
 from wicketgate.store.channels import ChannelRows
 from wicketgate.store.db import Store
+from wicketgate.store.grants import GrantRows
 from wicketgate.store.reviews import Reviews
 
 Policy = Callable[[], LoadedPolicy | None]
@@ -77,6 +78,7 @@ def telling(
             time.monotonic_ns,
             random.SystemRandom().random,
             log,
+            GrantRows(opened).of_review,
         )
         running = asyncio.get_running_loop().create_task(deliveries.run(), name="channels")
         try:

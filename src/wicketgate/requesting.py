@@ -45,8 +45,12 @@ class ByConnecting:
         [offer] = found
         seconds, starts, ends = times(offer, Asking(resource), now)
         request = request_of(new_id(os.urandom), proven, offer, now, seconds, starts, ends)
-        await self._grants.asked(request)
         review = review_of(proven, offer, request, "", self._node)
+        same = await self._grants.same(proven.name, review.exact, now)
+        if same is not None:
+            # granted, and not begun
+            return {"review": same, "status": "used", "link": self._link(same)}
+        await self._grants.asked(request)
         asked = None
         try:
             asked, _ = await self._reviews.ask(review, now)

@@ -19,11 +19,14 @@ from policy.samples import RESOURCES
 from policy.samples import policy as make
 from wicketgate.control.grants import Grants
 from wicketgate.control.ports import LoadedPolicy
+from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import Grant
 from wicketgate.model.identity import IdentityKind
 from wicketgate.model.token import ServiceAccount
 from wicketgate.policy.engine import Engine
 from wicketgate.policy.offers import offers
+from wicketgate.store import grants as grant_rows
+from wicketgate.store import reviews as review_rows
 from wicketgate.store.address import store_url
 from wicketgate.store.db import Store
 from wicketgate.store.grants import GrantRows
@@ -188,8 +191,13 @@ def test_asked_approved_used_up_and_given_back(house: House) -> None:
     assert grant["approved_by"] == ["ben"]
     assert house.control.replicated[grant["id"]]["identity"] == "ana"
     assert house.control.lines[-1]["what"] == "granted"
+    # the same again, while it holds, is what holds
+    again = house.request(seconds=2 * HOUR)
+    assert (again["id"], again["grant"]["id"], again["status"]) == (asked["id"], grant["id"], "used")
     whole = house.ask("ana", "GET", f"/grants/{grant['id']}").json
-    assert (whole["reason"], whole["review"]) == ("INC-4711", "approved")
+    assert (whole["reason"], whole["review"]) == ("INC-4711", "used")
+    # what came of it is not undone by taking the answer back, as if nothing had
+    assert house.ask("ben", "POST", f"/reviews/{asked['id']}/withdraw", {}).status == 409
     ended = house.ask("ana", "DELETE", f"/grants/{grant['id']}")
     assert (ended.status, ended.json["ended_by"]) == (200, "ana")
     assert house.control.replicated[grant["id"]] is None
@@ -197,6 +205,10 @@ def test_asked_approved_used_up_and_given_back(house: House) -> None:
     assert house.ask("ana", "DELETE", f"/grants/{grant['id']}").status == 409
     assert house.ask("ana", "GET", "/grants?live=true").json == []
     assert len(house.ask("ana", "GET", "/grants").json) == 1
+    # asked for once more, it is asked for anew, and not answered with what is over
+    again = house.request(seconds=2 * HOUR)
+    assert again["id"] != asked["id"]
+    assert (again["status"], again["grant"]) == ("pending", None)
 
 
 @pytest.mark.parametrize(
@@ -276,6 +288,21 @@ def test_one_of_each_group(house: House) -> None:
     assert house.ask("ana", "GET", f"/requests/{asked['id']}").json["grant"]["approved_by"] == ["ben", "sam"]
 
 
+def test_nobody_is_asked_on_and_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with another reason is another request; the same again is not."""
+    monkeypatch.setattr(grant_rows, "MOST_ASKED", 3)
+    first = house.request(reason="please")
+    assert house.answer("ben", first["id"], "deny", comment="no") == 200
+    for reason in ("please", "really", "please", "pretty please"):
+        house.request(reason=reason)
+    assert "within an hour" in house.request("ana", 409, reason="come on")["detail"]
+    # others may ask; and what can't be answered at once is told as such, too
+    house.stage.filed.append(ServiceAccount("amy", IdentityKind.HUMAN, frozenset({"analysts"}), "file"))
+    house.request("amy")
+    monkeypatch.setattr(review_rows, "PENDING_MOST", 1)
+    house.request("amy", 409, reason="another")
+
+
 def test_denied_is_denied(house: House) -> None:
     asked = house.request()
     assert house.answer("ben", asked["id"], "deny", comment="no") == 200
@@ -290,6 +317,8 @@ def test_extended_once_by_those_who_decide(house: House) -> None:
     path = f"/grants/{grant['id']}/extend"
     assert house.ask("ben", "POST", path, {"reason": "x"}).status == 409
     assert house.ask("ana", "POST", path, {}).status == 409
+    for forged in ("x\x1b[2Jy", "a\u202eb"):
+        assert house.ask("ana", "POST", path, {"reason": forged}).status == 409
     asked = house.ask("ana", "POST", path, {"seconds": HOUR, "reason": "still at it"})
     assert (asked.status, asked.json["status"]) == (201, "pending")
     assert asked.json["extends"] == grant["id"]
@@ -336,6 +365,47 @@ def test_broken_glass_is_loud_and_looked_back_at(house: House) -> None:
     assert open_still["id"] == grant["id"]
     assert house.answer("sec", grant["id"], comment="the shop was down indeed") == 200
     assert house.ask("sec", "GET", f"/grants/{grant['id']}").json["review"] == "closed"
+
+
+def test_glass_is_broken_by_people_alone(house: House) -> None:
+    """Nobody is asked before, so it must be somebody who can be asked after: no machine, no delegate, and no
+    token that somebody may have handed on."""
+    groups = frozenset({"oncall"})
+    house.stage.filed += [
+        ServiceAccount("robot", IdentityKind.AGENT, groups, "file"),
+        ServiceAccount("job", IdentityKind.SERVICE, groups, "file"),
+    ]
+    task = {"name": "t-1", "purpose": "count", "behalf": "ona", "effects": ["read"]}
+    house.tokens["delegate"] = house.remote.issue("robot", task=task, resources=["sales"], lifetime=HOUR)
+    house.tokens["scoped"] = house.remote.issue("ona", resources=["sales"])
+    for who in ("robot", "job", "delegate", "scoped"):
+        told = house.request(who, 404, break_glass=True)
+        assert told["detail"] == house.request(who, 404, break_glass=True, resource="nowhere")["detail"]
+        assert not [each for each in house.ask(who, "GET", "/requests/options").json if each["break_glass"]]
+    assert house.ask("sec", "GET", "/reviews?kind=after").json == []
+    assert house.control.lines == []
+    house.request("ona", break_glass=True)
+
+
+def test_glass_that_does_not_break_is_not_in_force(house: House) -> None:
+    def away(grant: Grant, reason: str) -> concurrent.futures.Future[None]:
+        async def fail(grants: Grants) -> None:
+            if house.control.rules != RULES:
+                await grants.glass(grant, reason)
+            raise GatewayError("the store is away")
+
+        return house.control._run(fail)
+
+    house.control.break_glass = away  # type: ignore[method-assign]
+    house.request("ona", 500, break_glass=True)
+    assert house.ask("root-bot", "GET", "/grants").json == []
+    assert house.ask("sec", "GET", "/reviews?mine=true&kind=after").json == []
+    # where the store took it though nobody could say so, it stays to be looked back at
+    house.control.rules = RULES + "\n"
+    house.request("ona", 500, break_glass=True)
+    [grant] = house.ask("root-bot", "GET", "/grants").json
+    [review] = house.ask("sec", "GET", "/reviews?mine=true&kind=after").json
+    assert review["id"] == grant["id"]
 
 
 def test_nobody_by_name_asks_for_nothing(house: House, remote: Remote) -> None:

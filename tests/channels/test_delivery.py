@@ -37,6 +37,7 @@ from wicketgate.channels.signatures import headers, key_of
 from wicketgate.channels.wire import Unsent
 from wicketgate.model.delivery import LASTS, State
 from wicketgate.model.errors import StoreFailed
+from wicketgate.model.grant import Grant
 from wicketgate.model.review import Kind, Status
 from wicketgate.model.secret import Secret
 from wicketgate.store.address import store_url
@@ -84,10 +85,14 @@ class Yard:
     box: Box = field(default_factory=Box)
     now: int = NOW
     logged: list[str] = field(default_factory=list)
+    grants: dict[str, Grant] = field(default_factory=dict)
 
     @property
     def rows(self) -> ChannelRows:
         return PlayedRows(self.store, self.box)
+
+    async def granted(self, review: str) -> Grant | None:
+        return self.grants.get(review)
 
     def node(
         self,
@@ -110,6 +115,7 @@ class Yard:
             lambda: self.now,
             lambda: 1.0,
             self.logged.append,
+            self.granted,
         )
 
     def passes(self, seconds: float) -> None:
@@ -165,6 +171,33 @@ async def test_a_channel_chooses_what_it_is_told(yard: Yard) -> None:
     assert [(each.what, each.resource) for each in way.got] == [("denied", "sales")]
     assert [each.what for each in prod.got] == ["asked", "break-glass", "denied"]
     assert [each.what for each in glass.got] == ["break-glass"]
+
+
+async def test_access_for_a_while_is_told_of_to_its_end(yard: Yard) -> None:
+    every, quiet = Played(), Played()
+    nodes = [
+        (yard.node({"every": every}), "every"),
+        (yard.node({"quiet": quiet}, events=["grant-ended"]), "quiet"),
+    ]
+    for node, name in nodes:
+        await node.round(name)
+    access = replace(REVIEW, kind=Kind.ACCESS, status=Status.APPROVED)
+    glass = replace(another(2), kind=Kind.AFTER)
+    yard.grants[ID] = Grant(
+        ID, "crew-bot", "local", "on request", "sales", "reader", NOW, NOW + 60 * SECOND, "t" * 32
+    )
+    for review, what in ((access, "granted"), (access, "grant-ended"), (glass, "grant-ended")):
+        yard.box.add(review, what, "")
+    for node, name in nodes * 3:
+        await node.round(name)
+    assert [each.title for each in every.got] == [
+        "A request for access led to access for a while",
+        "An emergency access led to access that has ended",
+        "A request for access led to access that has ended",
+    ]
+    assert every.got[0].facts["Access"] == "2027-01-15T08:00:00Z to 2027-01-15T08:01:00Z"
+    assert every.got[0].data["grant"]["ends"] == "2027-01-15T08:01:00Z"
+    assert {each.what for each in quiet.got} == {"grant-ended"}
 
 
 async def begun(yard: Yard, way: Sender, **more: Any) -> Deliveries:

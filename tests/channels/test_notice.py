@@ -13,10 +13,18 @@ from channels.stage import CANARY, CHANGE, ID, LINK, NOW, REVIEW, SECOND, key
 from wicketgate.channels import slack, teams, webhook
 from wicketgate.channels.notice import UNNAMED, Notice, clean, notice, trial
 from wicketgate.channels.signatures import key_of
+from wicketgate.model.grant import Grant
 from wicketgate.model.review import Kind, Panel, Review, ReviewEvent, Status
 from wicketgate.model.secret import Secret
 
-CHANGES = ("asked", "voted", *(each.value for each in Status if each is not Status.PENDING))
+CHANGES = (
+    "asked",
+    "voted",
+    "granted",
+    "extended",
+    "grant-ended",
+    *(each.value for each in Status if each is not Status.PENDING),
+)
 SHOWS = ("none", "facts", "statement")
 KEYS = [key_of(Secret(key()))]
 HOSTILE = [
@@ -58,9 +66,18 @@ def rendered(made: Notice) -> list[Any]:
 @pytest.mark.parametrize("kind", list(Kind))
 def test_nothing_that_may_be_a_value_is_shown(shows: str, what: str, kind: Kind) -> None:
     review = replace(REVIEW, kind=kind)
-    for made in rendered(notice(replace(CHANGE, what=what), review, LINK, shows)):
+    grant = Grant(
+        *(ID, "crew-bot", "local", "on request", "sales", "reader", NOW, NOW + 60 * SECOND, "t" * 32),
+        ended_by="<!channel>\u202ebea",
+        approved_by=("bea",),
+    )
+    for made in rendered(notice(replace(CHANGE, what=what), review, LINK, shows, grant)):
         text = "\n".join(texts(made))
         assert CANARY not in text
+        assert "\u202e" not in text
+        assert ("2027-01-15T08:01:00Z" in text) is (shows != "none" and made.get("type") != "modal") or (
+            made.get("type") == "modal"
+        )
         assert ID in text
         assert LINK in text or made.get("type") == "modal"
 

@@ -174,14 +174,19 @@ def test_what_stands_goes_on(house: House) -> None:
         with connect(house, "stan") as other:
             granted(house, "stan", 60)
             eventually(lambda: allowed(house), "a grant that holds")
-            with connect(house, "stan") as writing:
+            with connect(house, "stan") as writing, connect(house, "stan") as undone:
                 writing.execute(WRITE, prepare=True)
                 writing.execute(WRITE, prepare=True)
+                # what it wrote by the grant, and did not commit
+                undone.execute("BEGIN")
+                undone.execute(WRITE)
                 [grant] = api(house, "stan").ask("GET", "/grants", None, live="true")
                 api(house, "ben").ask("DELETE", f"/grants/{grant['id']}")
                 with pytest.raises(psycopg.Error, match="no rule permits you to write"):
                     writing.execute(WRITE, prepare=True)
                 assert writing.execute("SELECT 1").fetchone() == (1,)
+                with pytest.raises(psycopg.Error, match="ended before its time"):
+                    undone.execute("COMMIT")
             assert other.execute("SELECT 1").fetchone() == (1,)
 
 

@@ -46,6 +46,7 @@ def give(made: Stage, **other: Any) -> None:
         "behalf": None,
         "task": None,
         "break_glass": False,
+        "extended": 0,
     }
     made.grants[ID] = fields | other
     made.changed_people()
@@ -205,3 +206,109 @@ async def test_another_policy_ends_what_it_does_not_say(change: str) -> None:
 async def test_a_forged_entry_opens_nothing(forged: dict[str, Any]) -> None:
     made = stage(**forged)
     assert isinstance(await made.gate.admit(made.claim()), Refused)
+
+
+async def test_a_clock_that_is_set_back_gives_no_session_time() -> None:
+    made = stage()
+    boot = 0
+    made.gate._boot = lambda: boot
+    _, desk = await made.admit()
+    assert desk.due == HOUR
+    made.now -= 3 * HOUR
+    boot = HOUR - 1
+    cleared(desk)
+    assert made.gate.turning() == 1
+    boot = HOUR
+    refused(desk)
+    [(_, denial)] = made.gate.readmit()
+    assert denial.message == 'Your access by the rule "on request" ended at 2027-01-15 09:00:00 UTC.'
+
+
+async def test_a_clock_that_is_set_forward_ends_it_and_back_again_opens_nothing_in_it() -> None:
+    made = stage(REQUEST % ", write" + STANDING)
+    boot = 0
+    made.gate._boot = lambda: boot
+    _, desk = await made.admit()
+    cleared(desk, WRITE)
+    made.now += 2 * HOUR
+    assert refused(desk, WRITE).kind == "policy"
+    assert made.gate.readmit() == []
+    made.now -= 2 * HOUR
+    made.changed_people()
+    assert made.gate.readmit() == []
+    assert refused(desk, WRITE).kind == "policy"
+
+
+COMMIT = facts("session", commands="commit")
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        COMMIT,
+        facts("session", commands="fetch"),
+        facts("session", commands="listen"),
+        facts("session", commands="rollback"),
+        WRITE,
+    ],
+)
+async def test_nothing_passes_after_the_end_not_even_a_commit(about: Any) -> None:
+    """Before anybody looked, and after: its session rests on the grant alone."""
+    made = stage(REQUEST % ", write")
+    _, desk = await made.admit()
+    cleared(desk, WRITE)
+    held = cleared(desk, about)
+    made.now = NOW + HOUR
+    refused(desk, about)
+    assert desk.upheld(held, statement("x", about)) is not None
+    made.gate.readmit()
+    assert refused(desk, about).kind == "revoked"
+
+
+async def test_what_was_done_by_the_grant_and_is_not_done_yet_ends_with_it() -> None:
+    made = stage(REQUEST % ", write" + STANDING)
+    admission, desk = await made.admit()
+    _, other = await made.admit()
+    cleared(desk, WRITE)
+    cleared(other, COMMIT)
+    assert made.gate.readmit() == []
+    assert made.gate.lapsed() == []
+    made.now = NOW + HOUR
+    assert made.gate.readmit() == []
+    # the other one did nothing by it
+    [(session, denial)] = made.gate.lapsed()
+    assert session == admission.session
+    assert denial.message == 'Your access by the rule "on request" ended at 2027-01-15 09:00:00 UTC.'
+    assert made.gate.lapsed() == []
+    assert made.gate.readmit() == []
+    assert made.gate.lapsed() == []
+
+
+async def test_a_grant_that_another_of_the_same_rule_follows_has_not_lapsed() -> None:
+    made = stage(REQUEST % ", write" + STANDING)
+    _, desk = await made.admit()
+    cleared(desk, WRITE)
+    made.grants[ID[:-1] + "W"] = made.grants[ID] | {"starts": NOW + HOUR, "ends": NOW + 2 * HOUR}
+    made.changed_people()
+    assert made.gate.readmit() == []
+    made.now = NOW + HOUR
+    assert made.gate.readmit() == []
+    assert made.gate.lapsed() == []
+    cleared(desk, WRITE)
+
+
+async def test_a_portal_in_parts_shows_no_more_than_is_revealed_now() -> None:
+    revealing = REQUEST % "" + "    reveal: [email]\n"
+    made = stage(revealing + STANDING)
+    _, desk = await made.admit()
+    about = facts("read", reads="public.customers", classes="email")
+    asked = statement("select email", about)
+    held = desk.submit(asked, never)
+    assert isinstance(held, Clearance)
+    assert held.decision.transform("email") == "reveal"
+    assert desk.upheld(held, asked) is None
+    made.now = NOW + HOUR
+    denial = desk.upheld(held, asked)
+    assert denial is not None
+    assert denial.message == "What this may show has changed: send it again."
+    assert cleared(desk, about).decision.transform("email") == "redact"

@@ -10,8 +10,11 @@ from policy.samples import BEGIN, NOW, READ, RESOURCES, context, facts, faults, 
 from policy.samples import policy as make
 from wicketgate.model.grant import Grant, grant_of, grants_of
 from wicketgate.model.identity import Identity, IdentityKind
+from wicketgate.model.statement import Facts
 from wicketgate.model.task import Task
+from wicketgate.model.usage import Member, Use, shape
 from wicketgate.policy.engine import Engine, Ruleset
+from wicketgate.policy.granted import granted, with_uses
 from wicketgate.policy.load import Policy
 
 SECOND = 1_000_000_000
@@ -213,6 +216,70 @@ def test_another_panel_ends_what_the_former_gave() -> None:
     assert rules_of(longer, ana(grant)) is not None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("permit: [read]", "permit: [read, write]"),
+        ("permit: [read]", "permit: [read]\n    reveal: [email]"),
+        ("permit: [read]", "permit: [read]\n    mask: {email: last4}"),
+        ("permit: [read]", 'permit: [read]\n    when: identity.name != "bob"'),
+        ("resources: [sales]", "resources: {names: [sales], databases: [sales]}"),
+        ("{by: {groups: [dba]}}", "{by: {groups: [dba]}, break_glass: true}"),
+    ],
+)
+def test_a_rule_that_gives_something_else_gives_it_to_nobody_who_was_not_asked_about(
+    change: tuple[str, str],
+) -> None:
+    before = make(RULES % "")
+    after = make((RULES % "").replace(*change))
+    assert rules_of(before, ana(given(before))) is not None
+    assert rules_of(after, ana(given(before))) is None
+    assert rules_of(after, ana(given(after))) is not None
+
+
+def test_a_shorter_most_shortens_what_is_given() -> None:
+    long, short = make(RULES % ", most: 4h, extend: 2"), make(RULES % ", most: 90m, extend: 1")
+    # given an hour ago for four hours, and lengthened once by three
+    grant = given(long, ends=NOW + 6 * HOUR, extended=1)
+    found = rules_of(long, ana(grant))
+    assert found is not None
+    assert found.ends == (NOW + 6 * HOUR,)
+    found = rules_of(short, ana(grant))
+    assert found is not None
+    assert found.ends == (NOW + 2 * HOUR,)
+    assert found.decide(READ, context(now=NOW + 2 * HOUR)).denial is not None
+    assert Engine(short).turns(ana(grant), short.resources["sales"], NOW) == NOW + 2 * HOUR
+    assert rules_of(short, ana(grant), NOW + 2 * HOUR) is None
+    never = make(RULES % ", most: 1h")
+    assert rules_of(never, ana(grant)) is None
+    assert Engine(never).turns(ana(grant), never.resources["sales"], NOW) is None
+
+
+def test_one_that_somebody_ended_is_over_by_every_clock() -> None:
+    policy = make(RULES % "")
+    assert rules_of(policy, ana(given(policy, ended_by="bob", ends=NOW + SECOND))) is None
+
+
+LIFTING = """\
+  - {name: masks, resources: [sales], mask: {email: last4}}
+  - {name: look, resources: [sales], review: {by: {groups: [dba]}}}
+  - {name: never, resources: [sales], when: 'statement.does("drop")', deny: No.}
+  - {name: few, resources: [sales], limits: {rows: 10 per hour}}
+"""
+
+
+def test_a_grant_lifts_nothing_that_other_rules_say() -> None:
+    rules = (RULES % "").replace("permit: [read]", "permit: [read, define]\n    reveal: [email]")
+    policy = make(rules + LIFTING)
+    found = rules_of(policy, ana(given(policy)))
+    assert found is not None
+    decision = found.decide(facts("read", reads="public.customers", classes="email"), context())
+    assert decision.verdict.value == "review"
+    assert decision.transform("email") == "last4"
+    assert [each.rule for each in decision.limits] == ["few"]
+    assert found.decide(facts("define", commands="drop"), context()).verdict.value == "deny"
+
+
 def test_the_very_moment_of_its_end() -> None:
     policy = make(RULES % "" + STANDING)
     found = rules_of(policy, ana(given(policy)))
@@ -348,6 +415,9 @@ def test_what_is_replicated_comes_back() -> None:
         {"task": 7, "behalf": 7},
         {"task": "t-1"},
         {"break_glass": 1},
+        {"extended": "9"},
+        {"extended": True},
+        {"extended": -1},
         {"rule": ""},
     ],
 )
@@ -378,7 +448,7 @@ rules:
 
 def test_broken_glass_waives_reviews_of_what_it_permits_and_nothing_else() -> None:
     policy = make(GLASS)
-    with_glass, without = rules_of(policy, ana(given(policy))), rules_of(policy, ana())
+    with_glass, without = rules_of(policy, ana(given(policy, starts=NOW))), rules_of(policy, ana())
     assert with_glass is not None
     assert without is not None
     assert without.decide(READ, context()).verdict.value != "permit"
@@ -388,14 +458,59 @@ def test_broken_glass_waives_reviews_of_what_it_permits_and_nothing_else() -> No
     assert with_glass.decide(facts("read", "write", commands="insert"), context()).verdict.value != "permit"
     assert with_glass.decide(READ, context(now=NOW + HOUR)).verdict.value != "permit"
     denies = make(GLASS + "  - {name: never, resources: [sales], deny: No.}\n")
-    found = rules_of(denies, ana(given(denies)))
+    found = rules_of(denies, ana(given(denies, starts=NOW)))
     assert found is not None
     assert found.decide(READ, context()).verdict.value == "deny"
 
 
 def test_the_agents_broken_glass_does_not_waive_its_humans_reviews() -> None:
     policy = make(GLASS.replace("groups: [analysts]", "names: [scout]"))
-    grant = given(policy, identity="scout", task="t-1", behalf="ana")
+    grant = given(policy, identity="scout", task="t-1", behalf="ana", starts=NOW)
     found = rules_of(policy, scout(policy, ana(), grant))
     assert found is not None
     assert found.decide(READ, context()).verdict.value != "permit"
+
+
+# -- the access report -------------------------------------------------------------------------------------
+def test_the_report_tells_what_a_grant_was_used_for() -> None:
+    policy = make(RULES % "" + STANDING)
+    engine, sales = Engine(policy), policy.resources["sales"]
+    ruleset = engine.ruleset(ana(given(policy)), sales, "reader", NOW)
+    assert ruleset is not None
+
+    def use(about: Facts, first: int, last: int, **other: Any) -> Use:
+        rules = ruleset.decide(about, context()).rules
+        return Use(replace(shape(ana(), "sales", "", "reader", about, rules), **other), 1, first, last)
+
+    write = facts("write", commands="insert")
+    # what stood beside it, what was done before and after, by whom else and for whom
+    for vain in (
+        use(write, NOW, NOW),
+        use(READ, NOW - 3 * HOUR, NOW - 2 * HOUR),
+        use(READ, NOW + HOUR, NOW + HOUR),
+        use(READ, NOW, NOW, who=Member.of(identity("bob"))),
+        use(READ, NOW, NOW, behalf="bob"),
+        use(READ, NOW, NOW, account="writer"),
+    ):
+        assert with_uses([given(policy)], [vain]) == [given(policy)]
+    # one that came into force in a session that was open: no session was opened by it
+    [told] = with_uses([given(policy)], [use(READ, NOW - 2 * HOUR, NOW), use(READ, NOW, NOW + SECOND)])
+    assert (told.first_used, told.last_used) == (NOW - HOUR, NOW + SECOND)
+    opened = given(policy, first_used=NOW - HOUR, last_used=NOW + 2 * SECOND)
+    [told] = with_uses([opened], [use(READ, NOW, NOW + SECOND)])
+    assert told == opened
+
+
+def test_the_report_offers_broken_glass_to_people_alone() -> None:
+    policy = make(GLASS)
+    people = [
+        Member(name, "local", kind, name, frozenset({"analysts"}))
+        for name, kind in (("ana", "human"), ("bot", "agent"), ("job", "service"))
+    ]
+    told = {(each.identity, each.rule): each.standing for each in granted(policy, people)}
+    assert told == {
+        ("ana", "glass"): False,
+        ("ana", "people"): True,
+        ("bot", "people"): True,
+        ("job", "people"): True,
+    }

@@ -10,6 +10,7 @@ from store.test_reviews import sealing
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.grant import AccessRequest, Grant, SoughtGrants
 from wicketgate.model.review import Asker, Conditions, Kind, Panel, Review, Status, Vote
+from wicketgate.store import outbox, reviews
 from wicketgate.store.db import Store
 from wicketgate.store.grants import GrantRows
 from wicketgate.store.reviews import Reviews
@@ -130,6 +131,13 @@ async def test_what_was_not_approved_gives_nothing(house: House, status: Status)
     denied = await house.ask()
     await house.reviews.answer(denied.id, Vote("bob", frozenset({"dba"}), False, NOW), NOW)
     assert await house.settle() == []
+    # one that is taken back between the look and what comes of it
+    late = await house.ask()
+    await house.approve(late)
+    [answered] = await house.rows.answered()
+    await house.reviews.end(late.id, status, "bob", NOW)
+    assert await house.rows.settle(answered, NOW, house.recorded.append) == (None, False)
+    assert (house.recorded, await house.rows.live(NOW)) == ([], [])
     # one that was approved and taken back before anything came of it
     taken = await house.ask()
     await house.approve(taken)
@@ -204,6 +212,78 @@ async def test_ended_once(house: House) -> None:
     assert await house.rows.end(grant.id, "bob", NOW + SECOND) is None
     assert await house.rows.end("0" * 26, "bob", NOW) is None
     assert await house.rows.live(NOW + SECOND) == []
+
+
+async def test_what_was_revoked_is_over_for_a_node_whose_clock_is_behind(house: House) -> None:
+    """A node ahead by five minutes revokes; to one behind, that end still lies ahead."""
+    grant = await house.granted()
+    waits = await house.ask(extends=grant.id, most_extended=1)
+    await house.approve(waits)
+    revoked = NOW + 300 * SECOND
+    assert await house.rows.end(grant.id, "bob", revoked) is not None
+    assert await house.rows.live(NOW + SECOND) == []
+    assert await house.rows.page(SoughtGrants(live=NOW + SECOND), None, 9) == []
+    # nor is it lengthened there, nor ended once more
+    assert await house.settle(NOW + SECOND) == [None]
+    assert await house.rows.end(grant.id, "ana", NOW + SECOND) is None
+    kept = await house.rows.grant(grant.id)
+    assert kept is not None
+    assert (kept.ends, kept.ended_by) == (revoked, "bob")
+
+
+async def test_ended_and_lengthened_at_once_it_is_over(house: House) -> None:
+    """On two nodes, in whichever order they come."""
+    for _ in range(3):
+        grant = await house.granted()
+        await house.approve(await house.ask(extends=grant.id, most_extended=1, lasts=HOUR))
+        [answered] = await house.rows.answered()
+        ended, _ = await asyncio.gather(
+            house.rows.end(grant.id, "bob", NOW + SECOND),
+            house.rows.settle(answered, NOW + SECOND, house.recorded.append),
+        )
+        assert ended is not None
+        kept = await house.rows.grant(grant.id)
+        assert kept is not None
+        assert (kept.ends, kept.ended_by) == (NOW + SECOND, "bob")
+        assert await house.rows.live(NOW + SECOND) == []
+
+
+async def events(house: House) -> list[tuple[str, str, str]]:
+    return [(each.review, each.what, each.by) for each in await house.reviews.events(0, 99)]
+
+
+async def test_channels_are_told_of_a_grant_from_its_beginning_to_its_end(house: House) -> None:
+    grant = await house.granted()
+    longer = await house.ask(extends=grant.id, most_extended=1, lasts=HOUR)
+    # it is looked at between the two ends that it has
+    await house.approve(longer)
+    assert await house.rows.tell_ends(NOW) == 0
+    await house.settle()
+    assert [each for each in await events(house) if each[1] not in ("asked", "approved")] == [
+        (grant.id, "granted", "bob"),
+        (longer.id, "extended", "bob"),
+    ]
+    both = await house.rows.of_review(grant.id), await house.rows.of_review(longer.id)
+    assert [each and each.id for each in both] == [grant.id, grant.id]
+    assert await house.rows.of_review("0" * 26) is None
+    over = grant.ends + HOUR
+    assert await house.rows.tell_ends(over - 1) == 0
+    # two nodes that look at once
+    assert sorted(await asyncio.gather(*(house.rows.tell_ends(over) for _ in range(2)))) == [0, 1]
+    assert await house.rows.tell_ends(over + SECOND) == 0
+    assert (await events(house))[-1] == (grant.id, "grant-ended", "")
+    # one that was taken away is told of then, and not again; one that ended long ago is not told of at all
+    other = await house.granted()
+    await house.rows.end(other.id, "ana", NOW + SECOND)
+    assert (await events(house))[-1] == (other.id, "grant-ended", "ana")
+    assert await house.rows.tell_ends(NOW + 2 * SECOND) == 0
+    last = await house.granted()
+    assert await house.rows.tell_ends(last.ends + 25 * HOUR) == 0
+
+
+async def test_what_is_told_is_told_in_its_order() -> None:
+    """Reviews and grants number what they tell under one lock."""
+    assert outbox.LOCK == reviews._LOCK
 
 
 async def test_pages_uses_and_what_is_forgotten(house: House) -> None:

@@ -64,6 +64,9 @@ async def test_uses_are_counted(rows: HistoryRows) -> None:
     assert lost == 7
     assert await rows.uses(NOW + DAY) == ([Use(READ, 5, NOW + DAY, NOW + DAY)], 7)
     assert [use.shape for use in (await rows.uses(0, resource="notes"))[0]] == [write]
+    each_day, _ = await rows.uses(NOW, daily=True)
+    assert len(each_day) > len(found)
+    assert sum(use.count for use in each_day) == sum(use.count for use in found)
     assert await rows.uses(0, identity="eve") == ([], 7)
     assert await rows.begins() == NOW - 1
     await rows.forget(NOW + DAY)

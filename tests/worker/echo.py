@@ -317,6 +317,8 @@ class BreakableWriter(Writer):
 
 
 class Desk:
+    due = 1 << 62
+
     def __init__(self, gate: "Gate", session: str) -> None:
         self._gate = gate
         self._lines = gate.journal.session(session)
@@ -396,6 +398,9 @@ class Gate:
 
     def turning(self) -> int | None:
         return None
+
+    def lapsed(self) -> list[tuple[str, Denial]]:
+        return []
 
     def readmit(self) -> list[tuple[str, Denial]]:
         return [

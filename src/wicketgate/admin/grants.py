@@ -8,7 +8,7 @@ from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
 from wicketgate.admin.ports import Key, Office
 from wicketgate.admin.records import recorded_ending
-from wicketgate.admin.requests import SECOND, Asked, ask, known, length, list_offers, request_of
+from wicketgate.admin.requests import SECOND, Asked, ask, known, length, list_offers, reason_of, request_of
 from wicketgate.model.grant import Grant, SoughtGrants, new_id
 from wicketgate.model.review import Review, folded
 
@@ -97,7 +97,7 @@ async def extend_grant(
     offer = next((each for each in offers if (each.rule, each.account) == (found.rule, found.account)), None)
     if offer is None or offer.terms.terms != found.terms:
         raise Refused("the policy does not give this any more")
-    if now >= found.ends:
+    if found.ended_by is not None or now >= offer.terms.latest(found):
         raise Refused("it has ended: ask for it anew")
     if found.extended >= offer.terms.extend:
         times = f"{offer.terms.extend} times" if offer.terms.extend else "not"
@@ -105,9 +105,7 @@ async def extend_grant(
     wanted = offer.terms.most if seconds is None else seconds
     if not 0 < wanted <= offer.terms.most:
         raise Refused(f"the rule {offer.rule!r} gives {length(offer.terms.most)} at most")
-    said = " ".join(reason.split())
-    if offer.terms.reason and not said:
-        raise Refused("a reason is required (--reason)")
+    said = reason_of(reason, offer)
     request = request_of(new_id(office.random), identity, offer, now, wanted, None, None, found.id)
     # no later than the window that it is extended in
     schedule = offer.terms.schedule

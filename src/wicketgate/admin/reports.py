@@ -14,7 +14,7 @@ from wicketgate.admin.ports import Office
 from wicketgate.model.grant import Grant
 from wicketgate.model.usage import DAY, Member, Use
 from wicketgate.policy.document import Source
-from wicketgate.policy.granted import Granted, Line, granted, keys, lines
+from wicketgate.policy.granted import Granted, Line, granted, keys, lines, with_uses
 from wicketgate.policy.load import Policy
 from wicketgate.policy.narrowing import differences, settle
 from wicketgate.policy.rewriting import difference, rewrite
@@ -172,6 +172,9 @@ async def _report(office: Office, days: int, identity: str | None, resource: str
         for each in await office.grants.since(since)
         if identity in (None, each.identity) and resource in (None, each.resource)
     ]
+    if given:
+        daily, _ = await history.uses(since, identity, resource, daily=True)
+        given = await asyncio.to_thread(with_uses, given, daily)
     begins = await history.begins()
     return Report(now, since, begins, lost, policy.digest, told, former, groups, last, given)
 

@@ -17,7 +17,7 @@ from wicketgate.admin.reviews import Wanted, list_reviews, show_review
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import AccessRequest, Grant, new_id
 from wicketgate.model.identity import Identity
-from wicketgate.model.review import Asker, Kind, Review, Status
+from wicketgate.model.review import Asker, Kind, Review, Status, TooManyWait
 from wicketgate.policy.offers import Offer
 
 SECOND: Final = 1_000_000_000
@@ -66,7 +66,12 @@ async def list_offers(office: Office, actor: Actor, resource: str | None = None)
     if policy is None:
         raise Refused("there is no policy here that holds")
     found: Sequence[Offer] = await asyncio.to_thread(policy.offers, known(actor), resource)
-    return [each for each in found if actor.covers(each.resource)]
+    return [
+        each
+        for each in found
+        # nobody is asked before glass breaks, so it must be somebody who can be asked after
+        if actor.covers(each.resource) and (actor.person or not each.terms.break_glass)
+    ]
 
 
 async def request_access(office: Office, actor: Actor, asking: Asking) -> Asked:
@@ -75,7 +80,7 @@ async def request_access(office: Office, actor: Actor, asking: Asking) -> Asked:
     authorize(actor, Action.REQUEST_ACCESS, thing)
     identity = known(actor)
     offer = _chosen(await list_offers(office, actor, asking.resource), asking)
-    reason = _reason(asking.reason, offer)
+    reason = reason_of(asking.reason, offer)
     now = office.clock()
     seconds, starts, ends = times(offer, asking, now)
     if offer.terms.break_glass:
@@ -85,19 +90,30 @@ async def request_access(office: Office, actor: Actor, asking: Asking) -> Asked:
 
 
 async def ask(office: Office, actor: Actor, offer: Offer, request: AccessRequest, reason: str) -> Asked:
-    """Let it wait for people; one that waits for the same already stands for it."""
+    """Let it wait for people; one that waits for the same already stands for it, and so does one by which the
+    same holds."""
     review = review_of(known(actor), offer, request, reason, office.node)
+    same = None
+    if request.extends is None:
+        same = await office.grants.same(request.identity, review.exact, request.created)
+    held = None if same is None else await office.reviews.review(same)
+    if held is not None:
+        there = (await office.grants.requests([held.id])).get(held.id)
+        return Asked(held, there, await office.grants.grant(held.id), office.links.link(held.id))
     thing = Thing("review", request.id)
     more = {"rule": offer.rule, "resource": offer.resource, "account": offer.account, "reason": reason}
     if request.extends is not None:
         more["extends"] = request.extends
     await record(office, actor, Action.REQUEST_ACCESS, thing, **more)
-    await office.grants.asked(request)
     try:
-        found, _ = await office.reviews.ask(review, review.created)
-    except BaseException:
-        await office.grants.unasked(request.id)
-        raise
+        await office.grants.asked(request)
+        try:
+            found, _ = await office.reviews.ask(review, review.created)
+        except BaseException:
+            await office.grants.unasked(request.id)
+            raise
+    except TooManyWait:
+        raise Refused("too many of your requests wait, or came within an hour: wait for answers") from None
     if found.id != request.id:
         await office.grants.unasked(request.id)
         request = (await office.grants.requests([found.id])).get(found.id, request)
@@ -147,7 +163,8 @@ def _chosen(offers: Sequence[Offer], asking: Asking) -> Offer:
     return found[0]
 
 
-def _reason(reason: str, offer: Offer) -> str:
+def reason_of(reason: str, offer: Offer) -> str:
+    """The reason as it is kept. Raises Refused."""
     said = " ".join(reason.split())
     if offer.terms.reason and not said:
         raise Refused("a reason is required (--reason)")
@@ -333,6 +350,8 @@ async def _break_glass(
     try:
         await asyncio.wrap_future(office.control.break_glass(grant, reason))
     except GatewayError:
-        await office.reviews.end(glass.id, Status.WITHDRAWN, "the glass did not break", now)
+        # the store may have taken it all the same: then it stays to be looked back at
+        if await office.grants.grant(glass.id) is None:
+            await office.reviews.end(glass.id, Status.WITHDRAWN, "the glass did not break", now)
         raise
     return Asked(glass, request, grant, office.links.link(glass.id))

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wicketgate.channels.notice import event_of, notice, trial
-from wicketgate.channels.ports import Labels, Link, Outbox, Rows
+from wicketgate.channels.ports import Granted, Labels, Link, Outbox, Rows
 from wicketgate.channels.senders import Sender
 from wicketgate.channels.settings import Channel
 from wicketgate.channels.wire import Unsent
 from wicketgate.model.delivery import LASTS, Delivery, State
 from wicketgate.model.errors import GatewayError
-from wicketgate.model.review import Review, ReviewEvent
+from wicketgate.model.review import Kind, Review, ReviewEvent
 
 SECOND: Final = 1_000_000_000
 EVERY = 1.0
@@ -68,6 +68,7 @@ class Deliveries:
         boot: Callable[[], int],
         random: Callable[[], float],
         log: Callable[[str], None],
+        granted: Granted,
     ) -> None:
         self._channels = channels
         self._senders = senders
@@ -80,6 +81,7 @@ class Deliveries:
         self._boot = boot
         self._random = random
         self._log = log
+        self._granted = granted
         self._held = {name: _Held() for name in channels}
 
     async def run(self) -> None:
@@ -192,8 +194,9 @@ class Deliveries:
             await self._rows.tried(delivery, gone)
             return
         link = self._link(review.id)
+        grant = None if review.kind is Kind.STATEMENT else await self._granted(review.id)
         try:
-            await self._senders[name].send(notice(delivery.change, review, link, settings.shows))
+            await self._senders[name].send(notice(delivery.change, review, link, settings.shows, grant))
         except Unsent as error:
             await self._rows.tried(delivery, self._later(name, tried, error))
         except Exception as error:  # whatever it is: one that fails always must be given up some day

@@ -2,8 +2,8 @@
 It must never hold what the asker wrote in free words, a parameter, a comment, nor a value of the data.
 
 shows: `none`: that something happened, the review's id and its link. `facts`: who asks and for whom, the
-resource, effects, relations, the rules, how many have answered and who. `statement`: also the text of the
-statement without values (channels/masked.py).
+resource, effects, relations, the rules, how many have answered and who; of access for a while from when
+until when, and who ended it. `statement`: also the text of the statement without values (channels/masked.py).
 """
 
 import re
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from wicketgate.channels.masked import mask, plain_name
 from wicketgate.model.delivery import event_id
+from wicketgate.model.grant import Grant
 from wicketgate.model.review import Kind, Review, ReviewEvent, Status
 from wicketgate.model.statement import Effect
 from wicketgate.model.unseen import UNSEEN
@@ -41,8 +42,13 @@ TITLES: Final[Mapping[str, str]] = {
     "used": "was approved and is used",
     "closed": "was closed",
     "break-glass": "went past the rules and waits to be looked at",
+    "granted": "led to access for a while",
+    "extended": "led to access that lasts longer",
+    "grant-ended": "led to access that has ended",
     "test": "of a test: this channel works",
 }
+OF_GRANTS: Final = frozenset({"granted", "extended", "grant-ended"})
+"""What becomes of access for a while, not of its review."""
 _THINGS: Final = {
     Kind.STATEMENT: "A statement",
     Kind.ACCESS: "A request for access",
@@ -83,8 +89,8 @@ def event_of(change: ReviewEvent, review: Review) -> str:
     return "break-glass" if change.what == "asked" and review.kind is Kind.AFTER else change.what
 
 
-def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice:
-    """The message of a change, of the review as it is now."""
+def notice(change: ReviewEvent, review: Review, link: str, shows: str, grant: Grant | None = None) -> Notice:
+    """The message of a change, of the review as it is now. grant: what came of it by now."""
     what = event_of(change, review)
     status = review.status
     thing = _THINGS[review.kind] if shows != "none" else "A review"
@@ -119,9 +125,11 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice
         "Relations": _listed(relations),
         "Rule": _listed(rules),
         "Answers": _listed([*answers, f"{needed} needed"]),
-        "Ended by": clean(change.by) if status is not Status.PENDING else None,
+        "Ended by": clean(change.by) if status is not Status.PENDING and what not in OF_GRANTS else None,
+        "Access": None if grant is None else f"{moment(grant.starts)} to {moment(grant.ends)}",
+        "Access ended by": None if grant is None or grant.ended_by is None else clean(grant.ended_by),
     }
-    data = {
+    data: dict[str, Any] = {
         **bare,
         "kind": review.kind.value,
         "status": status.value,
@@ -145,6 +153,14 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str) -> Notice
             {"person": clean(vote.person), "approves": vote.approves} for vote in review.votes[:MOST_NAMES]
         ],
     }
+    if grant is not None:
+        data["grant"] = {
+            "id": grant.id,
+            "starts": moment(grant.starts),
+            "ends": moment(grant.ends),
+            "extended": grant.extended,
+            "ended_by": grant.ended_by and clean(grant.ended_by),
+        }
     whole = shows == "statement" and review.kind is not Kind.ACCESS
     found = [shown[name] for name in TEXTS if name in shown] if whole else []
     statement = mask(found[0]) or None if found and isinstance(found[0], str) else None

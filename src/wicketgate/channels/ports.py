@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from wicketgate.model.delivery import Backlog, Delivery
+from wicketgate.model.grant import Grant
 from wicketgate.model.resource import CredentialReference
 from wicketgate.model.review import Review, ReviewEvent
 from wicketgate.model.secret import Secret
@@ -14,6 +15,10 @@ Link = Callable[[str], str]
 """A review's id -> its address for people; empty where they can't reach the API."""
 Labels = Callable[[str], Mapping[str, str]]
 """A resource's name -> its labels; none where there is no such resource (any more)."""
+
+
+Granted = Callable[[str], Awaitable[Grant | None]]
+"""A review's id -> the access for a while that came of it, or that it makes longer. Raises GatewayError."""
 
 
 class Outbox(Protocol):

@@ -15,7 +15,18 @@ from pydantic import model_validator as whole
 from wicketgate.model.resource import CredentialReference
 
 Event = Literal[
-    "asked", "voted", "approved", "denied", "expired", "withdrawn", "used", "closed", "break-glass"
+    "asked",
+    "voted",
+    "approved",
+    "denied",
+    "expired",
+    "withdrawn",
+    "used",
+    "closed",
+    "break-glass",
+    "granted",
+    "extended",
+    "grant-ended",
 ]
 EVENTS: Final[tuple[str, ...]] = get_args(Event)
 SLACK: Final = "https://slack.com/api"

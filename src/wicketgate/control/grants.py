@@ -54,6 +54,8 @@ class Grants:
         for looks in range(1 << 62):
             try:
                 await self.settle()
+                if self._rows is not None:
+                    await self._rows.tell_ends(self._clock())
                 if looks % FORGET_EVERY == 0 and self._rows is not None:
                     await self._rows.forget(self._clock() - self._keep * DAY)
                 self._failed = False
@@ -70,9 +72,14 @@ class Grants:
 
     async def settle(self) -> None:
         """Make what was approved hold. What a node that died left undone is done here, once."""
-        rows = self._rows
+        rows, failed = self._rows, None
         for answered in () if rows is None else await rows.answered():
-            await self._settle(answered)
+            try:
+                await self._settle(answered)
+            except Exception as error:  # one that can't be settled holds up no other
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     async def _settle(self, answered: Answered) -> None:
         assert self._rows is not None
@@ -110,12 +117,16 @@ class Grants:
         It ends even where that can't be recorded, and the failure is raised after."""
         if self._rows is None:
             raise GatewayError("there are no grants here")
+        now, before = self._clock(), await self._rows.grant(grant_id)
+        if before is None or before.ended_by is not None or now >= before.ends:
+            self._put("grants", grant_id, None)
+            return None
         failed: GatewayError | None = None
         try:
             self._record("grant", b"", members({"what": what, "grant": grant_id, "by": by}))
         except GatewayError as error:
             failed = error
-        grant = await self._rows.end(grant_id, by, self._clock())
+        grant = await self._rows.end(grant_id, by, now)
         if grant is not None:
             self._count(f"grants{{what={what}}}", 1)
         self._put("grants", grant_id, None)

@@ -84,13 +84,15 @@ class StoreWatch:
     def put(self, section: str, key: str, value: Mapping[str, Any] | None) -> None:
         """What the store has by now, told by who changed it. Holds at once.
 
-        What was issued is read again: another node may have revoked it before this was told."""
+        What was issued, or granted, is read again: another node may have revoked it before this was told."""
         if self._newer is not None:
             self._newer.add((section, key))
         self._state.put(section, key, None if value is None else dict(value))
         self._state.commit()
         if section == "tokens" and value is not None:
             self.heard(f"tokens:{value.get('id')}")
+        elif section == "grants" and value is not None:
+            self.heard("grants")
 
     async def resync(self, *, commit: bool = True) -> None:
         """Read all that workers replicate. Raises GatewayError where the store is away.

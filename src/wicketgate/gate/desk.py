@@ -7,11 +7,13 @@ from typing import Final
 from wicketgate.gate import render
 from wicketgate.gate.counts import Counts
 from wicketgate.gate.decided import Approved, Decided
+from wicketgate.gate.ending import RESHOWN
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases, exhausted
 from wicketgate.gate.more import More
 from wicketgate.gate.ports import SessionLines
 from wicketgate.gate.reviews import RECENT, UNHELD, Reviews
+from wicketgate.gate.session_clock import NEVER
 from wicketgate.gate.texts import Texts
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
@@ -46,7 +48,7 @@ class Desk:
 
     source: the client's address. opened: wall ns. until: wall ns when the identity's proof ends, or None.
     touch: something was recorded, flush soon. key: for the digests of texts that carry a secret.
-    count: adds to a counter of the metrics.
+    count: adds to a counter of the metrics. leaned: rules that statements went by while grants held.
     """
 
     __slots__ = (
@@ -75,9 +77,11 @@ class Desk:
         "admission",
         "broken",
         "detection",
+        "due",
         "ended",
         "forbidden",
         "fresh",
+        "leaned",
         "statements",
     )
 
@@ -103,8 +107,10 @@ class Desk:
         self.broken: bool = False
         self.ended: bool = False
         self.detection: Detection | None = None
+        self.due: int = NEVER
         self.forbidden: Denial | None = None
         self.fresh: list[Decided] = []
+        self.leaned: set[str] = set()
         self.statements: int = 0
         self._identity: str = admission.identity.name
         self._database: str = admission.database
@@ -182,8 +188,8 @@ class Desk:
         decided = self._decide(statement.facts)
         denial = decided.denial
         if denial is not None and decided.review is not None:
-            return None if clearance.decision.review == decided.review else CHANGED
-        return denial
+            denial = None if clearance.decision.review == decided.review else CHANGED
+        return RESHOWN if denial is None and decided.decision.mask != clearance.decision.mask else denial
 
     def judged(self, facts: Facts) -> Decision:
         """What holds for a statement of these facts, without recording a thing."""
@@ -322,6 +328,8 @@ class Desk:
         if decided.revealed:
             self._revealed(q, decided.revealed)
         self.statements += 1
+        if self._rules.grants:
+            self.leaned.update(decision.rules)
         decided.use(self.fresh)
         return Clearance(q, decision, allowance, self._boot())
 

@@ -11,6 +11,11 @@ from wicketgate.model.grant import Grant
 ENDED: Final = "the grant ended"
 """How a cause begins in the journal where a session's grant is over."""
 SECOND: Final = 1_000_000_000
+RESHOWN: Final = Denial(
+    "policy",
+    "What this may show has changed: send it again.",
+    "what is masked is no longer what it was cleared with",
+)
 
 
 def ended(grants: Sequence[Grant], holding: Collection[str], now: int) -> Denial | None:
@@ -30,3 +35,14 @@ def ended(grants: Sequence[Grant], holding: Collection[str], now: int) -> Denial
         f"To ask for it again: wicket request {over.resource}",
         (over.rule,),
     )
+
+
+def leaning(before: Sequence[Grant], after: Sequence[Grant], leaned: set[str], now: int) -> Denial | None:
+    """The denial of what a session did by a grant that is over. leaned: names of rules that its statements
+    went by; those that are over are taken out."""
+    kept = {(each.rule, each.identity, each.task) for each in after}
+    over = [
+        each for each in before if each.rule in leaned and (each.rule, each.identity, each.task) not in kept
+    ]
+    leaned.difference_update([each.rule for each in over])
+    return ended(over, (), now)

@@ -8,11 +8,12 @@ from wicketgate.gate import render
 from wicketgate.gate.choose import Chosen, choose
 from wicketgate.gate.connecting import Wanting, ask_for
 from wicketgate.gate.desk import EXPIRED, UNRECORDED, Desk
-from wicketgate.gate.ending import ended
+from wicketgate.gate.ending import ended, leaning
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases
 from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce, SessionLines
 from wicketgate.gate.reviews import Reviews
+from wicketgate.gate.session_clock import SessionClock
 from wicketgate.gate.usage import SessionUses, Usage
 from wicketgate.model.decision import Denial
 from wicketgate.model.detector import Detection
@@ -34,7 +35,9 @@ BROKEN = Denial("unavailable", "The gateway can't go on with this session.", "it
 @dataclass(slots=True)
 class Open:
     """One open session: what it was admitted by, and where it is decided and recorded. until: wall ns when
-    the identity's proof ends. uses: what is done in it. turn: wall ns when grants change what it may do."""
+    the identity's proof ends. uses: what is done in it. turn: wall ns when grants change what it may do.
+    granted: grants held in it at some time. lapsed: it goes on, but what it did by one that is over must not.
+    """
 
     admission: Admission
     desk: Desk
@@ -44,7 +47,10 @@ class Open:
     opened: int
     until: int | None
     uses: SessionUses
+    clock: SessionClock
     turn: int | None = None
+    granted: bool = False
+    lapsed: Denial | None = None
 
 
 class Gate:
@@ -140,6 +146,7 @@ class Gate:
             session, identity, found.resource, found.database, account, read_only=rules.read_only
         )
         digest = self.policy.digest
+        clock = SessionClock(self._clock, self._boot)
         lines = journal.session(session)
         lines.line(
             "open",
@@ -161,7 +168,7 @@ class Gate:
             self._leases,
             self._inheritance,
             self._reviews,
-            self._clock,
+            clock,
             self._boot,
             self._touch,
             self._key,
@@ -174,9 +181,11 @@ class Gate:
         uses = SessionUses(self._usage, admission)
         self._usage.seen(identity)
         turn = self.policy.engine.turns(identity, found.resource, now)
+        desk.due = clock.due(turn, identity.valid_until)
         self._open[session] = Open(
-            admission, desk, lines, rules, claim.source, now, identity.valid_until, uses, turn
+            admission, desk, lines, rules, claim.source, now, identity.valid_until, uses, clock, turn
         )
+        self._open[session].granted = bool(rules.grants)
         for name in _counted(admission):
             self._leases.enter(name)
         self._touch()
@@ -205,11 +214,11 @@ class Gate:
         looked = (self.policy, self.authenticator)
         changed = looked[0] is not self._looked[0] or looked[1] is not self._looked[1]
         self._looked = looked
-        now = self._clock()
         over: list[tuple[str, Denial]] = []
         statements = 0
         for session, each in self._open.items():
             desk = each.desk
+            now = each.clock()
             statements += desk.statements
             desk.statements = 0
             if desk.fresh:
@@ -220,7 +229,7 @@ class Gate:
                 if denial is not None:
                     desk.forbid(denial)
             if denial is not None:
-                each.turn = None
+                each.turn = each.lapsed = None
                 over.append((session, denial))
         if statements:
             self._count("statements", statements)
@@ -244,8 +253,16 @@ class Gate:
 
     def turning(self) -> int | None:
         """ns until grants change what some session may do: `readmit` is to be called then. None: never."""
-        turn = min((each.turn for each in self._open.values() if each.turn is not None), default=None)
-        return None if turn is None else max(0, turn - self._clock())
+        ahead = [each.turn - each.clock() for each in self._open.values() if each.turn is not None]
+        return max(0, min(ahead)) if ahead else None
+
+    def lapsed(self) -> list[tuple[str, Denial]]:
+        """Sessions that go on with what stands, though they did things by a grant that is over, and why they
+        must end where any of that is not done: each is told once, after `readmit`."""
+        told = [(session, each.lapsed) for session, each in self._open.items() if each.lapsed is not None]
+        for each in self._open.values():
+            each.lapsed = None
+        return [(session, denial) for session, denial in told if denial is not None]
 
     def _readmitted(self, each: Open, now: int) -> Denial | None:
         """Decide one open session again; if it may go on, by what holds now."""
@@ -269,15 +286,18 @@ class Gate:
         rules = engine.ruleset(identity, resource, account.name, now)
         if rules is None:
             return gone or _over("policy", "no rule permits a session")
-        if rules.read_only != admission.read_only and not (rules.grants or each.rules.grants):
+        each.granted = each.granted or bool(rules.grants)
+        if rules.read_only != admission.read_only and not each.granted:
             return _over("policy", "what is permitted needs another kind of session")
         denial = self._timely(each, rules, now)
         if denial is None:
             each.uses.changed(identity, each.desk.fresh, now)
+            each.lapsed = leaning(each.rules.grants, rules.grants, each.desk.leaned, now) or each.lapsed
             each.rules = rules
             each.until = identity.valid_until
             each.turn = engine.turns(identity, resource, now)
             each.desk.renew(rules, identity.valid_until)
+            each.desk.due = each.clock.due(each.turn, each.until)
             each.desk.detection = detection_of(engine.policy, resource)
         return denial
 

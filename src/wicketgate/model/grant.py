@@ -82,11 +82,12 @@ class Grant:
             raise ValueError("a grant names an identity, who proved it, a rule, a resource and an account")
         if (self.task is None) is not (self.behalf is None):
             raise ValueError("a grant in a task names whom it is done for")
-        if not self.terms or self.ends < self.starts:
+        if not self.terms or self.ends < self.starts or self.extended < 0:
             raise ValueError("a grant has terms, and does not end before it begins")
 
     def in_force(self, now: int) -> bool:
-        return self.starts <= now < self.ends
+        """One that somebody ended is over by every clock: those of nodes differ."""
+        return self.ended_by is None and self.starts <= now < self.ends
 
     def binds(self, identity: Identity) -> bool:
         """Whether it is this identity's, as it acts now."""
@@ -112,6 +113,7 @@ class Grant:
             "behalf": self.behalf,
             "task": self.task,
             "break_glass": self.break_glass,
+            "extended": self.extended,
         }
 
 
@@ -140,13 +142,14 @@ def grant_of(grant_id: str, fields: Mapping[str, Any]) -> Grant:
     behalf, task, loud = fields["behalf"], fields["task"], fields["break_glass"]
     if not all(type(each) is str for each in texts) or type(loud) is not bool:
         raise TypeError("a grant's fields are texts")
-    if not all(type(fields[key]) is int for key in ("starts", "ends")):
+    if not all(type(fields[key]) is int for key in ("starts", "ends", "extended")):
         raise TypeError("a grant's times are whole numbers")
     if not all(each is None or type(each) is str for each in (behalf, task)):
         raise TypeError("a grant's task is a text")
     identity, issuer, rule, resource, account, terms = texts
     starts, ends = fields["starts"], fields["ends"]
-    return Grant(grant_id, identity, issuer, rule, resource, account, starts, ends, terms, behalf, task, loud)
+    more = {"behalf": behalf, "task": task, "break_glass": loud, "extended": fields["extended"]}
+    return Grant(grant_id, identity, issuer, rule, resource, account, starts, ends, terms, **more)
 
 
 def grants_of(entries: Mapping[str, Mapping[str, Any]], identity: Identity, now: int) -> tuple[Grant, ...]:

@@ -2,10 +2,11 @@
 It must never call granted what no rule permits, nor used what another rule let through."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from wicketgate.model.errors import PolicyError
+from wicketgate.model.grant import Grant
 from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.usage import Member, Use
 from wicketgate.policy.conditions import Asking
@@ -79,7 +80,7 @@ def granted(policy: Policy, members: Iterable[Member], resource: str | None = No
     for member in members:
         identity = _identity(member, saml)
         for rule in permits:
-            if not rule.identities.match(identity):
+            if not rule.identities.match(identity) or _never(rule, identity):
                 continue
             for name, accounts in rule.accounts.items():
                 if name in policy.closed or (resource is not None and name != resource):
@@ -99,6 +100,12 @@ def _identity(member: Member, saml: Collection[str]) -> Identity:
     """saml: the entity ids of SAML identity providers."""
     how = "token" if member.issuer == "local" else "saml" if member.issuer in saml else "oidc"
     return Identity(member.name, member.subject, member.issuer, IdentityKind(member.kind), how, member.groups)
+
+
+def _never(rule: Rule, identity: Identity) -> bool:
+    """Whether it can never be granted: glass is broken by people alone."""
+    asked = rule.on_request
+    return asked is not None and asked.break_glass and identity.kind is not IdentityKind.HUMAN
 
 
 def _of(member: Member, rule: Rule, resource: str, account: str) -> Granted:
@@ -155,6 +162,38 @@ def _line(found: Granted, uses: Sequence[Use]) -> Line:
         max((use.last for use in uses), default=None),
         frozenset().union(*(use.shape.relations for use in uses)),
         any(use.shape.others or not use.shape.complete for use in uses),
+    )
+
+
+def with_uses(grants: Iterable[Grant], uses: Iterable[Use]) -> list[Grant]:
+    """Grants, with what was done by their rules in their time as well as the sessions that were opened by
+    them: one may have come into force in a session that was open. uses: of each day, as exact as they are."""
+    index: dict[tuple[str, str, str, str, str], list[Use]] = {}
+    for use in uses:
+        shape = use.shape
+        for rule in shape.rules:
+            key = (shape.who.name, shape.who.issuer, shape.resource, shape.account, rule)
+            index.setdefault(key, []).append(use)
+    return [
+        _used(each, index.get((each.identity, each.issuer, each.resource, each.account, each.rule), ()))
+        for each in grants
+    ]
+
+
+def _used(grant: Grant, uses: Sequence[Use]) -> Grant:
+    inside = [
+        use
+        for use in uses
+        if use.first < grant.ends and use.last >= grant.starts and use.shape.behalf == grant.behalf
+    ]
+    if not inside:
+        return grant
+    first = max(grant.starts, min(use.first for use in inside))
+    last = min(grant.ends, max(use.last for use in inside))
+    return replace(
+        grant,
+        first_used=first if grant.first_used is None else min(first, grant.first_used),
+        last_used=last if grant.last_used is None else max(last, grant.last_used),
     )
 
 

@@ -62,6 +62,21 @@ class Rule:
         return self.when is not None and self.when.of_statement
 
     @property
+    def gives(self) -> str:
+        """What it gives and hides, and on what condition: the same, and it is the same to who decides."""
+        return repr(
+            (
+                sorted(each.value for each in self.permit),
+                sorted(self.reveal),
+                sorted(self.mask.items()),
+                self.resolve,
+                None if self.databases is None else sorted(self.databases),
+                None if self.when is None else self.when.text,
+                self.waives,
+            )
+        )
+
+    @property
     def of_now(self) -> bool:
         """Whether what it says may change as time goes by."""
         return self.when is not None and self.when.of_now

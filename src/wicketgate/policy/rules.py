@@ -5,6 +5,7 @@ It must never load a rule that can never match, or one that says what cannot be 
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from wicketgate.model.decision import Limit
@@ -110,7 +111,7 @@ def _rule(reading: Reading, node: Node, ground: Ground) -> Rule:
     )
     if len(reading.problems) > before:
         raise Invalid
-    return rule
+    return rule if on_request is None else replace(rule, on_request=replace(on_request, gives=rule.gives))
 
 
 def _check_shape(reading: Reading, node: Node, keys: Mapping[str, Node], name: str) -> None:

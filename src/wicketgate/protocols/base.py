@@ -159,10 +159,13 @@ class Caller(Protocol):
 
 # -- 4. statements and answers -----------------------------------------------------------------------------
 class Desk(Protocol):
-    """The gate, seen from one session. detection: what its values are searched for; None: nothing."""
+    """The gate, seen from one session. detection: what its values are searched for; None: nothing.
+    due: monotonic ns; from then on the worker lets nothing pass before the session is admitted again."""
 
     @property
     def detection(self) -> Detection | None: ...
+    @property
+    def due(self) -> int: ...
 
     def submit(
         self,

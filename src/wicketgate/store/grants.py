@@ -12,13 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import AccessRequest, Answered, Grant, SoughtGrants
-from wicketgate.model.review import MINUTE, Status
+from wicketgate.model.review import MINUTE, Status, TooManyWait
 from wicketgate.store.db import Store
-from wicketgate.store.review_tables import ACCESS_REQUESTS, GRANTS, REVIEW_VOTES, REVIEWS
+from wicketgate.store.outbox import alone, tell
+from wicketgate.store.review_tables import ACCESS_REQUESTS, GRANTS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
 
 Key = tuple[int, str]
+ENDED: Final = "grant-ended"
+MOST_ASKED: Final = 60
+"""Requests of one identity, other than those that stand already, in an hour."""
+_ASKED_IN: Final = 3600 * 1_000_000_000
 _USED_EVERY: Final = 60_000_000_000
 """Nanoseconds that when a grant was last used is exact to."""
+_TOLD: Final = 24 * 3600 * 1_000_000_000
+"""Nanoseconds after its end in which that is told: nobody waits to hear of it after."""
 _APPROVED: Final = (Status.APPROVED.value, Status.USED.value)
 
 
@@ -29,10 +36,13 @@ class GrantRows:
         self._store = store
 
     @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[AsyncConnection]:
+    async def _changing(self, telling: bool = False) -> AsyncIterator[AsyncConnection]:
+        """telling: what channels are told of."""
         store = await self._store()
         async with store.transaction() as connection:
-            if not store.shared:
+            if telling:
+                await alone(store, connection)
+            elif not store.shared:
                 # SQLite's one write lock, before anything is read
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
@@ -44,14 +54,34 @@ class GrantRows:
 
     # -- requests --------------------------------------------------------------------------------------------
     async def asked(self, request: AccessRequest) -> None:
-        """Keep what is asked for. To be called before there is a review: without one it comes to nothing."""
+        """Keep what is asked for. To be called before there is a review: without one it comes to nothing.
+
+        Raises TooManyWait: people who are asked on and on say yes some day."""
+        table = ACCESS_REQUESTS.c
+        lately = sa.select(sa.func.count()).where(
+            table.identity == request.identity, table.created > request.created - _ASKED_IN
+        )
         async with self._changing() as connection:
+            if int((await connection.execute(lately)).scalar_one()) >= MOST_ASKED:
+                raise TooManyWait(f"{MOST_ASKED} requests of {request.identity} in an hour")
             await connection.execute(sa.insert(ACCESS_REQUESTS).values(**asdict(request)))
 
     async def unasked(self, request: str) -> None:
         """There is no review of it."""
         async with self._changing() as connection:
             await connection.execute(sa.delete(ACCESS_REQUESTS).where(ACCESS_REQUESTS.c.id == request))
+
+    async def same(self, identity: str, exact: str, now: int) -> str | None:
+        """The request of which a grant has come that has not ended, and which is the very same."""
+        query = (
+            sa.select(GRANTS.c.id)
+            .join(REVIEWS, REVIEWS.c.id == GRANTS.c.id)
+            .where(GRANTS.c.identity == identity, GRANTS.c.ends > now, GRANTS.c.ended_by.is_(None))
+            .where(REVIEWS.c.identity == identity, REVIEWS.c.exact == exact, REVIEWS.c.kind == "access")
+        )
+        async with self._reading() as connection:
+            found: str | None = (await connection.execute(query.limit(1))).scalar()
+        return found
 
     async def requests(self, ids: Collection[str]) -> dict[str, AccessRequest]:
         query = sa.select(ACCESS_REQUESTS).where(ACCESS_REQUESTS.c.id.in_(sorted(ids)))
@@ -87,13 +117,16 @@ class GrantRows:
         self, answered: Answered, now: int, record: Callable[[Grant | None], None]
     ) -> tuple[Grant | None, bool]:
         """What comes of an approval: a grant, a longer one, or nothing where its time is over. record: called
-        before it holds, may raise. False: another was faster, or it was done before."""
+        before it holds, may raise. False: another was faster, it was done before, or is taken back by now.
+
+        An approval that something came of is used, and is not taken back any more: its grant is ended."""
         request = answered.request
         table = ACCESS_REQUESTS.c
-        async with self._changing() as connection:
+        async with self._changing(telling=True) as connection:
+            approved = sa.exists().where(REVIEWS.c.id == table.id, REVIEWS.c.status.in_(_APPROVED))
             done = await connection.execute(
                 sa.update(ACCESS_REQUESTS)
-                .where(table.id == request.id, table.settled.is_(None))
+                .where(table.id == request.id, table.settled.is_(None), approved)
                 .values(settled=now)
             )
             if done.rowcount != 1:
@@ -108,6 +141,14 @@ class GrantRows:
             elif grant is not None:
                 values = {"ends": grant.ends, "extended": grant.extended}
                 await connection.execute(sa.update(GRANTS).where(GRANTS.c.id == grant.id).values(**values))
+            if grant is not None:
+                await connection.execute(
+                    sa.update(REVIEWS)
+                    .where(REVIEWS.c.id == request.id, REVIEWS.c.status == Status.APPROVED.value)
+                    .values(status=Status.USED.value, changes=REVIEWS.c.changes + 1)
+                )
+                what = "granted" if request.extends is None else "extended"
+                await tell(connection, request.id, what, now, ", ".join(answered.by))
             return grant, True
 
     async def _extended(
@@ -122,7 +163,7 @@ class GrantRows:
         asked = (request.identity, request.issuer, request.rule, request.resource, request.account)
         if same != (*asked, request.task) or grant.terms != request.terms:
             return None
-        if now >= grant.ends or grant.extended >= request.most_extended:
+        if grant.ended_by is not None or now >= grant.ends or grant.extended >= request.most_extended:
             return None
         lasts = request.lasts if answered.most is None else min(request.lasts, answered.most)
         ends = grant.ends + lasts if request.ends is None else min(grant.ends + lasts, request.ends)
@@ -138,16 +179,44 @@ class GrantRows:
         """The grant, ended by now; None, and nothing is done: there is none, or it has ended before."""
         table = GRANTS.c
         early = sa.case((table.starts > now, now), else_=table.starts)
-        async with self._changing() as connection:
+        async with self._changing(telling=True) as connection:
             done = await connection.execute(
                 sa.update(GRANTS)
-                .where(table.id == grant, table.ends > now)
+                .where(table.id == grant, table.ends > now, table.ended_by.is_(None))
                 .values(starts=early, ends=now, ended_by=by)
             )
             if done.rowcount != 1:
                 return None
+            await tell(connection, grant, ENDED, now, by)
             row = (await connection.execute(sa.select(GRANTS).where(table.id == grant))).one()
         return _grant(row)
+
+    async def tell_ends(self, now: int) -> int:
+        """Tell of grants whose time is over, each once, whichever node looks first. How many."""
+        table, events = GRANTS.c, REVIEW_EVENTS.c
+        # told before, of this very end: it may have been extended since
+        told = sa.exists().where(
+            events.review == table.id, events.what == ENDED, events.at >= table.ends, events.at > now - _TOLD
+        )
+        query = sa.select(table.id).where(table.ends <= now, table.ends > now - _TOLD, ~told)
+        async with self._reading() as connection:
+            if (await connection.execute(query.limit(1))).first() is None:
+                return 0
+        async with self._changing(telling=True) as connection:
+            over = [row.id for row in await connection.execute(query.order_by(table.ends, table.id))]
+            for each in over:
+                await tell(connection, each, ENDED, now, "")
+        return len(over)
+
+    async def of_review(self, review: str) -> Grant | None:
+        """What came of a request, or what it makes longer."""
+        extends = sa.select(ACCESS_REQUESTS.c.extends).where(ACCESS_REQUESTS.c.id == review)
+        query = sa.select(GRANTS).where(
+            sa.or_(GRANTS.c.id == review, GRANTS.c.id == extends.scalar_subquery())
+        )
+        async with self._reading() as connection:
+            row = (await connection.execute(query)).first()
+        return None if row is None else _grant(row)
 
     async def grant(self, grant: str) -> Grant | None:
         async with self._reading() as connection:
@@ -155,8 +224,9 @@ class GrantRows:
         return None if row is None else _grant(row)
 
     async def live(self, now: int, identities: Collection[str] | None = None) -> list[Grant]:
-        """All that have not ended. identities: only theirs."""
-        query = sa.select(GRANTS).where(GRANTS.c.ends > now)
+        """All that have not ended: what somebody ended is over, however far his node's clock is ahead.
+        identities: only theirs."""
+        query = sa.select(GRANTS).where(GRANTS.c.ends > now, GRANTS.c.ended_by.is_(None))
         if identities is not None:
             query = query.where(GRANTS.c.identity.in_(sorted(identities)))
         async with self._reading() as connection:
@@ -171,7 +241,7 @@ class GrantRows:
         if sought.resource is not None:
             query = query.where(table.resource == sought.resource)
         if sought.live is not None:
-            query = query.where(table.ends > sought.live)
+            query = query.where(table.ends > sought.live, table.ended_by.is_(None))
         if after is not None:
             behind = sa.and_(table.created == after[0], table.id < after[1])
             query = query.where(sa.or_(table.created < after[0], behind))

@@ -104,15 +104,17 @@ class HistoryRows:
         return found
 
     async def uses(
-        self, since: int, identity: str | None = None, resource: str | None = None
+        self, since: int, identity: str | None = None, resource: str | None = None, *, daily: bool = False
     ) -> tuple[list[Use], int]:
-        """What was used since that day, summed over days; and how many uses nothing is known of."""
+        """What was used since that day, summed over days; and how many uses nothing is known of.
+        daily: each day by itself."""
         sums = (
             sa.func.sum(USES.c.count).label("times"),
             sa.func.min(USES.c.first).label("begun"),
             sa.func.max(USES.c.last).label("ended"),
         )
-        days = sa.select(USES.c.shape, *sums).where(USES.c.day >= since // DAY).group_by(USES.c.shape)
+        days = sa.select(USES.c.shape, *sums).where(USES.c.day >= since // DAY)
+        days = days.group_by(USES.c.shape, *([USES.c.day] if daily else []))
         summed = days.subquery()
         whole = sa.select(SHAPES.c.told, summed).join(summed, summed.c.shape == SHAPES.c.id)
         if identity is not None:

@@ -203,7 +203,15 @@ class Opener:
         admission = begun.admission
         slot, number, proof = self._sessions.key(signed.proof)
         session = Session(
-            self._around, admission, guest.source, guest.spec, guest.transport, dialled.transport, slot, proof
+            self._around,
+            admission,
+            guest.source,
+            guest.spec,
+            guest.transport,
+            dialled.transport,
+            slot,
+            proof,
+            desk,
         )
         try:
             conversation = guest.spec.converse(

@@ -33,6 +33,10 @@ class GatePort(Protocol):
         don't."""
         ...
 
+    def lapsed(self) -> list[tuple[str, Denial]]:
+        """After `readmit`: sessions that must end unless they are idle, and why."""
+        ...
+
     def close(self, admission: Admission, reason: str) -> None:
         """Record `close`. Called once per admission."""
         ...

@@ -22,6 +22,13 @@ GATHERED: Final = 1 << 19
 """Bytes that one side may bring in one turn before it is read no further until the turn's end (512 KiB)."""
 
 
+class Dated(Protocol):
+    """What a session may do until it is admitted again: no later than `due` (monotonic ns)."""
+
+    @property
+    def due(self) -> int: ...
+
+
 class Surroundings(Protocol):
     """What a session needs of its worker."""
 
@@ -33,6 +40,10 @@ class Surroundings(Protocol):
     def catalogs(self) -> Catalogs: ...
     def finished(self, session: "Session", reason: str) -> None:
         """The session is over: record its close and forget it."""
+        ...
+
+    def overdue(self) -> None:
+        """A session is due: have all admitted again, and end those that must end."""
         ...
 
     def linger(self, transport: asyncio.Transport, seconds: float) -> None:
@@ -61,6 +72,7 @@ class Session:
         "_client",
         "_client_full",
         "_client_paused",
+        "_desk",
         "_epoch",
         "_from_client",
         "_from_upstream",
@@ -93,8 +105,10 @@ class Session:
         upstream: asyncio.Transport,
         slot: int,
         proof: bytes,
+        desk: Dated,
     ) -> None:
         self._around = around
+        self._desk = desk
         self._turn = around.turn
         self._catalogs = around.catalogs
         self._catalog: Any = None
@@ -214,6 +228,19 @@ class Session:
             self._around.linger(transport, LINGER)
 
     # -- what the transports tell ---------------------------------------------------------------------------
+    def ceased(self) -> bool:
+        """Whether bytes that come now are for nobody: a session's time ends in the midst of a stream, too,
+        when no timer has had its turn yet."""
+        if self._over():
+            return True
+        if self._desk.due > self._around.monotonic():
+            return False
+        self.guard(self._around.overdue)
+        return self._over()
+
+    def _over(self) -> bool:
+        return self.closed or self.conversation.over is not None
+
     def client_full(self, full: bool) -> None:
         self._client_full = full
         if not self.closed:
@@ -303,7 +330,7 @@ class ClientEnd:
 
     def data_received(self, data: bytes) -> None:
         session = self._session
-        if session.closed:
+        if session.ceased():
             return
         try:
             session.conversation.receive_client(data)
@@ -338,7 +365,7 @@ class UpstreamEnd:
 
     def data_received(self, data: bytes) -> None:
         session = self._session
-        if session.closed:
+        if session.ceased():
             return
         try:
             session.conversation.receive_upstream(data)

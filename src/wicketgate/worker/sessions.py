@@ -165,6 +165,12 @@ class Sessions:
             if not session.closed and session.conversation.idle():
                 session.end(denial, reason)
 
+    def end_busy(self, session: str, denial: Denial, reason: str) -> None:
+        """End a session that has something in flight, or a transaction open."""
+        found = self._by_id.get(session)
+        if found is not None and not found.closed and not found.conversation.idle():
+            found.end(denial, reason)
+
     def hold(self, held: bool) -> None:
         """Take no new work from clients while `held`."""
         for session in self:

@@ -103,6 +103,7 @@ class Shell:
             closing=self._record_close,
             monotonic=ports.boot,
             log=ports.log,
+            overdue=self.readmit,
         )
         self._opener = Opener(
             around=self._around,
@@ -179,6 +180,8 @@ class Shell:
         for session, denial in self._gate.readmit():
             reason = denial.kind if denial.kind in ("revoked", "limit") else "policy"
             self.sessions.end(session, denial, reason)
+        for session, denial in self._gate.lapsed():
+            self.sessions.end_busy(session, denial, "revoked")
         self._turn.soon()
 
     def turn(self, within: float) -> None:

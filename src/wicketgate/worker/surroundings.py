@@ -21,7 +21,8 @@ MOST_REMARKS = 1000
 
 
 class Around:
-    """send: to the control process. closing: records a session's close. monotonic: ns.
+    """send: to the control process. closing: records a session's close. monotonic: ns. overdue: admits all
+    sessions again.
 
     draining: sessions end as soon as they are idle.
     """
@@ -38,6 +39,7 @@ class Around:
         closing: Callable[[Admission, str], None],
         monotonic: Callable[[], int],
         log: Callable[[str], None],
+        overdue: Callable[[], None],
     ) -> None:
         self.turn = turn
         self.draining = False
@@ -50,6 +52,7 @@ class Around:
         self._closing = closing
         self._monotonic = monotonic
         self._log = log
+        self.overdue = overdue
         self._loop = asyncio.get_running_loop()
         self._remarked: set[str] = set()
 
