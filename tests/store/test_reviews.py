@@ -215,6 +215,66 @@ async def test_who_asks_again_learns_of_a_denial(nodes: Nodes) -> None:
     assert await one.ask(late, NOW + 10 * MINUTE) == (late, False)
 
 
+async def test_what_was_denied_long_ago_is_not_read(nodes: Nodes) -> None:
+    """However much somebody was denied, each question opens one review at most."""
+    rows, opened = nodes.rows[0], []
+    later = NOW + 10 * MINUTE
+    for at in range(6):
+        first = asked(created=NOW + at, exact=("e" if at < 3 else "f") * 64)
+        assert await rows.ask(first, NOW) == (first, False), "what was denied is over"
+        async with nodes.stores[0].transaction() as connection:
+            denied = sa.update(REVIEWS).where(REVIEWS.c.id == first.id)
+            await connection.execute(denied.values(status="denied", expires=later if at == 5 else NOW))
+    whole = rows._seal
+
+    class Counting:
+        async def cipher(self) -> Any:
+            cipher = await whole.cipher()
+
+            class Counts:
+                def close(self, clear: bytes, context: bytes) -> bytes:
+                    return cipher.close(clear, context)
+
+                def open(self, closed: bytes, context: bytes) -> bytes:
+                    opened.append(context)
+                    return cipher.open(closed, context)
+
+            return Counts()
+
+    rows._seal = Counting()
+    found, good = await rows.ask(asked(exact="f" * 64), NOW + MINUTE)
+    assert (found.id, found.status, good) == (first.id, Status.DENIED, False)
+    assert found.reason == first.reason
+    again, good = await rows.ask(asked(id="Z" * 26), NOW + MINUTE)
+    assert (again.id, good) == ("Z" * 26, False)
+    assert len(opened) == 1
+
+
+async def test_how_many_are_looked_at(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is approved comes first, so that a bound never takes away what somebody may."""
+    monkeypatch.setattr(module, "LIKE_MOST", 3)
+    rows = nodes.rows[0]
+    waits = [asked(panels=(replace(DBA, rule=f"r{at}"),), created=NOW + at) for at in range(4)]
+    for each in waits:
+        await rows.ask(each, NOW)
+    await rows.answer(waits[3].id, vote(), NOW + 1)
+    async with rows._reading() as connection:
+        seen = await rows._like(connection, asked(), NOW + 2)
+    assert [each.id for each in seen] == [waits[at].id for at in (3, 0, 1)]
+    found, good = await rows.ask(replace(waits[3], id="Y" * 26), NOW + 2)
+    assert (found.id, good) == (waits[3].id, True)
+
+
+async def test_who_waits_takes_no_lock(nodes: Nodes) -> None:
+    """What is asked about every few seconds delays nobody, and is delayed by nobody."""
+    one, two = nodes.rows
+    first = asked(mode="wait")
+    await one.ask(first, NOW)
+    async with two._changing(), asyncio.timeout(2):
+        found, good = await one.spend(first.id, SESSION, NOW + 1)
+    assert (found.status, good) == (Status.PENDING, False)
+
+
 async def test_nobody_answers_twice_or_what_is_over(nodes: Nodes) -> None:
     one, two = nodes.rows
     first = asked(panels=(replace(DBA, quorum=3),))

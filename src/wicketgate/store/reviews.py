@@ -33,6 +33,8 @@ KEPT: Final = 90 * 86_400 * 1_000_000_000
 """How long reviews that ended are kept here. The journal tells of them for good."""
 PENDING_MOST: Final = 200
 """Reviews of one identity that may wait at once."""
+LIKE_MOST: Final = 500
+"""Reviews that are looked at for one question; what is approved comes first. Beyond, it is asked anew."""
 _LOCK: Final = 0x7772_7677
 """'wrvw': the number of our advisory lock on PostgreSQL. Changes of reviews come one by one, so that events
 are numbered in the order in which they hold."""
@@ -73,24 +75,27 @@ class Reviews:
         if asked.kind is Kind.STATEMENT:
             # what is good for more than once is found without waiting for anybody
             async with self._reading() as connection:
-                before = await self._like(connection, cipher, asked)
-            for each in before:
-                if each.conditions.scope != "once" and fits(each, asked, now):
-                    return each, True
+                before = await self._like(connection, asked, now)
+                for each in before:
+                    if each.conditions.scope != "once" and fits(each, asked, now):
+                        found = await self._opened(connection, cipher, each)
+                        if fits(found, asked, now):
+                            return found, True
             # who may ask for nothing more does not take the lock for that, either
             known = any(fits(each, asked, now) or stands_for(each, asked, now) for each in before)
             if not room and not known:
                 raise TooManyWait(f"reviews of {asked.asker.identity} wait already")
         async with self._changing() as connection:
             if asked.kind is not Kind.AFTER:
-                before = await self._like(connection, cipher, asked)
+                before = await self._like(connection, asked, now)
                 for each in before:
                     if fits(each, asked, now):
-                        return await self._use(connection, each, now), True
+                        found = await self._opened(connection, cipher, each)
+                        return await self._use(connection, found, now), True
                 for status in (Status.PENDING, Status.DENIED):
                     for each in before:
                         if each.status is status and stands_for(each, asked, now):
-                            return each, False
+                            return await self._opened(connection, cipher, each), False
             if not room:
                 raise TooManyWait(f"reviews of {asked.asker.identity} wait already")
             await self._check_room(connection, asked)
@@ -100,17 +105,18 @@ class Reviews:
     async def spend(self, review: str, session: str, now: int) -> tuple[Review, bool]:
         """See ReviewStore. Raises GatewayError where there is none."""
         cipher = await self._seal.cipher()
+        # who only waits takes no lock from others
+        async with self._reading() as connection:
+            found = await self._one(connection, cipher, review)
+        if found is None:
+            raise GatewayError("there is no such review")
+        if not _spendable(found, session, now):
+            return found, False
         async with self._changing() as connection:
             found = await self._one(connection, cipher, review)
             if found is None:
                 raise GatewayError("there is no such review")
-            if (
-                found.status is not Status.APPROVED
-                or found.session != session
-                or found.usable_until is None
-                or now >= found.usable_until
-                or found.conditions.account not in (None, found.account)
-            ):
+            if not _spendable(found, session, now):
                 return found, False
             return await self._use(connection, found, now), True
 
@@ -252,23 +258,34 @@ class Reviews:
             return None
         return of_row(row, (await self._votes(connection, [review])).get(review, ()), cipher)
 
-    async def _like(self, connection: AsyncConnection, cipher: Cipher, asked: Review) -> list[Review]:
-        """Those of the same identity that may answer what is asked; the widest approvals first, then the
-        oldest."""
+    async def _like(self, connection: AsyncConnection, asked: Review, now: int) -> list[Review]:
+        """Those of the same identity that may answer what is asked, not opened and without votes; the widest
+        approvals first, then the oldest. What is over in time is none of them."""
         table = REVIEWS.c
-        live = [Status.PENDING.value, Status.APPROVED.value, Status.DENIED.value]
-        query = sa.select(REVIEWS).where(
+        waits = sa.and_(table.status == Status.PENDING.value, table.expires > now)
+        denied = sa.and_(table.status == Status.DENIED.value, table.expires > now)
+        approved = sa.and_(table.status == Status.APPROVED.value, table.usable_until > now)
+        exact = table.exact == asked.exact
+        query = sa.select(*[each for each in table if each is not table.sealed]).where(
             table.identity == asked.asker.identity,
             table.kind == asked.kind.value,
             table.resource == asked.resource,
             table.database == asked.database,
-            table.status.in_(live),
-            sa.or_(table.exact == asked.exact, table.shape == asked.shape),
+            sa.or_(
+                sa.and_(approved, sa.or_(exact, table.shape == asked.shape)),
+                sa.and_(exact, waits),
+                sa.and_(exact, denied),
+            ),
         )
-        rows = (await connection.execute(query.order_by(table.created, table.id))).all()
-        votes = await self._votes(connection, [row.id for row in rows])
-        found = [of_row(row, votes.get(row.id, ()), cipher) for row in rows]
+        # "approved" stands before the others in the alphabet, too
+        query = query.order_by(table.status, table.created, table.id).limit(LIKE_MOST)
+        found = [of_row(row, (), None) for row in (await connection.execute(query)).all()]
         return sorted(found, key=lambda each: each.conditions.scope == "once")
+
+    async def _opened(self, connection: AsyncConnection, cipher: Cipher, review: Review) -> Review:
+        """One that was found in this transaction, whole."""
+        found = await self._one(connection, cipher, review.id)
+        return review if found is None else found
 
     async def _votes(self, connection: AsyncConnection, reviews: Sequence[str]) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {}
@@ -331,6 +348,17 @@ class Reviews:
 
     async def _tell(self, connection: AsyncConnection, review: str, what: str, at: int, by: str) -> None:
         await connection.execute(sa.insert(REVIEW_EVENTS).values(review=review, what=what, at=at, by=by))
+
+
+def _spendable(review: Review, session: str, now: int) -> bool:
+    """Whether a session that waited for this one may go on by it."""
+    return (
+        review.status is Status.APPROVED
+        and review.session == session
+        and review.usable_until is not None
+        and now < review.usable_until
+        and review.conditions.account in (None, review.account)
+    )
 
 
 def _where(sought: Sought) -> list[Any]:
