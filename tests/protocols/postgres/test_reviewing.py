@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -228,6 +229,12 @@ def test_whether_a_transaction_is_open(before: list[bytes], answer: bytes, open_
         ([p.query("ROLLBACK")], p.done("ROLLBACK") + p.ready(), False),
         ([p.parse("SELECT 1", "kept"), p.SYNC], p.PARSED + p.ready("T"), True),
         ([p.parse(ASKED, "kept"), p.SYNC], p.PARSED + p.ready("T"), True),
+        (
+            [p.parse(ASKED) + p.parse("SET LOCAL application_name = 'a'") + p.SYNC],
+            p.PARSED * 2 + p.ready("T"),
+            True,
+        ),
+        ([p.parse("SET LOCAL application_name = 'a'", "kept"), p.SYNC], p.PARSED + p.ready("T"), False),
         ([p.query("SELECT 1"), p.query("COMMIT"), p.query("BEGIN")], None, False),
     ],
 )
@@ -248,6 +255,23 @@ def test_what_a_transaction_holds_since_it_began(
     play.client(p.whole(ASKED))
     assert play.people.holding is not None
     assert play.people.holding.in_transaction() is holds
+
+
+def test_what_was_prepared_with_its_begin_is_held() -> None:
+    """BEGIN and a statement that is only prepared, in one unit: the server locks what it reads."""
+    play = Play()
+    begin = p.parse("BEGIN") + p.bind() + p.execute()
+    play.client(begin + p.parse(ASKED, "kept") + p.SYNC)
+    play.server(p.PARSED, p.BOUND, p.done("BEGIN"), p.PARSED, p.ready("T"))
+    play.client(p.bind("kept"), p.execute(), p.SYNC)
+    assert play.people.holding is not None
+    assert play.people.holding.in_transaction()
+    play = Play()
+    play.client(begin + p.SYNC)
+    play.server(p.PARSED, p.BOUND, p.done("BEGIN"), p.ready("T"))
+    play.client(p.whole(ASKED))
+    assert play.people.holding is not None
+    assert not play.people.holding.in_transaction(), "a BEGIN that was prepared locks nothing"
 
 
 def test_what_was_only_prepared_holds_nothing_while_people_look() -> None:
@@ -368,6 +392,133 @@ def test_a_temporary_table_may_stand_for_any_name() -> None:
     play.client(p.query(ASKED))
     told = play.people.told
     assert told is None or (isinstance(told, Particulars) and told.exact != particulars(ASKED).exact)
+
+
+CREATES = "CREATE TEMP TABLE x AS SELECT {} AS a"
+READS = "SELECT a, (SELECT max(id) FROM orders) FROM x"
+
+
+def done(play: Play, text: str, tag: str, transaction: str = "I") -> None:
+    """A query that goes upstream, approved where it is asked about, and is answered."""
+    play.up = b""
+    play.people.told = None
+    play.client(p.query(text))
+    looked(play)
+    if play.people.told is not None:
+        play.people.approve()
+    play.sent(p.query(text))
+    play.server(p.done(tag), p.ready(transaction))
+
+
+def looked(play: Play) -> None:
+    """The catalog is read where that is waited for."""
+    while play.host.resumes:
+        play.host.resumes.pop()()
+
+
+def exact(play: Play, text: str, frames: bytes = b"") -> str:
+    """Of what is asked about this text, which is then denied."""
+    play.people.told = None
+    play.client(frames or p.query(text))
+    looked(play)
+    told = play.people.told
+    assert isinstance(told, Particulars), told
+    assert play.people.resume is not None
+    play.people.resume(NO)
+    play.server(p.SYNTAX, p.ready(play.talk.state.transaction.decode()))
+    return told.exact
+
+
+def session(number: str = "0") -> Play:
+    play = Play()
+    setting = play.talk.state.setting
+    play.talk.state.setting = replace(setting, admission=replace(setting.admission, session=number * 32))
+    return play
+
+
+def test_a_temporary_table_is_of_its_session_and_of_its_time() -> None:
+    one, two = session("1"), session("2")
+    for each in (one, two):
+        done(each, CREATES.format(1), "SELECT 1")
+    first = exact(one, READS)
+    assert exact(one, READS) == first, "the very same may be tried again"
+    assert exact(two, READS) != first
+    done(one, "DROP TABLE x", "DROP TABLE")
+    done(one, CREATES.format("7"), "SELECT 1")
+    assert exact(one, READS) != first, "another table of this name"
+    plain = session("1"), session("2")
+    assert exact(plain[0], ASKED) == exact(plain[1], ASKED)
+
+
+def test_a_temporary_table_of_the_same_string() -> None:
+    """It may be tried again with the very same string, and with no other one."""
+    play = session()
+    first = exact(play, f"{CREATES.format(1)}; {READS}")
+    assert exact(play, f"{CREATES.format(1)}; {READS}") == first
+    assert exact(play, f"{CREATES.format(2)}; {READS}") != first
+
+
+def test_a_temporary_table_that_a_rollback_takes_away() -> None:
+    play = session()
+    done(play, CREATES.format(1), "SELECT 1")
+    before = exact(play, READS)
+    done(play, "BEGIN", "BEGIN", "T")
+    done(play, "DROP TABLE x", "DROP TABLE", "T")
+    done(play, CREATES.format(2), "SELECT 1", "T")
+    within = exact(play, READS)
+    done(play, "ROLLBACK", "ROLLBACK")
+    after = exact(play, READS)
+    assert len({before, within, after}) == 3
+
+
+DATE = "DELETE FROM orders WHERE note < '01/02/2026'::date::text"
+
+
+def reported(play: Play, name: str, value: str) -> None:
+    play.client(p.query(f"SET {name} = '{value}'"))
+    play.server(p.done("SET"), p.parameter(name, value), p.ready())
+
+
+@pytest.mark.parametrize(
+    ("name", "here", "there"),
+    [
+        ("DateStyle", "ISO, MDY", "ISO, DMY"),
+        ("TimeZone", "UTC", "Asia/Tokyo"),
+        ("IntervalStyle", "postgres", "sql_standard"),
+    ],
+)
+def test_settings_by_which_constants_are_read_are_bound(name: str, here: str, there: str) -> None:
+    one, two, other = session("1"), session("2"), session("3")
+    for play, value in ((one, here), (two, here), (other, there)):
+        reported(play, name, value)
+    assert exact(one, DATE) == exact(two, DATE), "in another session it is the same"
+    assert exact(one, DATE) != exact(other, DATE)
+    one.client(p.query(f"SET {name} = '{there}'"))  # not answered yet
+    assert exact(one, DATE) not in (exact(two, DATE), exact(other, DATE))
+    two.client(p.query("SELECT 1"))
+    two.server(p.described(("?", 0, 0, p.INT4)), p.row("1"), p.done("SELECT 1"), p.ready())
+    string = exact(two, f"SET {name} = '{there}'; {DATE}")
+    assert string == exact(session_like(here, name), f"SET {name} = '{there}'; {DATE}")
+    assert string not in (exact(two, DATE), exact(other, DATE))
+
+
+def session_like(value: str, name: str) -> Play:
+    play = session("9")
+    reported(play, name, value)
+    return play
+
+
+@pytest.mark.parametrize("name", ["array_nulls", "default_text_search_config", "row_security", "xmloption"])
+def test_settings_that_nobody_reports_are_bound_to_their_session(name: str) -> None:
+    one, two = session("1"), session("2")
+    before = exact(one, DATE)
+    assert exact(two, DATE) == before
+    for each in (one, two):
+        done(each, f"SET {name} = 'off'", "SET")
+    assert len({exact(one, DATE), exact(two, DATE), before}) == 3
+    same = exact(one, DATE)
+    done(one, "SET application_name = 'a'", "SET")
+    assert exact(one, DATE) == same
 
 
 MEANS: dict[str, Catalog] = {

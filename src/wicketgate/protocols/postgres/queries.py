@@ -9,6 +9,7 @@ from wicketgate.model.clearance import Clearance
 from wicketgate.model.decision import Denial
 from wicketgate.model.held import Particulars
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
+from wicketgate.protocols.postgres.circumstances import Moment
 from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.frames import frame
 from wicketgate.protocols.postgres.ledger import QUERY, Execution, Step
@@ -51,6 +52,8 @@ class QueryUnit(Question):
         self.analyses: list[Analysis] = []
         self.environments: list[Environment] = []
         """In which each was analysed: those before it may have changed what names mean."""
+        self.moments: list[Moment] = []
+        """The circumstances of each, likewise."""
         self.statements: list[Statement] = []
         self.executions: list[Execution] = []
         self.entries: list[list[Entry] | None] = []
@@ -62,6 +65,7 @@ class QueryUnit(Question):
         self.was_unsure = names.unsure
         self.was_defined = names.defined
         self.was_changed = state.changed
+        self.was_moment = self.left_moment = state.circumstances.moment
         self.was_controls = units.controls
         self.meaning = text
         """What goes upstream: the text, with values where tokens were."""
@@ -103,8 +107,10 @@ class QueryUnit(Question):
             self.held.append(held)
             self.analyses.append(analysis)
             self.environments.append(names.environment)
+            self.moments.append(state.circumstances.moment)
             self.statements.append(statement)
             self.entries.append(meanings.forwarded(member, analysis, text, False))
+            self.left_moment = state.circumstances.moment
         self.ask(self.statements[0])
 
     def put(self, begin: int, length: int, other: bytes) -> None:
@@ -126,6 +132,7 @@ class QueryUnit(Question):
             len(self.members) - 1,
             recent,
             self.environments[index],
+            self.moments[index],
         )
 
     def means_the_same(self) -> bool:
@@ -233,4 +240,6 @@ class QueryUnit(Question):
         names.unsure = self.was_unsure
         names.defined = self.was_defined
         state.changed = self.was_changed
+        if state.circumstances.moment is self.left_moment:
+            state.circumstances.moment = self.was_moment
         units.controls = self.was_controls

@@ -12,9 +12,10 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.held import Particulars
 from wicketgate.model.shown import UNKNOWN
 from wicketgate.model.statement import Effect, Facts
+from wicketgate.protocols.postgres.circumstances import Moment
 from wicketgate.protocols.postgres.frames import SYNC as SYNC_MESSAGE
 from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, SYNC, State, Step
-from wicketgate.protocols.postgres.names import Entry, naming_of
+from wicketgate.protocols.postgres.names import Entry, Prepared, naming_of
 from wicketgate.protocols.postgres.parameters import recorded
 from wicketgate.sql.analysis import Analysis, Environment, unite
 from wicketgate.sql.errors import SyntaxRefused
@@ -51,11 +52,12 @@ def particulars(
     beside: int,
     recent: Sequence[object],
     environment: Environment,
+    moment: Moment,
 ) -> Particulars | Denial:
     """values: of a Bind, from its formats to the last value; b"": there are none; None: they are known no
     more. declared: types of parameters, as its Parse has them. beside: other statements of the same string.
-    environment: in which it was analysed. Raises SyntaxRefused for what is not one statement, TypeError for
-    what is nested too deeply."""
+    environment, moment: in which it was analysed. Raises SyntaxRefused for what is not one statement,
+    TypeError for what is nested too deeply."""
     if values is None:
         return BOUND_BEFORE
     text = text.strip()
@@ -75,9 +77,20 @@ def particulars(
         canonical(tree(named)).hex() if named else "",
         declared.hex() if values else "",
     ]
+    circumstances = state.circumstances
+    told: list[Any] = [sorted(circumstances.values.items()), circumstances.asked]
+    session = state.setting.admission.session
+    if environment.temporary and (doubtful(analysis) or _reads_temporary(facts)):
+        # the same name is another table in another session, and in this one after the next change
+        told.append(["temporary", session, moment.temporary.hex()])
+    if moment.settings:
+        told.append(["settings", session, moment.settings.hex()])
+    pending = circumstances.unreported(state.unit, state.answered, moment)
+    told.append(["now", session, state.unit] if pending is None else pending)
+    what.append(told)
     if environment.path is None and doubtful(analysis):
         # the same unknown path is not the same path: it is good for this very moment alone
-        what.append([state.setting.admission.session, state.unit])
+        what.append([session, state.unit])
     exact = sha256(canonical([*what, tree(text), values.hex()])).hexdigest()
     # where it can't be told what a statement does, its constants may decide it
     alike = [*what, shape(text)] if known and not named else [exact]
@@ -109,6 +122,10 @@ def _meaning(analysis: Analysis, environment: Environment) -> list[Any]:
     ]
     told.append([environment.user, list(environment.path or ())] if doubtful(analysis) else [])
     return told
+
+
+def _reads_temporary(facts: Facts) -> bool:
+    return any(name.startswith("pg_temp") for name in facts.reads | facts.writes)
 
 
 def doubtful(analysis: Analysis) -> bool:
@@ -243,9 +260,15 @@ def in_transaction(state: State, delayed: Entry | None = None) -> bool:
 
 
 def _prepared(state: State, delayed: Entry | None) -> bool:
-    """Whether the server may have prepared a statement since the open transaction began."""
+    """Whether the server may hold what a statement reads that was only prepared since the open transaction
+    began, or in the unit that began it."""
+    if state.names.replaced >= state.began:
+        return True
     names = state.names.statements.values()
-    return any(each.unit > state.began and each is not delayed for each in names)
+    return any(
+        each.unit >= state.began and each is not delayed and (not isinstance(each, Prepared) or each.locks)
+        for each in names
+    )
 
 
 def let_go(state: State, delayed: Entry | None) -> None:

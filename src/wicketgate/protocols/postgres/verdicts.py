@@ -56,6 +56,7 @@ class BindQuestion(Question):
             0,
             recent,
             self.environment,
+            self.units.state.circumstances.moment,
         )
 
     def means_the_same(self) -> bool:
@@ -111,6 +112,7 @@ class ExecuteQuestion(Question):
             0,
             recent,
             self.environment,
+            self.units.state.circumstances.moment,
         )
 
     def means_the_same(self) -> bool:
