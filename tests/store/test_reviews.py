@@ -185,6 +185,50 @@ async def test_how_often_an_approval_is_used(nodes: Nodes) -> None:
         assert not (await two.ask(asked(exact=f"{at:064}", asker=Asker("other", "agent")), NOW + 2))[1]
 
 
+async def test_several_that_go_together_are_spent_together(nodes: Nodes) -> None:
+    one, two = nodes.rows
+
+    def both(session: str = SESSION) -> list[Review]:
+        return [asked(exact="a" * 64, session=session), asked(exact="b" * 64, session=session)]
+
+    first = both()
+    assert await one.ask_all(first, NOW) == [(each, False) for each in first]
+    again = await two.ask_all(both(OTHER), NOW)
+    assert [(found.id, good) for found, good in again] == [(each.id, False) for each in first]
+    await one.answer(first[0].id, vote(), NOW + 1)
+    half = await two.ask_all(both(OTHER), NOW + 2)
+    assert [(found.status, good) for found, good in half] == [
+        (Status.APPROVED, False),
+        (Status.PENDING, False),
+    ]
+    await two.answer(first[1].id, vote(), NOW + 3)
+    raced = await asyncio.gather(
+        *(rows.ask_all(both(f"{at:032}"), NOW + 4) for at in range(3) for rows in nodes.rows)
+    )
+    assert sum(all(good for _, good in each) for each in raced) == 1, "of all that race, one goes"
+    assert sum(good for each in raced for _, good in each) == 2
+    for each in first:
+        assert await told(one, each.id) == ["asked", "approved", "used"]
+
+
+async def test_one_of_several_alone_leaves_the_other(nodes: Nodes) -> None:
+    """What is asked for alone meanwhile takes its approval away: then nothing of the rest is spent."""
+    rows = nodes.rows[0]
+    pair = [asked(exact="a" * 64), asked(exact="b" * 64)]
+    await rows.ask_all(pair, NOW)
+    for each in pair:
+        await rows.answer(each.id, vote(), NOW + 1)
+    raced = await asyncio.gather(
+        nodes.rows[1].ask(asked(exact="a" * 64), NOW + 2),
+        rows.ask_all([asked(exact="a" * 64), asked(exact="b" * 64)], NOW + 2),
+    )
+    alone, together = raced[0][1], all(good for _, good in raced[1])
+    assert alone is not together
+    second = await rows.review(pair[1].id)
+    assert second is not None
+    assert second.status is (Status.USED if together else Status.APPROVED)
+
+
 async def test_a_session_that_waits_has_its_own(nodes: Nodes) -> None:
     one, two = nodes.rows
     first, second = asked(mode="wait"), asked(mode="wait", session=OTHER)

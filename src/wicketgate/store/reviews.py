@@ -22,11 +22,12 @@ from wicketgate.model.review import (
     TooManyWait,
     Vote,
     answered,
-    fits,
-    stands_for,
+    may_go,
+    standing,
 )
 from wicketgate.store.db import Store
 from wicketgate.store.review_rows import Cipher, Seal, of_row, row_of, vote_row
+from wicketgate.store.review_search import wanted
 from wicketgate.store.review_tables import REVIEW_CHAIRS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
 
 KEPT: Final = 90 * 86_400 * 1_000_000_000
@@ -71,36 +72,47 @@ class Reviews:
     # -- asking and using ------------------------------------------------------------------------------------
     async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool]:
         """See ReviewStore. Raises TooManyWait."""
+        return (await self.ask_all([asked], now, room))[0]
+
+    async def ask_all(
+        self, asked: Sequence[Review], now: int, room: bool = True
+    ) -> list[tuple[Review, bool]]:
+        """See ReviewStore. Raises TooManyWait."""
         cipher = await self._seal.cipher()
-        if asked.kind is Kind.STATEMENT:
-            # what is good for more than once is found without waiting for anybody
+        if all(each.kind is Kind.STATEMENT for each in asked):
+            # what changes nothing is found without waiting for anybody
             async with self._reading() as connection:
-                before = await self._like(connection, asked, now)
-                for each in before:
-                    if each.conditions.scope != "once" and fits(each, asked, now):
-                        found = await self._opened(connection, cipher, each)
-                        if fits(found, asked, now):
-                            return found, True
-            # who may ask for nothing more does not take the lock for that, either
-            known = any(fits(each, asked, now) or stands_for(each, asked, now) for each in before)
-            if not room and not known:
-                raise TooManyWait(f"reviews of {asked.asker.identity} wait already")
+                found = await self._standing(connection, asked, now)
+                if not room and None in found:
+                    raise TooManyWait(f"reviews of {asked[0].asker.identity} wait already")
+                there = [each for each in found if each is not None]
+                may = may_go(found)
+                if len(there) == len(asked) and not (may and "once" in _scopes(there)):
+                    opened = [await self._opened(connection, cipher, each) for each in there]
+                    if [_stand(each) for each in opened] == [_stand(each) for each in there]:
+                        return [(each, may) for each in opened]
         async with self._changing() as connection:
-            if asked.kind is not Kind.AFTER:
-                before = await self._like(connection, asked, now)
-                for each in before:
-                    if fits(each, asked, now):
-                        found = await self._opened(connection, cipher, each)
-                        return await self._use(connection, found, now), True
-                for status in (Status.PENDING, Status.DENIED):
-                    for each in before:
-                        if each.status is status and stands_for(each, asked, now):
-                            return await self._opened(connection, cipher, each), False
-            if not room:
-                raise TooManyWait(f"reviews of {asked.asker.identity} wait already")
-            await self._check_room(connection, asked)
-            await self._add(connection, cipher, asked)
-        return asked, False
+            found = await self._standing(connection, asked, now)
+            if not room and None in found:
+                raise TooManyWait(f"reviews of {asked[0].asker.identity} wait already")
+            may = may_go(found)
+            answers = []
+            for one, each in zip(found, asked, strict=True):
+                if one is None:
+                    await self._check_room(connection, each)
+                    await self._add(connection, cipher, each)
+                    answers.append((each, False))
+                else:
+                    opened_one = await self._opened(connection, cipher, one)
+                    answers.append((await self._use(connection, opened_one, now) if may else opened_one, may))
+            return answers
+
+    async def _standing(
+        self, connection: AsyncConnection, asked: Sequence[Review], now: int
+    ) -> list[Review | None]:
+        looked = [each for each in asked if each.kind is not Kind.AFTER]
+        like = [await self._like(connection, each, now) for each in looked]
+        return standing(asked, like if looked else [[] for _ in asked], now)
 
     async def spend(self, review: str, session: str, now: int) -> tuple[Review, bool]:
         """See ReviewStore. Raises GatewayError where there is none."""
@@ -223,7 +235,7 @@ class Reviews:
     # -- looking ---------------------------------------------------------------------------------------------
     async def page(self, sought: Sought, after: tuple[int, str] | None, most: int) -> list[Review]:
         """Newest first, not opened. after: created and id; what comes behind."""
-        query = sa.select(REVIEWS).where(*_where(sought))
+        query = sa.select(REVIEWS).where(*wanted(sought))
         if after is not None:
             query = query.where(
                 sa.or_(
@@ -350,6 +362,14 @@ class Reviews:
         await connection.execute(sa.insert(REVIEW_EVENTS).values(review=review, what=what, at=at, by=by))
 
 
+def _scopes(reviews: Sequence[Review]) -> set[str]:
+    return {each.conditions.scope for each in reviews}
+
+
+def _stand(review: Review) -> tuple[str, Status, int | None]:
+    return review.id, review.status, review.usable_until
+
+
 def _spendable(review: Review, session: str, now: int) -> bool:
     """Whether a session that waited for this one may go on by it."""
     return (
@@ -359,32 +379,3 @@ def _spendable(review: Review, session: str, now: int) -> bool:
         and now < review.usable_until
         and review.conditions.account in (None, review.account)
     )
-
-
-def _where(sought: Sought) -> list[Any]:
-    """What a page is of: what somebody may see, and of that what is sought."""
-    table, chair = REVIEWS.c, REVIEW_CHAIRS.c
-
-    def seated(names: list[str]) -> Any:
-        return table.id.in_(sa.select(chair.review).where(chair.chair.in_(names)))
-
-    own = seated([f"own:{sought.own}"]) if sought.own else sa.false()
-    if sought.task is not None:
-        own = sa.and_(own, table.task == sought.task)
-    seats = seated(sorted(sought.chairs)) if sought.chairs else sa.false()
-    where: list[Any] = []
-    if not sought.everything:
-        where.append(sa.or_(own, seats, table.resource.in_(sorted(sought.reach))))
-    if sought.scope:
-        where.append(table.resource.in_(sorted(sought.scope)))
-    if sought.mine:
-        voted = sa.select(REVIEW_VOTES.c.review).where(REVIEW_VOTES.c.voter == sought.own)
-        where += [table.status == Status.PENDING.value, seats, sa.not_(own), table.id.not_in(voted)]
-    if sought.status is not None:
-        where.append(table.status.in_([each.value for each in sought.status]))
-    for column, wanted in ((table.resource, sought.resource), (table.identity, sought.identity)):
-        if wanted is not None:
-            where.append(column == wanted)
-    if sought.kind is not None:
-        where.append(table.kind == sought.kind.value)
-    return where

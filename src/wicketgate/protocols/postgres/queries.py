@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.clearance import Clearance
 from wicketgate.model.decision import Denial
-from wicketgate.model.held import Particulars
+from wicketgate.model.held import Approval, Particulars
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
 from wicketgate.protocols.postgres.circumstances import Moment
 from wicketgate.protocols.postgres.clearing import execution_for, limited
@@ -55,6 +55,8 @@ class QueryUnit(Question):
         self.moments: list[Moment] = []
         """The circumstances of each, likewise."""
         self.statements: list[Statement] = []
+        self.approvals: dict[int, Approval] = {}
+        """Of members that are not asked for yet."""
         self.executions: list[Execution] = []
         self.entries: list[list[Entry] | None] = []
         self.held: list[Held] = []
@@ -120,12 +122,14 @@ class QueryUnit(Question):
         self.message = frame(b"Q", self.meaning + b"\0")
 
     def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
-        index = len(self.executions)
-        statement = self.statements[index]
+        return self.told_of(len(self.executions), recent)
+
+    def told_of(self, index: int, recent: Sequence[object]) -> Particulars | Denial:
+        """What one member is."""
         return particulars(
             self.units.state,
             self.members[index],
-            statement.text,
+            self.statements[index].text,
             self.analyses[index],
             b"",
             b"",
@@ -134,6 +138,25 @@ class QueryUnit(Question):
             self.environments[index],
             self.moments[index],
         )
+
+    def beside(self) -> Sequence[Statement]:
+        return self.statements[len(self.executions) + 1 :]
+
+    def about(self, statement: Statement, recent: Sequence[object]) -> Particulars | Denial:
+        return self.told_of(self.place(statement), recent)
+
+    def place(self, statement: Statement) -> int:
+        """Which member it is. Raises ValueError for one of another string."""
+        for index, each in enumerate(self.statements):
+            if each is statement:
+                return index
+        raise ValueError("no statement of this string")
+
+    def keep(self, statement: Statement, approval: Approval) -> None:
+        self.approvals[self.place(statement)] = approval
+
+    def kept(self, statement: Statement) -> Approval | None:
+        return self.approvals.pop(self.place(statement), None)
 
     def means_the_same(self) -> bool:
         names = self.units.state.names
