@@ -117,7 +117,7 @@ def test_psycopg_is_told_waits_and_goes_on(house: House) -> None:
         assert (shown["status"], shown["reason"], shown["identity"]) == ("used", "INC-4711", "reader")
         assert shown["shown"]["parameters"] == [{"value": "0", "class": None}]
         assert shown["shown"]["relations"] == ["public.orders (read whole)"]
-        assert shown["shown"]["estimate"] == 1
+        assert (shown["shown"]["estimate"], shown["shown"]["usable"]) == (1, 60)
         assert "SELECT $1 AS said" in shown["shown"]["lately"]
         assert "INC-4711" in shown["shown"]["statement"]
     named = [line.head for line in lines(house.journal) if detail["review"] in str(line.head.get("review"))]

@@ -166,6 +166,15 @@ async def test_asked_on_one_answered_on_the_other_used_once(nodes: Nodes) -> Non
     assert await told(one, first.id) == ["asked", "voted", "approved", "used"]
 
 
+async def test_how_long_an_approval_is_usable(nodes: Nodes) -> None:
+    one, two = nodes.rows
+    first = asked(usable=MINUTE)
+    await one.ask(first, NOW)
+    assert (await two.answer(first.id, vote(), NOW + 5)).usable_until == NOW + 5 + MINUTE
+    assert (await one.ask(asked(), NOW + 5 + MINUTE))[1] is False
+    assert [each.id for each in await two.expired(NOW + 5 + MINUTE)] == [first.id]
+
+
 SESSION, OTHER = "1" * 32, "2" * 32
 SCOPES = [(Conditions("once", rows=5), 1), (Conditions("session"), 2), (Conditions("shape", 15), 2)]
 

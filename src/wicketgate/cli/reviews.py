@@ -319,6 +319,10 @@ def _conditions(found: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def _lasts(seconds: object) -> str:
+    return f"can be used for {seconds} s after it is approved" if isinstance(seconds, int) else ""
+
+
 def _say(found: Mapping[str, Any]) -> None:
     """Everything, for people."""
     shown = found["shown"]
@@ -337,6 +341,7 @@ def _say(found: Mapping[str, Any]) -> None:
         ("estimate", "" if shown.get("estimate") is None else f"{shown['estimate']} rows"),
         ("asked at", when(found["created"])),
         ("until", when(found["expires"])),
+        ("then", _lasts(shown.get("usable")) if found["mode"] == "retry" else ""),
         ("page", found["link"]),
     )
     for name, value in facts:

@@ -234,7 +234,8 @@ class Reviews:
             session=str(body["session"]),
             reason=str(body["reason"]),
             message=terms.message,
-            shown=dict(body["shown"]),
+            shown={**body["shown"], "usable": terms.lasts},
+            usable=None if terms.usable is None else terms.usable * SECOND,
         )
 
     def _id(self) -> str:

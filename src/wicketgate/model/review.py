@@ -142,7 +142,8 @@ class Review:
     what is asked for. account: that it would run by; it is compared beside them (a condition may name another
     one), and is in neither. mode: `wait` | `retry`. node, session: where it waits. reason: the asker's.
     shown: what reviewers see (JSON; see docs/approvals.md), sealed at rest, as the reason is and comments.
-    created, expires, ended, usable_until: wall ns; usable_until: of an approval.
+    created, expires, ended, usable_until: wall ns; usable_until: of an approval. usable: ns that an approval
+    can be used for; None: for as long as there was to answer.
     ended_by: who, or why (`withdrawn by its asker`, `its session ended`, `the gateway restarted` …).
     """
 
@@ -169,6 +170,7 @@ class Review:
     usable_until: int | None = None
     ended: int | None = None
     ended_by: str = ""
+    usable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ OPEN: Final = (
     "functions",
     "complete",
     "estimate",
+    "usable",
     "lately",
     "transaction",
     "beside",

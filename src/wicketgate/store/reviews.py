@@ -159,15 +159,16 @@ class Reviews:
         now: int,
         check: Callable[[Review], None] = lambda review: None,
     ) -> Review:
-        """The review after an answer, which holds then. check: may raise, before anything is changed. What is
-        approved can be used for as long as there was to answer. Raises NotAnswerable."""
+        """The review after an answer, which holds then. check: may raise, before anything is changed.
+        Raises NotAnswerable."""
         cipher = await self._seal.cipher()
         async with self._changing() as connection:
             found = await self._one(connection, cipher, review)
             if found is None:
                 raise NotAnswerable("there is no such review")
             check(found)
-            after = answered(found, vote, now, max(found.expires - found.created, 0))
+            usable = found.expires - found.created if found.usable is None else found.usable
+            after = answered(found, vote, now, max(usable, 0))
             await connection.execute(sa.insert(REVIEW_VOTES).values(**vote_row(cipher, review, vote)))
             await self._write(connection, found, after, now, vote.person)
         return after
