@@ -81,7 +81,7 @@ def test_see_and_answer(wicket: Run, remote: Remote) -> None:
     done = ben("review", "approve", number, "--shape", "20m")
     assert f"{number} is approved: approved by ana, ben" in done.out
     assert "its shape, for 15 minutes" in done.out
-    assert "5 rows at most" in done.out
+    assert "5 rows at most in each session: who connects anew may have as many again" in done.out
     assert found(folder, number).conditions == Conditions("shape", 15, 5)
     assert ana("review", "withdraw", number).out.startswith(f"{number} is withdrawn: withdrawn by ana")
 

@@ -181,7 +181,7 @@ def _form(review: Review, mark: str, proof: str) -> str:
         what = "Minutes, for its shape" if review.kind is Kind.STATEMENT else "Minutes at most"
         fields.append(f"<label>{what}<input name=minutes type=number min=1 max={MINUTES_MOST}></label>")
     if review.kind is Kind.STATEMENT:
-        fields.append(f"<label>Rows at most<input name=rows type=number min=1 max={ROWS_MOST}></label>")
+        fields.append(f"<label>Rows at most (of a shape: in each session, and a new one may have as many again)<input name=rows type=number min=1 max={ROWS_MOST}></label>")
         if review.mode == "retry":
             fields.append("<label>Only through the account<input name=account maxlength=63></label>")
     fields.append(

@@ -176,7 +176,7 @@ def approve(
     shape: Annotated[
         str | None, typer.Option("--shape", help="It with other constants too, for a while: 15m, 2h.")
     ] = None,
-    rows: Annotated[int | None, typer.Option("--rows", min=1, help="At most so many rows leave.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="At most so many rows leave; of a --shape, in each session.")] = None,
     account: Annotated[str | None, typer.Option("--account", help="Only through this account.")] = None,
     minutes: Annotated[
         int | None, typer.Option("--minutes", min=1, help="An access request's: for so long at most.")
@@ -311,7 +311,8 @@ def _conditions(found: Mapping[str, Any]) -> list[str]:
     if found["kind"] == "access" and given["minutes"] is not None:
         said.append(f"for {given['minutes']} minutes at most")
     if given["rows"] is not None:
-        said.append(f"{given['rows']} rows at most")
+        each = " in each session: who connects anew may have as many again" if given["scope"] == "shape" else ""
+        said.append(f"{given['rows']} rows at most{each}")
     if given["account"] is not None:
         said.append(f"through the account {clean(given['account'])} only: sign in with it")
     if found["usable_until"] is not None:
