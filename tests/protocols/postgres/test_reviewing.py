@@ -612,8 +612,10 @@ def test_a_cursor_is_not_reviewed_and_an_execute_tells_what_was_prepared() -> No
     assert "WHERE id = $1" in one.shown["statement"]
     play = Play()
     play.client(p.query(f"BEGIN; DECLARE c CURSOR FOR {ASKED}"))
-    play.people.approve()
+    assert isinstance(play.people.told, Denial), "nobody is asked for what no FETCH of may go"
+    play.people.approve()  # as if the rule were newer than the cursor
     play.server(p.done("BEGIN"), p.done("DECLARE CURSOR"), p.ready("T"))
+    play.people.told = None
     play.client(p.query("FETCH c"))
     assert isinstance(play.people.told, Denial)
 
@@ -668,6 +670,33 @@ def test_the_reason_stands_in_a_comment_at_the_beginning() -> None:
 def test_nothing_is_planned_that_may_run_something() -> None:
     assert particulars("SELECT id FROM orders WHERE id = 7").plan is not None
     assert particulars("CREATE TABLE t AS SELECT id FROM orders").plan is None
+
+
+def values(*given: bytes, binary: bool = False) -> dict[str, Any]:
+    """What is shown of parameters."""
+    text = "SELECT id FROM orders WHERE id = $1"
+    formats = b"\0\1\0\1" if binary else b"\0\0"
+    body = b"".join(len(each).to_bytes(4, "big") + each for each in given)
+    told = particulars(
+        "", p.parse(text), frame(b"B", b"\0\0" + formats + len(given).to_bytes(2, "big") + body + b"\0\0")
+    )
+    return dict(shown_to(told.shown, lambda name: True))
+
+
+def test_what_is_too_long_to_be_shown_is_told() -> None:
+    """An approval is for all of it, so people must know that they do not see all."""
+    assert values(b"7")["unseen"] == []
+    long = values(b"x" * 50_000)
+    assert long["parameters"][0]["value"] == "x" * 10_000
+    assert long["unseen"] == ["of $1 only the first 10000 of 50000 bytes"]
+    assert values(b"\xff" * 10_001, binary=True)["parameters"][0]["value"] == "\\x" + "ff" * 10_000
+    many = values(*[b"7"] * 3000)
+    assert (len(many["parameters"]), many["unseen"]) == (2000, ["of 3000 parameters only the first 2000"])
+    much = values(*[b"x" * 9_000] * 30)
+    assert sum(len(each["value"]) for each in much["parameters"]) == 200_000
+    assert much["unseen"][0] == "of $23 only the first 2000 of 9000 bytes"
+    assert len(json.dumps(values(*[b"x" * 5000] * 2000))) < 1_000_000
+    assert values(b"x" * 10_001)["statement"] == values(b"x" * 10_002)["statement"]
 
 
 def test_fields_of_the_notice() -> None:

@@ -16,7 +16,7 @@ from wicketgate.protocols.postgres.circumstances import Moment
 from wicketgate.protocols.postgres.frames import SYNC as SYNC_MESSAGE
 from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, SYNC, State, Step
 from wicketgate.protocols.postgres.names import Entry, Prepared, naming_of
-from wicketgate.protocols.postgres.parameters import recorded
+from wicketgate.protocols.postgres.parameters import form, values_of
 from wicketgate.sql.analysis import Analysis, Environment, unite
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.parse import Member, parse
@@ -25,7 +25,7 @@ from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked
 CURSOR: Final = Denial(
     "review",
     "a cursor's rows can't be reviewed",
-    "FETCH of what asks for a review",
+    "a cursor, or a FETCH, of what asks for a review",
     "Send the query itself, without a cursor.",
 )
 BOUND_BEFORE: Final = Denial(
@@ -40,6 +40,12 @@ _PLANNED: Final = frozenset({"select", "insert", "update", "delete", "merge"})
 _TOUCHING: Final = frozenset({Effect.READ, Effect.WRITE, Effect.DELETE})
 LONGEST_RECENT: Final = 2000
 """Characters of an earlier text that reviewers see."""
+VALUE_MOST: Final = 10_000
+VALUES_MOST: Final = 200_000
+"""Bytes of one parameter, and of all, that reviewers see."""
+PARAMETERS_MOST: Final = 2000
+UNSEEN_MOST: Final = 20
+"""Lines about what they do not see."""
 
 
 def particulars(
@@ -63,6 +69,8 @@ def particulars(
     text = text.strip()
     named = prepared = b""
     naming = naming_of(member)
+    if member.kind == "declare":
+        return CURSOR
     if naming is not None:
         found = state.names.statement((naming.name or "").encode()) if naming.kind == "execute" else None
         if found is None:
@@ -183,12 +191,12 @@ def _shown(
     if named:
         statement += "\n\n" + named.decode("utf-8", "replace")
         hidden += "\n\n" + (masked(named) if classes else named.decode("utf-8", "replace"))
-    whole = recorded(values, 0, len(values), frozenset()) if values else None
+    whole, unseen = _values(values)
     touching = analysis.sensitive_parameters
     one = classes[0] if len(classes) == 1 else UNKNOWN
     parameters = [
         {"value": value, "class": one if touching is None or number in touching else None}
-        for number, value in enumerate(whole or (), 1)
+        for number, value in enumerate(whole, 1)
     ]
     return shown | {
         "statement": statement,
@@ -196,7 +204,32 @@ def _shown(
         "masked": hidden,
         "parameters": parameters,
         "classes": classes,
+        "unseen": unseen,
     }
+
+
+def _values(values: bytes) -> tuple[list[str | None], list[str]]:
+    """Parameters as people see them, and what of them they do not see."""
+    if not values:
+        return [], []
+    found: list[str | None] = []
+    unseen: list[str] = []
+    chosen = int.from_bytes(values[:2], "big")
+    left = VALUES_MOST
+    came = values_of(values, 0, len(values))
+    for index, value in enumerate(came[:PARAMETERS_MOST]):
+        if value is None:
+            found.append(None)
+            continue
+        seen = value[: min(VALUE_MOST, left)]
+        left -= len(seen)
+        written = form(values, 2, chosen, index) == 0
+        found.append(seen.decode("utf-8", "backslashreplace") if written else "\\x" + seen.hex())
+        if len(seen) < len(value):
+            unseen.append(f"of ${index + 1} only the first {len(seen)} of {len(value)} bytes")
+    if len(came) > PARAMETERS_MOST:
+        unseen.append(f"of {len(came)} parameters only the first {PARAMETERS_MOST}")
+    return found, unseen[:UNSEEN_MOST] + (["and more"] if len(unseen) > UNSEEN_MOST else [])
 
 
 def _recent(texts: Sequence[object]) -> list[str]:
@@ -209,7 +242,7 @@ def _recent(texts: Sequence[object]) -> list[str]:
             told = HIDDEN
         if told is HIDDEN and isinstance(text, bytes):
             told = _kinds(text)
-        found.append(told[:LONGEST_RECENT])
+        found.append(told if len(told) <= LONGEST_RECENT else told[:LONGEST_RECENT] + "…")
     return found
 
 
