@@ -615,6 +615,15 @@ async def test_what_was_approved_together_goes_only_as_what_it_was() -> None:
         assert "changed: ask again" in denial(play.answers[1]).message
 
 
+async def test_a_string_of_too_many_asks_nobody() -> None:
+    play = Play(READ + RETRY)
+    desk = await play.stage.desk()
+    found = await play.string(desk, *[Holding(f"e{at}") for at in range(21)])
+    assert "More than 20" in denial(found[0]).message
+    assert play.control.store.kept == {}
+    assert [what for what, _ in play.control.asked if what.startswith("review")] == []
+
+
 async def test_a_string_that_waits_waits_for_each_in_turn() -> None:
     play = Play()
     desk = await play.stage.desk()

@@ -44,6 +44,15 @@ NO_REASON: Final = Denial(
     "Begin the statement with a comment: /* reason: what it is for */",
 )
 
+TOGETHER_MOST: Final = 20
+"""Statements of one string that people look at: as many as may wait for one identity."""
+TOO_MANY: Final = Denial(
+    "review",
+    f"More than {TOGETHER_MOST} statements of one string ask for a review.",
+    "too many reviewed statements in one string",
+    "Send fewer at once.",
+)
+
 Resume = Callable[[Clearance | Denial], None]
 
 
@@ -135,6 +144,8 @@ class Reviews:
                     if isinstance(asked, Denial):
                         return asked
                     together.append(asked)
+                    if len(together) > TOGETHER_MOST:
+                        return TOO_MANY
         except JournalFailed:
             raise
         except Exception as error:  # doubt is a denial

@@ -502,6 +502,33 @@ def test_settings_by_which_constants_are_read_are_bound(name: str, here: str, th
     assert string not in (exact(two, DATE), exact(other, DATE))
 
 
+def test_what_was_prepared_under_another_setting_is_another_thing() -> None:
+    """The server reads constants when it prepares, and parameters when it binds."""
+
+    def bound(play: Play) -> str:
+        return exact(play, "", p.bind("q") + p.execute() + p.SYNC)
+
+    one, two = session("1"), session("2")
+    for play in (one, two):
+        reported(play, "DateStyle", "ISO, MDY")
+        play.client(p.parse(DATE, "q"), p.SYNC)
+        play.server(p.PARSED, p.ready())
+    first = bound(one)
+    assert bound(two) == first
+    for value in ("ISO, DMY", "ISO, MDY"):
+        reported(two, "DateStyle", value)
+    assert bound(two) != first, "as far as can be told"
+    assert bound(two) == bound(two), "it may be tried again"
+    two.client(p.close("q"), p.parse(DATE, "q"), p.SYNC)
+    two.server(p.CLOSED, p.PARSED, p.ready())
+    assert bound(two) == first
+    sent = {exact(play, "EXECUTE q") for play in (one, two)}
+    assert len(sent) == 1
+    reported(two, "DateStyle", "ISO, DMY")
+    reported(two, "DateStyle", "ISO, MDY")
+    assert exact(two, "EXECUTE q") not in sent
+
+
 def session_like(value: str, name: str) -> Play:
     play = session("9")
     reported(play, name, value)

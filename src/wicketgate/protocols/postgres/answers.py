@@ -321,7 +321,9 @@ class Answers:
         if not report_is_sound(name, value, names.user, names.read_only):
             self.doomed = CHANGED
             raise FrameError("a setting was changed that must not be")
-        self.state.circumstances.reported(name, value)
+        state = self.state
+        # what of the unit in hand was read may have come before it or after
+        state.circumstances.reported(name, value, state.unit - 1 if state.fresh else state.unit)
         if name == "search_path":
             names.reported = read_path(value)
         if parameter_status_allowed(name, self.state.sensitive):

@@ -2,7 +2,7 @@
 It must never tell the same of two moments in which the same text could mean two things.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -42,18 +42,23 @@ class Circumstances:
         self.moment = Moment(b"", b"", False, ())
         self.values: dict[str, str] = {}
         self.asked: list[list[str]] = []
+        self.changed = 0
+        """The last unit in which a setting may have changed: what was prepared or bound before it was read by
+        the one that held then."""
 
     def begin(self, reports: Mapping[str, str], asked: Mapping[str, str]) -> None:
         """reports: what the server says of the new session. asked: settings that its client began with."""
         for name, value in reports.items():
-            self.reported(name, value)
+            self.reported(name, value, 0)
         self.asked = sorted([name, value] for name, value in asked.items() if name in UNREPORTED)
 
-    def reported(self, name: str, value: str) -> None:
-        """The server says that a setting has this value."""
+    def reported(self, name: str, value: str, unit: int) -> None:
+        """The server says that a setting has this value. unit: the last of which
+        something was sent by then."""
         key = name.lower()
-        if key in REPORTED:
+        if key in REPORTED and self.values.get(key) != value:
             self.values[key] = value
+            self.changed = unit
 
     def forwarded(self, changes: Changes, text: bytes, unit: int) -> None:
         """A statement with these changes goes upstream. text: all that says what it does."""
@@ -63,6 +68,8 @@ class Circumstances:
         if loose and changes.transaction is not None:
             temporary = _next(temporary, text)
         names = {canonical(name) for name, _ in changes.settings}
+        if changes.path_unknown or names & (REPORTED | UNREPORTED):
+            self.changed = unit
         if names & UNREPORTED:
             settings, loose = _next(settings, text), True
         if changes.path_unknown:
@@ -76,6 +83,14 @@ class Circumstances:
         """Something runs that can't be told."""
         temporary, settings, _, pending = self.moment
         self.moment = Moment(_next(temporary, text), settings, True, _also(pending, unit, "", None))
+
+    def older(self, made: Sequence[int], session: str, unit: int) -> list[object]:
+        """What tells apart a statement that was made in these units from one that is made now."""
+        first = min(made, default=self.changed + 1)
+        if first > self.changed:
+            return []
+        # in the very unit of a change it can't be told on which side of it
+        return ["made before", session, *made, unit if self.changed in made else 0]
 
     def unreported(self, unit: int, answered: int, moment: Moment) -> list[list[str]] | None:
         """Settings of a moment that this unit has made before, and that the server has not told; None: what

@@ -59,11 +59,12 @@ def particulars(
     recent: Sequence[object],
     environment: Environment,
     moment: Moment,
+    made: Sequence[int] = (),
 ) -> Particulars | Denial:
     """values: of a Bind, from its formats to the last value; b"": there are none; None: they are known no
     more. declared: types of parameters, as its Parse has them. beside: other statements of the same string.
-    environment, moment: in which it was analysed. Raises SyntaxRefused for what is not one statement,
-    TypeError for what is nested too deeply."""
+    environment, moment: in which it was analysed. made: units in which it was prepared and bound.
+    Raises SyntaxRefused for what is not one statement, TypeError for what is nested too deeply."""
     if values is None:
         return BOUND_BEFORE
     text = text.strip()
@@ -76,6 +77,7 @@ def particulars(
         if found is None:
             return CURSOR
         named, prepared = found.text, found.declared
+        made = (*made, found.unit)
     facts = analysis.facts
     known = facts.complete and not facts.opaque and not facts.functions
     what = [
@@ -95,6 +97,7 @@ def particulars(
         told.append(["settings", session, moment.settings.hex()])
     pending = circumstances.unreported(state.unit, state.answered, moment)
     told.append(["now", session, state.unit] if pending is None else pending)
+    told.append(circumstances.older(made, session, state.unit))
     what.append(told)
     if environment.path is None and doubtful(analysis):
         # the same unknown path is not the same path: it is good for this very moment alone

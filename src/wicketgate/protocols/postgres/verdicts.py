@@ -57,6 +57,7 @@ class BindQuestion(Question):
             recent,
             self.environment,
             self.units.state.circumstances.moment,
+            (prepared.unit,),
         )
 
     def means_the_same(self) -> bool:
@@ -113,6 +114,7 @@ class ExecuteQuestion(Question):
             recent,
             self.environment,
             self.units.state.circumstances.moment,
+            (portal.unit,) if portal.prepared is None else (portal.prepared.unit, portal.unit),
         )
 
     def means_the_same(self) -> bool:
