@@ -421,6 +421,8 @@ def exact(play: Play, text: str, frames: bytes = b"") -> str:
     play.people.told = None
     play.client(frames or p.query(text))
     looked(play)
+    if play.up.endswith(PROBE):
+        play.server(p.path_answer("public"))
     told = play.people.told
     assert isinstance(told, Particulars), told
     assert play.people.resume is not None
@@ -527,6 +529,17 @@ def test_what_was_prepared_under_another_setting_is_another_thing() -> None:
     reported(two, "DateStyle", "ISO, DMY")
     reported(two, "DateStyle", "ISO, MDY")
     assert exact(two, "EXECUTE q") not in sent
+
+
+def test_a_pool_that_resets_its_connections_changes_nothing() -> None:
+    """As asyncpg's does, whose statements stay prepared."""
+    play, fresh = session("1"), session("2")
+    for each in (play, fresh):
+        each.client(p.parse(DATE, "q"), p.SYNC)
+        each.server(p.PARSED, p.ready())
+    done(play, "RESET ALL", "RESET")
+    bound = p.bind("q") + p.execute() + p.SYNC
+    assert exact(play, "", bound) == exact(fresh, "", bound)
 
 
 def session_like(value: str, name: str) -> Play:

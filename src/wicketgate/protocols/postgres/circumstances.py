@@ -58,7 +58,7 @@ class Circumstances:
         key = name.lower()
         if key in REPORTED and self.values.get(key) != value:
             self.values[key] = value
-            self.changed = unit
+            self.changed = max(unit, self.changed)
 
     def forwarded(self, changes: Changes, text: bytes, unit: int) -> None:
         """A statement with these changes goes upstream. text: all that says what it does."""
@@ -68,7 +68,8 @@ class Circumstances:
         if loose and changes.transaction is not None:
             temporary = _next(temporary, text)
         names = {canonical(name) for name, _ in changes.settings}
-        if changes.path_unknown or names & (REPORTED | UNREPORTED):
+        if names & (REPORTED | UNREPORTED) or (changes.path_unknown and self.changed):
+            # what is reset where nothing was set is as it was; a value that something else sets is reported
             self.changed = unit
         if names & UNREPORTED:
             settings, loose = _next(settings, text), True
