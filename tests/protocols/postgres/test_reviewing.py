@@ -348,6 +348,27 @@ def test_another_statement(text: str) -> None:
     assert (found.shape == asked.shape) is (text in (ANOTHER["a constant"], ANOTHER["a constant's type"]))
 
 
+@pytest.mark.parametrize(
+    ("text", "one", "other", "alike"),
+    [
+        ("ALTER TABLE orders ALTER note SET DEFAULT {}", "'a'", "'b'", False),
+        ("COPY (SELECT id FROM orders WHERE id = {}) TO STDOUT", "1", "2", True),
+        ("COPY orders TO STDOUT (FORMAT {})", "csv", "text", False),
+        ("COPY orders TO STDOUT (DELIMITER {})", "'a'", "'b'", False),
+        ("SELECT id FROM {}", "ONLY orders", "orders", False),
+        ("SELECT id FROM orders WHERE id = {}", "0", "NULL", True),
+        ("SELECT id FROM orders WHERE note = {}", "U&'\\0041'", "U&'!0042' UESCAPE '!'", True),
+        ("SELECT id FROM orders WHERE note = {}", "E'\\x41'", "B'1'", True),
+        ("SELECT id FROM orders ORDER BY id {}", "", "DESC", False),
+        ("SELECT id FROM orders WHERE id {} 1", "OPERATOR(pg_catalog.=)", "=", False),
+    ],
+)
+def test_what_is_alike_but_for_constants(text: str, one: str, other: str, alike: bool) -> None:
+    first, second = particulars(text.format(one)), particulars(text.format(other))
+    assert first.exact != second.exact
+    assert (first.shape == second.shape) is alike
+
+
 def bound(value: bytes | None, types: tuple[int, ...] = (), formats: bytes = b"\0\0") -> Particulars:
     text = "SELECT id FROM orders WHERE id = $1"
     body = (

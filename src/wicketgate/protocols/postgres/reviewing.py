@@ -37,6 +37,8 @@ BOUND_BEFORE: Final = Denial(
 WITHHELD: Final = "(not shown: it carries a secret)"
 _REASON: Final = re.compile(rb"\s*/\*\s*reason:(.*?)\*/", re.DOTALL | re.IGNORECASE)
 _PLANNED: Final = frozenset({"select", "insert", "update", "delete", "merge"})
+_SHAPED: Final = _PLANNED | {"copy_out", "create_as", "explain"}
+"""Kinds of statements whose constants are values. In DDL and settings they say what it does."""
 _TOUCHING: Final = frozenset({Effect.READ, Effect.WRITE, Effect.DELETE})
 LONGEST_RECENT: Final = 2000
 """Characters of an earlier text that reviewers see."""
@@ -104,7 +106,7 @@ def particulars(
         what.append([session, state.unit])
     exact = sha256(canonical([*what, tree(text), values.hex()])).hexdigest()
     # where it can't be told what a statement does, its constants may decide it
-    alike = [*what, shape(text)] if known and not named else [exact]
+    alike = [*what, shape(text)] if known and not named and member.kind in _SHAPED else [exact]
     return Particulars(
         exact,
         sha256(canonical(alike)).hexdigest(),
