@@ -73,7 +73,8 @@ class Browser:
 
 
 def test_sign_in_see_and_answer(served: Remote) -> None:
-    number = ask_for(served.stage.folder, behalf="eve", quorum=2)
+    unseen = ["of $1 only the first 10 of <20> bytes"]
+    number = ask_for(served.stage.folder, behalf="eve", quorum=2, shown={**SHOWN, "unseen": unseen})
     link, ana, ben = link_of(served.stage.folder, number), Browser(served), Browser(served)
     first = ana.ask("GET", link)
     assert (first.status, b"type=password" in first.body, number.encode() in first.body) == (200, True, True)
@@ -82,6 +83,10 @@ def test_sign_in_see_and_answer(served: Remote) -> None:
     assert (page.status, b"DELETE FROM orders WHERE email = $2 AND id = $1" in page.body) == (200, True)
     for text in (b"bot (agent)", b"eve", b"INC-4711 &lt;b&gt;why&lt;/b&gt;", b"You are ana", b"hidden"):
         assert text in page.body, text
+    assert (
+        b"<strong>Not all of this statement is shown: of $1 only the first 10 of &lt;20&gt; bytes"
+        in page.body
+    )
     assert b"canary" not in page.body
     done = ana.answer(link, page, comment="fine\r\nby me", scope="shape", minutes="15", rows="9")
     assert (done.status, b"it waits for others" in done.body) == (200, True)

@@ -103,6 +103,22 @@ def test_what_each_setting_shows() -> None:
     assert "SELECT * FROM customers WHERE email = ?" in statement
 
 
+@pytest.mark.parametrize("how", ["long", "unseen", "whole"])
+def test_a_statement_that_is_not_shown_whole_says_so(how: str) -> None:
+    more = {
+        "long": {"statement": "SELECT " + "a, " * 3000 + "1"},
+        "unseen": {"unseen": ["of $1"]},
+        "whole": {},
+    }
+    review = replace(REVIEW, shown={**(REVIEW.shown or {}), **more[how]})
+    for name in ("masked", "pretty") if how == "long" else ():
+        review.shown.pop(name, None)  # type: ignore[union-attr]
+    event, card, message, *_ = rendered(notice(CHANGE, review, LINK, "statement"))
+    for made in (card, message):
+        assert ("Not all of this statement is shown" in "\n".join(texts([made]))) is (how != "whole")
+    assert event["data"]["unseen"] is (how != "whole")
+
+
 def test_a_cloud_event_is_for_machines() -> None:
     event = webhook.event(notice(CHANGE, REVIEW, LINK, "facts"))
     assert (event["id"], event["subject"]) == (f"evt_{ID}_1", ID)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.asking import ask_for, found
+from api.asking import SHOWN, ask_for, found
 from api.conftest import served
 from api.stage import Remote, Stage
 from cli.conftest import Ran, Run
@@ -49,7 +49,10 @@ class By:
 
 def test_see_and_answer(wicket: Run, remote: Remote) -> None:
     folder = remote.stage.folder
-    number = ask_for(folder, behalf="eve", quorum=2, task="t-1", message="Say why\x1b[31m")
+    more = {"usable": 600, "unseen": ["of $1 only the first 10 of 20 bytes"]}
+    number = ask_for(
+        folder, behalf="eve", quorum=2, task="t-1", message="Say why\x1b[31m", shown={**SHOWN, **more}
+    )
     ana, ben, bot = (By(wicket, remote, name) for name in ("ana", "ben", "bot"))
     listed = ana("reviews", "--mine")
     assert (listed.code, number in listed.out, "bot for eve in t-1" in listed.out) == (0, True, True)
@@ -61,6 +64,8 @@ def test_see_and_answer(wicket: Run, remote: Remote) -> None:
         "DELETE FROM orders WHERE email = $2 AND id = $1",
         "$1 = •••  (email)",
         "2 of group dba",
+        "NOT ALL OF THIS STATEMENT IS SHOWN: of $1 only the first 10 of 20 bytes.",
+        "can be used for 600 s after it is approved",
         "\\x1b[31m",
         "INC-4711 <b>why</b>",
         f"https://gateway.example/reviews/{number}?k=",
@@ -81,7 +86,7 @@ def test_see_and_answer(wicket: Run, remote: Remote) -> None:
     done = ben("review", "approve", number, "--shape", "20m")
     assert f"{number} is approved: approved by ana, ben" in done.out
     assert "its shape, for 15 minutes" in done.out
-    assert "5 rows at most" in done.out
+    assert "5 rows at most in each session: who connects anew may have as many again" in done.out
     assert found(folder, number).conditions == Conditions("shape", 15, 5)
     assert ana("review", "withdraw", number).out.startswith(f"{number} is withdrawn: withdrawn by ana")
 

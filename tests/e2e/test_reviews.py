@@ -117,7 +117,7 @@ def test_psycopg_is_told_waits_and_goes_on(house: House) -> None:
         assert (shown["status"], shown["reason"], shown["identity"]) == ("used", "INC-4711", "reader")
         assert shown["shown"]["parameters"] == [{"value": "0", "class": None}]
         assert shown["shown"]["relations"] == ["public.orders (read whole)"]
-        assert shown["shown"]["estimate"] == 1
+        assert (shown["shown"]["estimate"], shown["shown"]["usable"]) == (1, 60)
         assert "SELECT $1 AS said" in shown["shown"]["lately"]
         assert "INC-4711" in shown["shown"]["statement"]
     named = [line.head for line in lines(house.journal) if detail["review"] in str(line.head.get("review"))]
@@ -256,6 +256,24 @@ def test_the_identical_statement_passes_once_across_connections(house: House) ->
         again = refused(client, text)
         assert again["review"] != first["review"]
         call(house, "ann", "POST", f"/reviews/{again['review']}/deny", {})
+
+
+def test_a_string_of_two_that_are_reviewed_gets_through(house: House) -> None:
+    """In a transaction of its own, too: nothing is spent before both may go."""
+    string = "BEGIN; SELECT count(*) FROM notes WHERE id < 5; SELECT count(*) FROM notes WHERE id < 6; COMMIT"
+    with connect(house) as client:
+        first = refused(client, string)
+        [other] = first["others"]
+        client.execute("ROLLBACK") if client.info.transaction_status else None
+        approve(house, first["review"])
+        assert refused(client, string)["review"] == other
+        assert status(house, first["review"]) == "approved"
+        approve(house, other)
+        client.execute(string)
+        assert [status(house, each) for each in (first["review"], other)] == ["used", "used"]
+        call(house, "ann", "POST", f"/reviews/{refused(client, string)['review']}/deny", {})
+    for each in pending(house):
+        call(house, "ann", "POST", f"/reviews/{each['id']}/deny", {})
 
 
 def test_what_waits_locks_nothing(house: House) -> None:

@@ -14,8 +14,8 @@ from wicketgate.gate.desk import Desk
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError
-from wicketgate.model.held import Particulars
-from wicketgate.model.review import Conditions, Review, Status, TooManyWait, Vote, answered, fits, stands_for
+from wicketgate.model.held import Approval, Particulars
+from wicketgate.model.review import Conditions, Review, Status, TooManyWait, Vote, answered, may_go, standing
 from wicketgate.model.statement import Statement
 
 LOOK = "  - {name: look, review: {by: {groups: [dba]}, within: 5m, bind: shape, message: Ask for less.}}\n"
@@ -37,17 +37,20 @@ class Store:
             raise GatewayError("the store is away", "told by a test")
 
     async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool]:
+        return (await self.ask_all([asked], now, room))[0]
+
+    async def ask_all(
+        self, asked: Sequence[Review], now: int, room: bool = True
+    ) -> Sequence[tuple[Review, bool]]:
         self._there()
-        for each in self.kept.values():
-            if fits(each, asked, now):
-                return self._use(each), True
-        for each in self.kept.values():
-            if stands_for(each, asked, now):
-                return each, False
-        if not room:
+        found = standing(asked, [list(self.kept.values())] * len(asked), now)
+        if not room and None in found:
             raise TooManyWait("no room")
-        self.kept[asked.id] = asked
-        return asked, False
+        told = []
+        for one, each in zip(found, asked, strict=True):
+            self.kept.setdefault((one or each).id, one or each)
+            told.append((self._use(one) if one and may_go(found) else one or each, may_go(found)))
+        return told
 
     def _use(self, found: Review) -> Review:
         if found.conditions.scope == "once":
@@ -106,7 +109,7 @@ class Reviewing(Control):
         return self.ids.to_bytes(size, "big")
 
     async def ask(self, what: str, body: Mapping[str, Any], secret: Any = None) -> Any:
-        if what not in ("review", "reviewed", "withdraw"):
+        if what not in ("review", "reviews", "reviewed", "withdraw"):
             return await super().ask(what, body)
         self.asked.append((what, dict(body)))
         await asyncio.sleep(0)
@@ -114,6 +117,7 @@ class Reviewing(Control):
             raise GatewayError("the gateway can't decide now", "the control link is closed")
         verbs = {
             "review": self.reviews.ask,
+            "reviews": self.reviews.ask_all,
             "reviewed": self.reviews.answered,
             "withdraw": self.reviews.withdraw,
         }
@@ -141,6 +145,22 @@ class Holding:
         self.withdraw: Callable[[], None] = lambda: None
         self.fault: Exception | None = None
         self.moved = False
+        self.string: list[tuple[Statement, Holding]] = []
+        self.approvals: dict[int, Approval] = {}
+
+    def beside(self) -> Sequence[Statement]:
+        return [each for each, _ in self.string]
+
+    def about(self, statement: Statement, recent: Sequence[object]) -> Particulars | Denial:
+        [holding] = [holding for each, holding in self.string if each is statement]
+        return holding.particulars(recent)
+
+    def keep(self, statement: Statement, approval: Approval) -> None:
+        [holding] = [holding for each, holding in self.string if each is statement]
+        holding.approvals[0] = approval
+
+    def kept(self, statement: Statement) -> Approval | None:
+        return self.approvals.pop(0, None)
 
     def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
         if self.fault is not None:
@@ -182,6 +202,18 @@ class Play:
     @property
     def review(self) -> str:
         return list(self.control.store.kept)[-1]
+
+    async def string(self, desk: Desk, *holdings: Holding) -> list[Clearance | Denial]:
+        """What becomes of one string of several statements: of each in turn, until one is denied."""
+        members = [(statement(), each) for each in holdings]
+        self.answers.clear()
+        for at, (about, holding) in enumerate(members):
+            holding.string = members[at + 1 :]
+            self.submit(desk, holding, about)
+            await self.settle()
+            if isinstance(self.answers[-1], Denial):
+                break
+        return self.answers
 
     def kinds(self) -> list[str]:
         return [line["k"] for line in self.stage.journal.lines if line["k"] != "open"]
@@ -511,3 +543,93 @@ async def test_the_control_process_starts_or_loses_a_worker() -> None:
     await play.settle()
     await play.control.reviews.begin()
     assert play.control.store.kept[play.review].ended_by == "the gateway restarted"
+
+
+# -- several of one string -----------------------------------------------------------------------------------
+async def test_of_a_string_nothing_is_spent_before_all_of_it_may_go() -> None:
+    play = Play(READ + RETRY)
+    desk = await play.stage.desk()
+    asked = denial((await play.string(desk, Holding("e1"), Holding("e2")))[0])
+    one, two = play.control.store.kept
+    told = json.loads(asked.detail or "")
+    assert (told["review"], told["others"]) == (one, [two])
+    assert one in (asked.hint or "")
+    assert two in (asked.hint or "")
+    play.control.vote(one)
+    again = denial((await play.string(desk, Holding("e1"), Holding("e2")))[0])
+    assert (again.review, json.loads(again.detail or "")["others"]) == (two, [])
+    assert play.control.store.kept[one].status is Status.APPROVED, "it is kept for when both may go"
+    play.control.vote(two)
+    found = await play.string(desk, Holding("e1"), Holding("e2"))
+    assert [type(each) for each in found] == [Clearance, Clearance]
+    assert [each.status for each in play.control.store.kept.values()] == [Status.USED] * 2
+    assert [line["review"]["id"] for line in play.stage.journal.of("ask")] == [one, two]
+    assert isinstance((await play.string(desk, Holding("e1"), Holding("e2")))[0], Denial)
+
+
+async def test_a_string_of_twice_the_same_needs_two_approvals() -> None:
+    play = Play(READ + RETRY)
+    desk = await play.stage.desk()
+    await play.string(desk, Holding("e1"), Holding("e1"))
+    one, two = play.control.store.kept
+    play.control.vote(one)
+    assert isinstance((await play.string(desk, Holding("e1"), Holding("e1")))[0], Denial)
+    play.control.vote(two)
+    assert len(await play.string(desk, Holding("e1"), Holding("e1"))) == 2
+    assert [type(each) for each in play.answers] == [Clearance, Clearance]
+
+
+async def test_a_denial_of_one_denies_the_string_and_spends_nothing() -> None:
+    play = Play(READ + RETRY)
+    desk = await play.stage.desk()
+    await play.string(desk, Holding("e1"), Holding("e2"))
+    one, two = play.control.store.kept
+    play.control.vote(one)
+    play.control.vote(two, approves=False)
+    found = denial((await play.string(desk, Holding("e1"), Holding("e2")))[0])
+    assert (found.review, json.loads(found.detail or "")["status"]) == (two, "denied")
+    assert play.control.store.kept[one].status is Status.APPROVED
+
+
+async def test_what_was_approved_together_goes_only_as_what_it_was() -> None:
+    """Its names mean something else by then, or the policy asks others: it is no approval of that."""
+    for attack in ("moved", "rule"):
+        play = Play(READ + RETRY)
+        desk = await play.stage.desk()
+        await play.string(desk, Holding("e1"), Holding("e2"))
+        for review in list(play.control.store.kept):
+            play.control.vote(review)
+        second = Holding("e2")
+        members = [(statement(), Holding("e1")), (statement(), second)]
+        play.answers.clear()
+        members[0][1].string = members[1:]
+        play.submit(desk, members[0][1], members[0][0])
+        await play.settle()
+        assert isinstance(play.answers[0], Clearance)
+        second.moved = attack == "moved"
+        if attack == "rule":
+            play.stage.change(READ + RETRY.replace("dba", "dpo"))
+            play.stage.gate.readmit()
+        play.submit(desk, second, members[1][0])
+        await play.settle()
+        assert "changed: ask again" in denial(play.answers[1]).message
+
+
+async def test_a_string_of_too_many_asks_nobody() -> None:
+    play = Play(READ + RETRY)
+    desk = await play.stage.desk()
+    found = await play.string(desk, *[Holding(f"e{at}") for at in range(21)])
+    assert "More than 20" in denial(found[0]).message
+    assert play.control.store.kept == {}
+    assert [what for what, _ in play.control.asked if what.startswith("review")] == []
+
+
+async def test_a_string_that_waits_waits_for_each_in_turn() -> None:
+    play = Play()
+    desk = await play.stage.desk()
+    first, second = Holding("e1"), Holding("e2")
+    first.string = [(statement(), second)]
+    play.submit(desk, first)
+    await play.settle()
+    assert [each.mode for each in play.control.store.kept.values()] == ["wait"]
+    assert len(first.notices) == 1

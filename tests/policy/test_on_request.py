@@ -463,6 +463,17 @@ def test_broken_glass_waives_reviews_of_what_it_permits_and_nothing_else() -> No
     assert found.decide(READ, context()).verdict.value == "deny"
 
 
+def test_broken_glass_leaves_what_guards_masked_values() -> None:
+    """`predicates: review` is part of a mask: what comes back would tell of values that are still hidden."""
+    lines = "    predicates: {email: review}\n    reviewers: {by: {groups: [dba]}}\n    sensitive:"
+    guarded = make(GLASS, RESOURCES.replace("    sensitive:", lines))
+    found = rules_of(guarded, ana(given(guarded)))
+    assert found is not None
+    assert found.decide(facts("read", classes="email"), context()).verdict.value == "permit"
+    steered = facts("read", classes="email", steered="email")
+    assert found.decide(steered, context()).verdict.value == "review"
+
+
 def test_the_agents_broken_glass_does_not_waive_its_humans_reviews() -> None:
     policy = make(GLASS.replace("groups: [analysts]", "names: [scout]"))
     grant = given(policy, identity="scout", task="t-1", behalf="ana", starts=NOW)

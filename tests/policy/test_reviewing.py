@@ -87,6 +87,19 @@ def test_the_shape_may_be_approved_only_where_all_rules_say_so() -> None:
     assert together([]) is None
 
 
+def test_how_long_an_approval_can_be_used() -> None:
+    """As long as `within` where nothing is said; of several rules the shortest."""
+    one, two = "{name: a, review: {by: [ann], within: 1h}}", "{name: b, review: {by: [ann], usable: 20m}}"
+    assert (terms(decide(f"{READS}, {one}")).usable, terms(decide(f"{READS}, {one}")).lasts) == (None, 3600)
+    found = terms(decide(f"{READS}, {two}"))
+    assert (found.within, found.usable, found.lasts) == (600, 1200, 1200)
+    assert terms_of(found.told()) == found
+    both = terms(decide(f"{READS}, {one}, {two}"))
+    assert (both.within, both.lasts) == (600, 1200)
+    third = "{name: c, review: {by: [ann], within: 5m}}"
+    assert terms(decide(f"{READS}, {one}, {two}, {third}")).lasts == 300
+
+
 @pytest.mark.parametrize(
     ("asked", "reviewed"), [({"compared": "email"}, True), ({"steered": "email"}, True), ({}, False)]
 )
@@ -131,6 +144,8 @@ def test_an_agent_in_a_task_meets_the_reviews_of_both() -> None:
         ("by: [ann], bind: text", "bind can't be 'text'"),
         ("by: [ann], within: 0s", "within must be like"),
         ("by: [ann], within: 169h", "within is at most 168h"),
+        ("by: [ann], usable: 10d", "usable must be like"),
+        ("by: [ann], usable: 169h", "usable is at most 168h"),
         ("by: [ann], message: ''", "message is empty"),
         ("by: [ann], speed: high", "review has no key 'speed'"),
     ],

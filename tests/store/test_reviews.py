@@ -166,6 +166,15 @@ async def test_asked_on_one_answered_on_the_other_used_once(nodes: Nodes) -> Non
     assert await told(one, first.id) == ["asked", "voted", "approved", "used"]
 
 
+async def test_how_long_an_approval_is_usable(nodes: Nodes) -> None:
+    one, two = nodes.rows
+    first = asked(usable=MINUTE)
+    await one.ask(first, NOW)
+    assert (await two.answer(first.id, vote(), NOW + 5)).usable_until == NOW + 5 + MINUTE
+    assert (await one.ask(asked(), NOW + 5 + MINUTE))[1] is False
+    assert [each.id for each in await two.expired(NOW + 5 + MINUTE)] == [first.id]
+
+
 SESSION, OTHER = "1" * 32, "2" * 32
 SCOPES = [(Conditions("once", rows=5), 1), (Conditions("session"), 2), (Conditions("shape", 15), 2)]
 
@@ -183,6 +192,50 @@ async def test_how_often_an_approval_is_used(nodes: Nodes) -> None:
         )
         assert sum(good for review, good in found if review.id == first.id) == most
         assert not (await two.ask(asked(exact=f"{at:064}", asker=Asker("other", "agent")), NOW + 2))[1]
+
+
+async def test_several_that_go_together_are_spent_together(nodes: Nodes) -> None:
+    one, two = nodes.rows
+
+    def both(session: str = SESSION) -> list[Review]:
+        return [asked(exact="a" * 64, session=session), asked(exact="b" * 64, session=session)]
+
+    first = both()
+    assert await one.ask_all(first, NOW) == [(each, False) for each in first]
+    again = await two.ask_all(both(OTHER), NOW)
+    assert [(found.id, good) for found, good in again] == [(each.id, False) for each in first]
+    await one.answer(first[0].id, vote(), NOW + 1)
+    half = await two.ask_all(both(OTHER), NOW + 2)
+    assert [(found.status, good) for found, good in half] == [
+        (Status.APPROVED, False),
+        (Status.PENDING, False),
+    ]
+    await two.answer(first[1].id, vote(), NOW + 3)
+    raced = await asyncio.gather(
+        *(rows.ask_all(both(f"{at:032}"), NOW + 4) for at in range(3) for rows in nodes.rows)
+    )
+    assert sum(all(good for _, good in each) for each in raced) == 1, "of all that race, one goes"
+    assert sum(good for each in raced for _, good in each) == 2
+    for each in first:
+        assert await told(one, each.id) == ["asked", "approved", "used"]
+
+
+async def test_one_of_several_alone_leaves_the_other(nodes: Nodes) -> None:
+    """What is asked for alone meanwhile takes its approval away: then nothing of the rest is spent."""
+    rows = nodes.rows[0]
+    pair = [asked(exact="a" * 64), asked(exact="b" * 64)]
+    await rows.ask_all(pair, NOW)
+    for each in pair:
+        await rows.answer(each.id, vote(), NOW + 1)
+    raced = await asyncio.gather(
+        nodes.rows[1].ask(asked(exact="a" * 64), NOW + 2),
+        rows.ask_all([asked(exact="a" * 64), asked(exact="b" * 64)], NOW + 2),
+    )
+    alone, together = raced[0][1], all(good for _, good in raced[1])
+    assert alone is not together
+    second = await rows.review(pair[1].id)
+    assert second is not None
+    assert second.status is (Status.USED if together else Status.APPROVED)
 
 
 async def test_a_session_that_waits_has_its_own(nodes: Nodes) -> None:
@@ -213,6 +266,66 @@ async def test_who_asks_again_learns_of_a_denial(nodes: Nodes) -> None:
     assert denied.votes[0].comment == "a canary comment"
     late = asked()
     assert await one.ask(late, NOW + 10 * MINUTE) == (late, False)
+
+
+async def test_what_was_denied_long_ago_is_not_read(nodes: Nodes) -> None:
+    """However much somebody was denied, each question opens one review at most."""
+    rows, opened = nodes.rows[0], []
+    later = NOW + 10 * MINUTE
+    for at in range(6):
+        first = asked(created=NOW + at, exact=("e" if at < 3 else "f") * 64)
+        assert await rows.ask(first, NOW) == (first, False), "what was denied is over"
+        async with nodes.stores[0].transaction() as connection:
+            denied = sa.update(REVIEWS).where(REVIEWS.c.id == first.id)
+            await connection.execute(denied.values(status="denied", expires=later if at == 5 else NOW))
+    whole = rows._seal
+
+    class Counting:
+        async def cipher(self) -> Any:
+            cipher = await whole.cipher()
+
+            class Counts:
+                def close(self, clear: bytes, context: bytes) -> bytes:
+                    return cipher.close(clear, context)
+
+                def open(self, closed: bytes, context: bytes) -> bytes:
+                    opened.append(context)
+                    return cipher.open(closed, context)
+
+            return Counts()
+
+    rows._seal = Counting()
+    found, good = await rows.ask(asked(exact="f" * 64), NOW + MINUTE)
+    assert (found.id, found.status, good) == (first.id, Status.DENIED, False)
+    assert found.reason == first.reason
+    again, good = await rows.ask(asked(id="Z" * 26), NOW + MINUTE)
+    assert (again.id, good) == ("Z" * 26, False)
+    assert len(opened) == 1
+
+
+async def test_how_many_are_looked_at(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is approved comes first, so that a bound never takes away what somebody may."""
+    monkeypatch.setattr(module, "LIKE_MOST", 3)
+    rows = nodes.rows[0]
+    waits = [asked(panels=(replace(DBA, rule=f"r{at}"),), created=NOW + at) for at in range(4)]
+    for each in waits:
+        await rows.ask(each, NOW)
+    await rows.answer(waits[3].id, vote(), NOW + 1)
+    async with rows._reading() as connection:
+        seen = await rows._like(connection, asked(), NOW + 2)
+    assert [each.id for each in seen] == [waits[at].id for at in (3, 0, 1)]
+    found, good = await rows.ask(replace(waits[3], id="Y" * 26), NOW + 2)
+    assert (found.id, good) == (waits[3].id, True)
+
+
+async def test_who_waits_takes_no_lock(nodes: Nodes) -> None:
+    """What is asked about every few seconds delays nobody, and is delayed by nobody."""
+    one, two = nodes.rows
+    first = asked(mode="wait")
+    await one.ask(first, NOW)
+    async with two._changing(), asyncio.timeout(2):
+        found, good = await one.spend(first.id, SESSION, NOW + 1)
+    assert (found.status, good) == (Status.PENDING, False)
 
 
 async def test_nobody_answers_twice_or_what_is_over(nodes: Nodes) -> None:

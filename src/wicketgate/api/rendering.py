@@ -163,6 +163,11 @@ def _statement(shown: dict[str, Any]) -> str:
             for at, each in enumerate(parameters, 1)
         )
         parts.append(f"<dl>{rows}</dl>")
+    if unseen := shown.get("unseen"):
+        parts.append(
+            f"<p class=note><strong>Not all of this statement is shown: {safe('; '.join(unseen))}."
+            " An approval is for all of it.</strong>"
+        )
     if lately := shown.get("lately"):
         texts = "".join(f"<pre><bdi>{safe(each)}</bdi></pre>" for each in lately)
         parts.append(f"<details><summary>What its session asked before</summary>{texts}</details>")
@@ -214,7 +219,10 @@ def _form(review: Review, mark: str, proof: str) -> str:
         what = "Minutes, for its shape" if review.kind is Kind.STATEMENT else "Minutes at most"
         fields.append(f"<label>{what}<input name=minutes type=number min=1 max={MINUTES_MOST}></label>")
     if review.kind is Kind.STATEMENT:
-        fields.append(f"<label>Rows at most<input name=rows type=number min=1 max={ROWS_MOST}></label>")
+        fields.append(
+            "<label>Rows at most (of a shape: in each session, and a new one may have as many again)"
+            f"<input name=rows type=number min=1 max={ROWS_MOST}></label>"
+        )
         if review.mode == "retry":
             fields.append("<label>Only through the account<input name=account maxlength=63></label>")
     fields.append(

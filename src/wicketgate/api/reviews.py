@@ -40,8 +40,9 @@ listed = routes("reviews")
 
 class ConditionsTold(Strict):
     """How far an approval goes. scope: `once`, `session` (as often as the asking session likes), or `shape`:
-    the same statement with other constants, for some `minutes`. rows: at most so many leave. account: only
-    through this one. Of an access request only the minutes are told: of the grant, at most."""
+    the same statement with other constants, for some `minutes`. rows: at most so many leave; with
+    `shape` in each session, so that who connects anew may have as many again. account: only through this
+    one. Of an access request only the minutes are told: of the grant, at most."""
 
     scope: Literal["once", "session", "shape"] = "once"
     minutes: int | None = Field(default=None, ge=1, le=MINUTES_MOST)

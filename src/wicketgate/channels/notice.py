@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from wicketgate.channels.masked import mask, plain_name
+from wicketgate.channels.masked import REST, mask, plain_name
 from wicketgate.model.delivery import event_id
 from wicketgate.model.grant import Grant
 from wicketgate.model.review import Kind, Review, ReviewEvent, Status
 from wicketgate.model.statement import Effect
 from wicketgate.model.unseen import UNSEEN
 
+UNSEEN: Final = (
+    "Not all of this statement is shown here: open it before you answer. An approval is for all of it."
+)
 LONGEST: Final = 200
 """Characters of one fact."""
 MOST_NAMES: Final = 20
@@ -78,6 +81,8 @@ class Notice:
     facts: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     statement: str | None = None
+    unseen: bool = False
+    """Not all of the statement is shown."""
 
     @property
     def answerable(self) -> bool:
@@ -164,6 +169,7 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str, grant: Gr
     whole = shows == "statement" and review.kind is not Kind.ACCESS
     found = [shown[name] for name in TEXTS if name in shown] if whole else []
     statement = mask(found[0]) or None if found and isinstance(found[0], str) else None
+    unseen = statement is not None and (statement.endswith(REST) or bool(shown.get("unseen")))
     return Notice(
         event_id(change),
         what,
@@ -177,8 +183,9 @@ def notice(change: ReviewEvent, review: Review, link: str, shows: str, grant: Gr
         review.resource,
         status is Status.PENDING,
         {label: text for label, text in told.items() if text},
-        data if statement is None else {**data, "statement": statement},
+        data if statement is None else {**data, "statement": statement, "unseen": unseen},
         statement,
+        unseen,
     )
 
 

@@ -7,12 +7,13 @@ A workflow's webhook goes one way: a card can't be changed later, and answers go
 import json
 from typing import Any, Final
 
-from wicketgate.channels.notice import Notice, moment
+from wicketgate.channels.notice import UNSEEN, Notice, moment
 
 LARGEST: Final = 28_000
 """Bytes of a message that Teams takes."""
 VERSION: Final = "1.4"
 _STATEMENT_MOST: Final = 1500
+_LINES_MOST: Final = 40
 
 
 def card(notice: Notice) -> dict[str, Any]:
@@ -23,8 +24,11 @@ def card(notice: Notice) -> dict[str, Any]:
     if notice.statement is not None:
         text = notice.statement
         shown = text if len(text) <= _STATEMENT_MOST else text[:_STATEMENT_MOST] + "…"
-        for line in shown.split("\n")[:40]:
+        lines = shown.split("\n")
+        for line in lines[:_LINES_MOST]:
             body.append(_run((line or " ", {"fontType": "monospace"})))
+        if notice.unseen or shown is not text or len(lines) > _LINES_MOST:
+            body.append(_run((UNSEEN, {"weight": "bolder"})))
     if notice.expires is not None and notice.open:
         body.append(_run((f"Until {moment(notice.expires)}", {"isSubtle": True})))
     body.append(_run((f"Review {notice.review}", {"isSubtle": True, "size": "small"})))

@@ -176,7 +176,10 @@ def approve(
     shape: Annotated[
         str | None, typer.Option("--shape", help="It with other constants too, for a while: 15m, 2h.")
     ] = None,
-    rows: Annotated[int | None, typer.Option("--rows", min=1, help="At most so many rows leave.")] = None,
+    rows: Annotated[
+        int | None,
+        typer.Option("--rows", min=1, help="At most so many rows leave; of a --shape, in each session."),
+    ] = None,
     account: Annotated[str | None, typer.Option("--account", help="Only through this account.")] = None,
     minutes: Annotated[
         int | None, typer.Option("--minutes", min=1, help="An access request's: for so long at most.")
@@ -311,7 +314,10 @@ def _conditions(found: Mapping[str, Any]) -> list[str]:
     if found["kind"] == "access" and given["minutes"] is not None:
         said.append(f"for {given['minutes']} minutes at most")
     if given["rows"] is not None:
-        said.append(f"{given['rows']} rows at most")
+        each = (
+            " in each session: who connects anew may have as many again" if given["scope"] == "shape" else ""
+        )
+        said.append(f"{given['rows']} rows at most{each}")
     if given["account"] is not None:
         said.append(f"through the account {clean(given['account'])} only: sign in with it")
     if found["usable_until"] is not None:
@@ -323,6 +329,10 @@ def _beside(shown: Mapping[str, Any]) -> str:
     """What else there is to know of where it stands."""
     told = [f"{shown['beside']} more in the same string, not shown here"] if shown.get("beside") else []
     return "; ".join([*told, "in an open transaction"] if shown.get("transaction") else told)
+
+
+def _lasts(seconds: object) -> str:
+    return f"can be used for {seconds} s after it is approved" if isinstance(seconds, int) else ""
 
 
 def _say(found: Mapping[str, Any]) -> None:
@@ -345,6 +355,7 @@ def _say(found: Mapping[str, Any]) -> None:
         ("estimate", "" if shown.get("estimate") is None else f"{shown['estimate']} rows"),
         ("asked at", when(found["created"])),
         ("until", when(found["expires"])),
+        ("then", _lasts(shown.get("usable")) if found["mode"] == "retry" else ""),
         ("page", found["link"]),
     )
     for name, value in facts:
@@ -364,6 +375,9 @@ def _say(found: Mapping[str, Any]) -> None:
             say(f"  ${at} = {value}" + (f"  ({clean(each['class'])})" if each["class"] else ""))
         for at, text in enumerate(shown.get("lately") or ()):
             say(("asked before\n" if not at else "") + f"  {clean(' '.join(text.split()))}")
+        if unseen := shown.get("unseen"):
+            said = f"NOT ALL OF THIS STATEMENT IS SHOWN: {clean('; '.join(unseen))}."
+            say(f"{said} AN APPROVAL IS FOR ALL OF IT.")
         if shown.get("hides"):
             note("Values that your policy does not show you are hidden.")
     if found["status"] == "pending":

@@ -81,6 +81,8 @@ class Answers:
                     return await self._request(ask.id, ask.body, ask.secret)
                 case "review":
                     return Answer(ask.id, await self._reviews.ask(worker, ask.body))
+                case "reviews":
+                    return Answer(ask.id, await self._reviews.ask_all(worker, ask.body))
                 case "reviewed":
                     return Answer(ask.id, await self._reviews.answered(worker, ask.body))
                 case "withdraw":

@@ -4,7 +4,7 @@ It must never say that a statement may go but where the store has spent an appro
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -78,20 +78,36 @@ class Reviews:
     # -- what workers ask ------------------------------------------------------------------------------------
     async def ask(self, worker: int, body: Mapping[str, Any]) -> dict[str, Any]:
         """How a statement stands. Raises Refused, GatewayError; KeyError, TypeError, ValueError."""
+        return (await self._ask(worker, [body]))[0]
+
+    async def ask_all(self, worker: int, body: Mapping[str, Any]) -> dict[str, Any]:
+        """How several stand that go or stay together, in their order. Raises as `ask`."""
+        return {"all": await self._ask(worker, list(body["all"]))}
+
+    async def _ask(self, worker: int, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         store = self._there()
         now = self._clock()
-        asked = self._review(body, terms_of(body["terms"]), now)
-        identity = asked.asker.identity
+        asked = [self._review(each, terms_of(each["terms"]), now) for each in bodies]
+        if len({(each.asker.whole, each.session) for each in asked}) != 1:
+            raise ValueError("not of one session")
+        if len(asked) > 1 and any(each.mode != "retry" for each in asked):
+            raise ValueError("what waits is asked for by itself")
+        identity = asked[0].asker.identity
         self._forget_expired(now)
         mine = [each for each in self._pending.values() if each[0] == identity]
-        again = asked.mode == "retry" and any(each[1] == asked.exact for each in mine)
+        waiting = {each[1] for each in mine}
+        fresh = [each for each in asked if each.mode != "retry" or each.exact not in waiting]
         # those that are being asked for count, too; what was asked for before may be asked about as often
-        room = len(mine) + self._asking[identity] < MOST_PENDING
-        self._asking[identity] += 1
+        room = len(mine) + self._asking[identity] + max(1, len(fresh)) <= MOST_PENDING
+        self._asking[identity] += len(asked)
         try:
-            rows = await self._rows(body) if room and not again else None
-            asked = replace(asked, shown={**(asked.shown or {}), "estimate": rows})
-            found, passes = await store.ask(asked, now, room)
+            if room and fresh:
+                rows = await asyncio.gather(*(self._rows(each) for each in bodies))
+                asked = [
+                    replace(each, shown={**(each.shown or {}), "estimate": estimate})
+                    for each, estimate in zip(asked, rows, strict=True)
+                ]
+            answers = await store.ask_all(asked, now, room)
         except TooManyWait:
             raise Refused(
                 "limit",
@@ -103,15 +119,16 @@ class Reviews:
                 "unavailable", "A review can't be asked for now.", f"{error.public}: {error.detail}"
             ) from None
         finally:
-            self._asking[identity] -= 1
+            self._asking[identity] -= len(asked)
             if not self._asking[identity]:
                 del self._asking[identity]
-        self._check(found, asked, passes)
-        if found.status is Status.PENDING:
-            self._pending[found.id] = (identity, found.exact, found.expires)
-            if found.id == asked.id and found.mode == "wait":
-                self._held[found.id] = (worker, str(found.session))
-        return self._told(found, passes)
+        for (found, passes), each in zip(answers, asked, strict=True):
+            self._check(found, each, passes)
+            if found.status is Status.PENDING:
+                self._pending[found.id] = (identity, found.exact, found.expires)
+                if found.id == each.id and found.mode == "wait":
+                    self._held[found.id] = (worker, str(found.session))
+        return [self._told(found, passes) for found, passes in answers]
 
     async def answered(self, worker: int, body: Mapping[str, Any]) -> dict[str, Any]:
         """How a review stands that a held statement waits for, once it is no longer pending, or after a
@@ -217,7 +234,8 @@ class Reviews:
             session=str(body["session"]),
             reason=str(body["reason"]),
             message=terms.message,
-            shown=dict(body["shown"]),
+            shown={**body["shown"], "usable": terms.lasts},
+            usable=None if terms.usable is None else terms.usable * SECOND,
         )
 
     def _id(self) -> str:
@@ -242,7 +260,7 @@ class Reviews:
             and found.asker.whole == asked.asker.whole
             and (found.resource, found.database) == (asked.resource, asked.database)
         )
-        if passes:
+        if passes or found.status is Status.APPROVED:  # then it waits for what is asked beside it
             scope = found.conditions.scope
             same = (
                 same

@@ -84,6 +84,13 @@ class ReviewStore(Protocol):
         room: whether it may be added; raises TooManyWait where it may not, and there is nothing else."""
         ...
 
+    async def ask_all(
+        self, asked: Sequence[Review], now: int, room: bool = True
+    ) -> Sequence[tuple[Review, bool]]:
+        """The same of several that go or stay together, by one asker: all of them may be used, and are spent
+        by this, or none is. What waits, and what is good for once, answers one of them alone."""
+        ...
+
     async def spend(self, review: str, session: str, now: int) -> tuple[Review, bool]:
         """The same for a session that waited for this one: True once, if it is approved for it."""
         ...

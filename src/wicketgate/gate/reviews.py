@@ -4,7 +4,6 @@ It must never let one go by an answer that was not given for it, nor take silenc
 
 import asyncio
 import contextlib
-import datetime
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any, Final, Protocol
 import orjson
 
 from wicketgate.gate.ports import Asks
+from wicketgate.gate.told import LONGEST_REASON, Told, denial, waits
 from wicketgate.model.clearance import Clearance
-from wicketgate.model.decision import Decision, Denial
+from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.held import Approval, Holding, Particulars
 from wicketgate.model.identity import Identity
@@ -24,9 +24,6 @@ from wicketgate.model.terms import Terms
 
 TELL_EVERY: Final = 30_000_000_000
 """Nanoseconds between two words to a client that waits: nothing on its way may take the silence for death."""
-RETRY_AFTER: Final = 15
-"""Seconds that a client is told to wait before it tries again."""
-LONGEST_REASON: Final = 500
 RECENT: Final = 5
 
 UNHELD: Final = Denial(
@@ -47,6 +44,15 @@ NO_REASON: Final = Denial(
     "Begin the statement with a comment: /* reason: what it is for */",
 )
 
+TOGETHER_MOST: Final = 20
+"""Statements of one string that people look at: as many as may wait for one identity."""
+TOO_MANY: Final = Denial(
+    "review",
+    f"More than {TOGETHER_MOST} statements of one string ask for a review.",
+    "too many reviewed statements in one string",
+    "Send fewer at once.",
+)
+
 Resume = Callable[[Clearance | Denial], None]
 
 
@@ -54,6 +60,10 @@ class Asker(Protocol):
     """The desk whose statement it is."""
 
     admission: Admission
+
+    def judged(self, facts: Facts) -> Decision:
+        """What holds for a statement of these facts."""
+        ...
 
     def held(self, statement: Statement, review: str) -> None:
         """Record that it waits. Raises JournalFailed."""
@@ -69,54 +79,27 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the control process says of a review. expires: wall ns. passes: the statement may go."""
+class Asked:
+    """One statement that is asked for: on which terms, how its client waits, and what is told."""
 
-    review: str
-    status: str
-    expires: int
-    link: str
-    by: str
-    reason: str
-    passes: bool
-    rows: int | None
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any]) -> "Told":
-        """Raises KeyError, TypeError, ValueError."""
-        rows = body["conditions"].get("rows")
-        return cls(
-            str(body["review"]),
-            str(body["status"]),
-            int(body["expires"]),
-            str(body["link"]),
-            str(body["by"]),
-            str(body["reason"]),
-            body["passes"] is True,
-            None if rows is None else int(rows),
-        )
+    statement: Statement
+    terms: Terms
+    mode: str
+    body: Mapping[str, Any]
 
 
 class Waiting:
-    """One statement on its way. gone: its client does not want it any more, or its session is over."""
+    """Statements on their way: the first one waits, and all go together or none does. gone: their client does
+    not want them any more, or its session is over."""
 
-    def __init__(
-        self,
-        desk: Asker,
-        statement: Statement,
-        terms: Terms,
-        holding: Holding,
-        resume: Resume,
-        mode: str,
-        body: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, desk: Asker, asked: Sequence[Asked], holding: Holding, resume: Resume) -> None:
         self.desk = desk
-        self.statement = statement
-        self.terms = terms
+        self.statement = asked[0].statement
+        self.terms = asked[0].terms
+        self.mode = asked[0].mode
+        self.asked = asked
         self.holding = holding
         self.resume = resume
-        self.mode = mode
-        self.body = body
         self.review: str | None = None
         self.gone = False
         self.recorded = False
@@ -143,28 +126,61 @@ class Reviews:
         recent: Sequence[object],
     ) -> Denial | None:
         """Ask for one. What comes of it goes to `desk.reviewed` later; a Denial: it can't even be asked."""
-        terms = decision.review
-        if terms is None:
-            return UNHELD
         try:
-            found = holding.particulars(recent)
-            if isinstance(found, Denial):
-                return found
-            mode = terms.mode
-            if mode == "wait" and holding.in_transaction():
-                mode = terms.in_transaction
-            reason = found.reason or desk.admission.identity.purpose or ""
-            if terms.reason and not reason:
-                return NO_REASON
-            body = _body(desk.admission, statement.facts, terms, found, mode, reason, source)
+            kept = holding.kept(statement)
+            if kept is not None:
+                answer = kept if holding.unchanged() else MOVED
+                desk.reviewed(statement, resume, holding, answer)
+                return None
+            asked = self._asked(desk, statement, decision, holding.particulars(recent), holding, source)
+            if isinstance(asked, Denial):
+                return asked
+            together = [asked]
+            for each in holding.beside():
+                found = desk.judged(each.facts)
+                if found.review is not None and found.verdict is Verdict.REVIEW:
+                    about = holding.about(each, recent)
+                    asked = self._asked(desk, each, found, about, holding, source)
+                    if isinstance(asked, Denial):
+                        return asked
+                    together.append(asked)
+                    if len(together) > TOGETHER_MOST:
+                        return TOO_MANY
+        except JournalFailed:
+            raise
         except Exception as error:  # doubt is a denial
             return Denial(UNHELD.kind, UNHELD.message, f"not to be told: {type(error).__name__}")
-        waiting = Waiting(desk, statement, terms, holding, resume, mode, body)
+        if all(each.mode == "wait" for each in together):
+            together = together[:1]  # the others wait when it is their turn
+        waiting = Waiting(desk, together, holding, resume)
         session = desk.admission.session
         self._waiting.setdefault(session, []).append(waiting)
         holding.waits(lambda: self._leave(waiting))
         self._start(self._go(waiting), f"review {session}")
         return None
+
+    def _asked(
+        self,
+        desk: Asker,
+        statement: Statement,
+        decision: Decision,
+        found: Particulars | Denial,
+        holding: Holding,
+        source: str,
+    ) -> Asked | Denial:
+        terms = decision.review
+        if terms is None:
+            return UNHELD
+        if isinstance(found, Denial):
+            return found
+        mode = terms.mode
+        if mode == "wait" and holding.in_transaction():
+            mode = terms.in_transaction
+        reason = found.reason or desk.admission.identity.purpose or ""
+        if terms.reason and not reason:
+            return NO_REASON
+        body = _body(desk.admission, statement.facts, terms, found, mode, reason, source)
+        return Asked(statement, terms, mode, body)
 
     def end(self, session: str) -> None:
         """The session is over: what waits in it is withdrawn."""
@@ -212,7 +228,9 @@ class Reviews:
         waiting.desk.reviewed(waiting.statement, waiting.resume, waiting.holding, answer)
 
     async def _answer(self, waiting: Waiting) -> Approval | Denial | None:
-        reply = await self._asks.ask("review", waiting.body)
+        if len(waiting.asked) > 1:
+            return await self._together(waiting)
+        reply = await self._asks.ask("review", waiting.asked[0].body)
         if reply.denial is not None:
             kind, message, cause = reply.denial
             return Denial(kind, message, cause, "Try again later.", waiting.terms.rules)
@@ -225,7 +243,7 @@ class Reviews:
         if told.passes:
             return Approval(told.review, told.by, waiting.terms, told.rows)
         if told.status != "pending" or waiting.mode != "wait":
-            return self._denial(waiting, told)
+            return denial(waiting.terms, told, self._clock())
         waiting.desk.held(waiting.statement, told.review)
         waiting.recorded = True
         spoken = self._boot() if self._tell(waiting, told) else None
@@ -243,64 +261,38 @@ class Reviews:
             if told.passes:
                 return Approval(told.review, told.by, waiting.terms, told.rows)
             if told.status != "pending":
-                return self._denial(waiting, told)
+                return denial(waiting.terms, told, self._clock())
             if spoken is None or self._boot() - spoken >= TELL_EVERY:
                 spoken = self._boot() if self._tell(waiting, told) else None
 
+    async def _together(self, waiting: Waiting) -> Approval | Denial | None:
+        """Several of one string that are tried again: nothing is spent before all of them may go."""
+        asked = waiting.asked
+        reply = await self._asks.ask("reviews", {"all": [{**each.body, "mode": "retry"} for each in asked]})
+        if reply.denial is not None:
+            kind, message, cause = reply.denial
+            return Denial(kind, message, cause, "Try again later.", waiting.terms.rules)
+        told = [Told.read(each) for each in reply.body["all"]]
+        if len(told) != len(asked):
+            raise ValueError("an answer about other reviews")
+        if all(each.passes for each in told):
+            found = [
+                Approval(each.review, each.by, one.terms, each.rows)
+                for each, one in zip(told, asked, strict=True)
+            ]
+            for one, approval in zip(asked[1:], found[1:], strict=True):
+                waiting.holding.keep(one.statement, approval)
+            return found[0]
+        left = [at for at, each in enumerate(told) if each.status != "approved"]
+        left.sort(key=lambda at: told[at].status == "pending")
+        if not left:
+            raise ValueError("approved, and may not go")
+        first = left[0]
+        others = [told[at].review for at in left[1:] if told[at].status == "pending"]
+        return denial(asked[first].terms, told[first], self._clock(), others)
+
     def _tell(self, waiting: Waiting, told: Told) -> bool:
-        rules = _quoted(waiting.terms.rules)
-        message = f"waiting for a review (asked for by {rules}): {told.review}"
-        hint = f"Who may approve: {waiting.terms.seats()}. Until {_time(told.expires)}. {told.link}"
-        if waiting.terms.message:
-            hint = f"{hint} {waiting.terms.message}"
-        return waiting.holding.told(message, hint, self._detail(waiting, told, "waits"))
-
-    def _denial(self, waiting: Waiting, told: Told) -> Denial:
-        """Why it does not go now, for people and for programs."""
-        rules = waiting.terms.rules
-        hint = waiting.terms.message or None
-        if told.status == "pending":
-            message = f"{_quoted(rules)} asks for a review before this may run"
-            hint = (
-                f"Who may approve: {waiting.terms.seats()}. Wait with `wicket review wait {told.review}`,"
-                f" then send the same statement again. {waiting.terms.message}"
-            ).rstrip()
-            why = f"asked for by {', '.join(rules)}"
-        elif told.status == "denied":
-            message = f"this statement was denied in a review ({told.review})"
-            why = told.reason or told.by
-        elif told.status == "expired":
-            message = f"nobody answered the review in time ({told.review})"
-            why = "nobody answered in time"
-        else:
-            message = f"the review of this statement is {told.status} ({told.review})"
-            why = told.by
-        detail = self._detail(waiting, told, why)
-        return Denial(
-            "review",
-            message,
-            f"review {told.review}: {told.status}, {told.by}",
-            hint,
-            rules,
-            detail,
-            told.review,
-        )
-
-    def _detail(self, waiting: Waiting, told: Told, reason: str) -> str:
-        alternatives = [waiting.terms.message] if waiting.terms.message else []
-        left = max(0, (told.expires - self._clock()) // 1_000_000_000)
-        pending = told.status == "pending"
-        return orjson.dumps(
-            {
-                "review": told.review,
-                "status": told.status,
-                "retry_after": min(RETRY_AFTER, left) if pending else None,
-                "expires": _time(told.expires),
-                "reason": reason[:LONGEST_REASON],
-                "alternatives": alternatives,
-                "link": told.link,
-            }
-        ).decode()
+        return waiting.holding.told(*waits(waiting.terms, told, self._clock()))
 
     async def _withdraw(self, waiting: Waiting) -> None:
         try:
@@ -374,12 +366,3 @@ def asker_of(identity: Identity) -> dict[str, str | None]:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    quoted = [f'"{name}"' for name in names]
-    return f"rule {quoted[0]}" if len(quoted) == 1 else f"rules {', '.join(quoted)}"
-
-
-def _time(wall: int) -> str:
-    return datetime.datetime.fromtimestamp(wall // 1_000_000_000, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wicketgate.model.decision import Denial
+from wicketgate.model.statement import Statement
 from wicketgate.model.terms import Terms
 
 
@@ -28,6 +29,22 @@ class Holding(Protocol):
 
     def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
         """What it is; or why it can't be reviewed. recent: keys of texts that the session asked before."""
+        ...
+
+    def beside(self) -> Sequence[Statement]:
+        """What stands behind it in the same string, and is asked for next: all of them go, or none."""
+        ...
+
+    def about(self, statement: Statement, recent: Sequence[object]) -> Particulars | Denial:
+        """The same as `particulars`, of one that stands behind it. Raises whatever."""
+        ...
+
+    def keep(self, statement: Statement, approval: "Approval") -> None:
+        """One that stands behind it was approved together with it."""
+        ...
+
+    def kept(self, statement: Statement) -> "Approval | None":
+        """What `keep` kept of this one, once."""
         ...
 
     def unchanged(self) -> bool:

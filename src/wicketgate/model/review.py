@@ -142,7 +142,8 @@ class Review:
     what is asked for. account: that it would run by; it is compared beside them (a condition may name another
     one), and is in neither. mode: `wait` | `retry`. node, session: where it waits. reason: the asker's.
     shown: what reviewers see (JSON; see docs/approvals.md), sealed at rest, as the reason is and comments.
-    created, expires, ended, usable_until: wall ns; usable_until: of an approval.
+    created, expires, ended, usable_until: wall ns; usable_until: of an approval. usable: ns that an approval
+    can be used for; None: for as long as there was to answer.
     ended_by: who, or why (`withdrawn by its asker`, `its session ended`, `the gateway restarted` …).
     """
 
@@ -169,6 +170,7 @@ class Review:
     usable_until: int | None = None
     ended: int | None = None
     ended_by: str = ""
+    usable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +318,33 @@ def stands_for(review: Review, asked: Review, now: int) -> bool:
         and review.account == asked.account
         and set(review.panels) == set(asked.panels)
     )
+
+
+def standing(asked: Sequence[Review], like: Sequence[Sequence[Review]], now: int) -> list[Review | None]:
+    """What answers each of several questions that are one: an approval that fits, else what waits, else what
+    was denied; None: nothing does. like: what there is for each. What is good for once, and what waits,
+    answers one of them alone."""
+    taken: set[str] = set()
+    found: list[Review | None] = []
+    for each, there in zip(asked, like, strict=True):
+        free = [one for one in there if one.id not in taken]
+        waits = [one for one in free if stands_for(one, each, now)]
+        one = next((one for one in free if fits(one, each, now)), None)
+        for status in (Status.PENDING, Status.DENIED):
+            one = one or next((each for each in waits if each.status is status), None)
+        if one is not None and (one.status is Status.PENDING or _once(one)):
+            taken.add(one.id)
+        found.append(one)
+    return found
+
+
+def _once(review: Review) -> bool:
+    return review.status is Status.APPROVED and review.conditions.scope == "once"
+
+
+def may_go(found: Sequence[Review | None]) -> bool:
+    """Whether all that was asked together is approved."""
+    return all(each is not None and each.status is Status.APPROVED for each in found)
 
 
 def _same_asker(review: Review, asked: Review) -> bool:

@@ -22,6 +22,8 @@ OPEN: Final = (
     "functions",
     "complete",
     "estimate",
+    "usable",
+    "unseen",
     "lately",
     "transaction",
     "beside",
@@ -29,7 +31,7 @@ OPEN: Final = (
     "reason_claimed",
 )
 """Members of `shown` that hold no value of a row or a parameter: whoever puts them there sees to that. Texts
-of `lately` are without constants."""
+of `lately` are without constants. `unseen`: what of the statement nobody sees here, a line each."""
 
 
 def classes_of(shown: Mapping[str, Any]) -> frozenset[str]:

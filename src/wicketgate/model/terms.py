@@ -16,8 +16,9 @@ BINDS: Final = ("statement", "shape")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """within: seconds until it expires; an approval can be used for as long. in_transaction: the mode where
-    the session has a transaction open. reason: the asker must give one. shape: see BINDS."""
+    """within: seconds until it expires. in_transaction: the mode where the session has a transaction open.
+    reason: the asker must give one. shape: see BINDS. usable: seconds that an approval can be used for; None:
+    as long as `within`."""
 
     panels: tuple[Panel, ...]
     within: int
@@ -26,6 +27,12 @@ class Terms:
     reason: bool = False
     shape: bool = False
     message: str = ""
+    usable: int | None = None
+
+    @property
+    def lasts(self) -> int:
+        """Seconds that an approval can be used for after it is given."""
+        return self.within if self.usable is None else self.usable
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -55,6 +62,7 @@ class Terms:
             "reason": self.reason,
             "shape": self.shape,
             "message": self.message,
+            "usable": self.usable,
         }
 
 
@@ -71,7 +79,8 @@ def terms_of(told: Mapping[str, Any]) -> Terms:
         for each in told["panels"]
     )
     within = int(told["within"])
-    if not panels or within < 1 or told["mode"] not in MODES:
+    usable = None if told["usable"] is None else int(told["usable"])
+    if not panels or min(within, within if usable is None else usable) < 1 or told["mode"] not in MODES:
         raise ValueError("terms that nobody could meet")
     return Terms(
         panels,
@@ -81,6 +90,7 @@ def terms_of(told: Mapping[str, Any]) -> Terms:
         bool(told["reason"]),
         bool(told["shape"]),
         str(told["message"]),
+        usable,
     )
 
 
@@ -99,6 +109,7 @@ def together(many: Iterable[Terms]) -> Terms | None:
         any(terms.reason for terms in found),
         all(terms.shape for terms in found),
         " ".join(messages),
+        None if all(terms.usable is None for terms in found) else min(terms.lasts for terms in found),
     )
 
 

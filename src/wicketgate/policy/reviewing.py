@@ -13,7 +13,7 @@ from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.whom import read_identities_of
 
 TERMS_KEYS: Final = frozenset(
-    """by quorum all_groups within on_timeout mode in_transaction reason message bind""".split()
+    """by quorum all_groups within usable on_timeout mode in_transaction reason message bind""".split()
 )
 _TIME: Final = re.compile(r"([1-9][0-9]{0,5})(s|m|h)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -47,6 +47,7 @@ def read_terms(reading: Reading, node: Node | None, what: str, rule: str) -> Ter
             _choice(reading, keys.get("reason"), "reason", ("optional", "required"), "") == "required",
             _choice(reading, keys.get("bind"), "bind", BINDS, BINDS[0]) == "shape",
             _message(reading, keys.get("message")),
+            _time(reading, keys["usable"], "usable", WITHIN) if "usable" in keys else None,
         )
     return None
 

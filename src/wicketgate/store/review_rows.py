@@ -62,7 +62,12 @@ def row_of(cipher: Cipher | None, review: Review) -> dict[str, Any]:
     for name in ("expires", "usable_until", "ended", "ended_by", "message"):
         row[name] = getattr(review, name)
     if cipher is not None:
-        told = {"shown": None if review.shown is None else dict(review.shown), "reason": review.reason}
+        told: dict[str, Any] = {
+            "shown": None if review.shown is None else dict(review.shown),
+            "reason": review.reason,
+        }
+        if review.usable is not None:
+            told["usable"] = review.usable
         row["sealed"] = cipher.close(_text(told), _context(review))
     return row
 
@@ -117,7 +122,13 @@ def of_row(row: Any, votes: Sequence[Any], cipher: Cipher | None) -> Review:
 
 
 def _with(review: Review, told: Mapping[str, Any]) -> Review:
-    return replace(review, shown=told["shown"], reason=str(told["reason"]))
+    usable = told.get("usable")
+    return replace(
+        review,
+        shown=told["shown"],
+        reason=str(told["reason"]),
+        usable=None if usable is None else int(usable),
+    )
 
 
 def _panel(told: Mapping[str, Any]) -> Panel:

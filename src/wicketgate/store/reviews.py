@@ -22,17 +22,20 @@ from wicketgate.model.review import (
     TooManyWait,
     Vote,
     answered,
-    fits,
-    stands_for,
+    may_go,
+    standing,
 )
 from wicketgate.store.db import Store
 from wicketgate.store.review_rows import Cipher, Seal, of_row, row_of, vote_row
+from wicketgate.store.review_search import wanted
 from wicketgate.store.review_tables import REVIEW_CHAIRS, REVIEW_EVENTS, REVIEW_VOTES, REVIEWS
 
 KEPT: Final = 90 * 86_400 * 1_000_000_000
 """How long reviews that ended are kept here. The journal tells of them for good."""
 PENDING_MOST: Final = 200
 """Reviews of one identity that may wait at once."""
+LIKE_MOST: Final = 500
+"""Reviews that are looked at for one question; what is approved comes first. Beyond, it is asked anew."""
 _LOCK: Final = 0x7772_7677
 """'wrvw': the number of our advisory lock on PostgreSQL. Changes of reviews come one by one, so that events
 are numbered in the order in which they hold."""
@@ -69,48 +72,63 @@ class Reviews:
     # -- asking and using ------------------------------------------------------------------------------------
     async def ask(self, asked: Review, now: int, room: bool = True) -> tuple[Review, bool]:
         """See ReviewStore. Raises TooManyWait."""
+        return (await self.ask_all([asked], now, room))[0]
+
+    async def ask_all(
+        self, asked: Sequence[Review], now: int, room: bool = True
+    ) -> list[tuple[Review, bool]]:
+        """See ReviewStore. Raises TooManyWait."""
         cipher = await self._seal.cipher()
-        if asked.kind is Kind.STATEMENT:
-            # what is good for more than once is found without waiting for anybody
+        if all(each.kind is Kind.STATEMENT for each in asked):
+            # what changes nothing is found without waiting for anybody
             async with self._reading() as connection:
-                before = await self._like(connection, cipher, asked)
-            for each in before:
-                if each.conditions.scope != "once" and fits(each, asked, now):
-                    return each, True
-            # who may ask for nothing more does not take the lock for that, either
-            known = any(fits(each, asked, now) or stands_for(each, asked, now) for each in before)
-            if not room and not known:
-                raise TooManyWait(f"reviews of {asked.asker.identity} wait already")
+                found = await self._standing(connection, asked, now)
+                if not room and None in found:
+                    raise TooManyWait(f"reviews of {asked[0].asker.identity} wait already")
+                there = [each for each in found if each is not None]
+                may = may_go(found)
+                if len(there) == len(asked) and not (may and "once" in _scopes(there)):
+                    opened = [await self._opened(connection, cipher, each) for each in there]
+                    if [_stand(each) for each in opened] == [_stand(each) for each in there]:
+                        return [(each, may) for each in opened]
         async with self._changing() as connection:
-            if asked.kind is not Kind.AFTER:
-                before = await self._like(connection, cipher, asked)
-                for each in before:
-                    if fits(each, asked, now):
-                        return await self._use(connection, each, now), True
-                for status in (Status.PENDING, Status.DENIED):
-                    for each in before:
-                        if each.status is status and stands_for(each, asked, now):
-                            return each, False
-            if not room:
-                raise TooManyWait(f"reviews of {asked.asker.identity} wait already")
-            await self._check_room(connection, asked)
-            await self._add(connection, cipher, asked)
-        return asked, False
+            found = await self._standing(connection, asked, now)
+            if not room and None in found:
+                raise TooManyWait(f"reviews of {asked[0].asker.identity} wait already")
+            may = may_go(found)
+            answers = []
+            for one, each in zip(found, asked, strict=True):
+                if one is None:
+                    await self._check_room(connection, each)
+                    await self._add(connection, cipher, each)
+                    answers.append((each, False))
+                else:
+                    opened_one = await self._opened(connection, cipher, one)
+                    answers.append((await self._use(connection, opened_one, now) if may else opened_one, may))
+            return answers
+
+    async def _standing(
+        self, connection: AsyncConnection, asked: Sequence[Review], now: int
+    ) -> list[Review | None]:
+        looked = [each for each in asked if each.kind is not Kind.AFTER]
+        like = [await self._like(connection, each, now) for each in looked]
+        return standing(asked, like if looked else [[] for _ in asked], now)
 
     async def spend(self, review: str, session: str, now: int) -> tuple[Review, bool]:
         """See ReviewStore. Raises GatewayError where there is none."""
         cipher = await self._seal.cipher()
+        # who only waits takes no lock from others
+        async with self._reading() as connection:
+            found = await self._one(connection, cipher, review)
+        if found is None:
+            raise GatewayError("there is no such review")
+        if not _spendable(found, session, now):
+            return found, False
         async with self._changing() as connection:
             found = await self._one(connection, cipher, review)
             if found is None:
                 raise GatewayError("there is no such review")
-            if (
-                found.status is not Status.APPROVED
-                or found.session != session
-                or found.usable_until is None
-                or now >= found.usable_until
-                or found.conditions.account not in (None, found.account)
-            ):
+            if not _spendable(found, session, now):
                 return found, False
             return await self._use(connection, found, now), True
 
@@ -141,15 +159,16 @@ class Reviews:
         now: int,
         check: Callable[[Review], None] = lambda review: None,
     ) -> Review:
-        """The review after an answer, which holds then. check: may raise, before anything is changed. What is
-        approved can be used for as long as there was to answer. Raises NotAnswerable."""
+        """The review after an answer, which holds then. check: may raise, before anything is changed.
+        Raises NotAnswerable."""
         cipher = await self._seal.cipher()
         async with self._changing() as connection:
             found = await self._one(connection, cipher, review)
             if found is None:
                 raise NotAnswerable("there is no such review")
             check(found)
-            after = answered(found, vote, now, max(found.expires - found.created, 0))
+            usable = found.expires - found.created if found.usable is None else found.usable
+            after = answered(found, vote, now, max(usable, 0))
             await connection.execute(sa.insert(REVIEW_VOTES).values(**vote_row(cipher, review, vote)))
             await self._write(connection, found, after, now, vote.person)
         return after
@@ -217,7 +236,7 @@ class Reviews:
     # -- looking ---------------------------------------------------------------------------------------------
     async def page(self, sought: Sought, after: tuple[int, str] | None, most: int) -> list[Review]:
         """Newest first, not opened. after: created and id; what comes behind."""
-        query = sa.select(REVIEWS).where(*_where(sought))
+        query = sa.select(REVIEWS).where(*wanted(sought))
         if after is not None:
             query = query.where(
                 sa.or_(
@@ -252,23 +271,34 @@ class Reviews:
             return None
         return of_row(row, (await self._votes(connection, [review])).get(review, ()), cipher)
 
-    async def _like(self, connection: AsyncConnection, cipher: Cipher, asked: Review) -> list[Review]:
-        """Those of the same identity that may answer what is asked; the widest approvals first, then the
-        oldest."""
+    async def _like(self, connection: AsyncConnection, asked: Review, now: int) -> list[Review]:
+        """Those of the same identity that may answer what is asked, not opened and without votes; the widest
+        approvals first, then the oldest. What is over in time is none of them."""
         table = REVIEWS.c
-        live = [Status.PENDING.value, Status.APPROVED.value, Status.DENIED.value]
-        query = sa.select(REVIEWS).where(
+        waits = sa.and_(table.status == Status.PENDING.value, table.expires > now)
+        denied = sa.and_(table.status == Status.DENIED.value, table.expires > now)
+        approved = sa.and_(table.status == Status.APPROVED.value, table.usable_until > now)
+        exact = table.exact == asked.exact
+        query = sa.select(*[each for each in table if each is not table.sealed]).where(
             table.identity == asked.asker.identity,
             table.kind == asked.kind.value,
             table.resource == asked.resource,
             table.database == asked.database,
-            table.status.in_(live),
-            sa.or_(table.exact == asked.exact, table.shape == asked.shape),
+            sa.or_(
+                sa.and_(approved, sa.or_(exact, table.shape == asked.shape)),
+                sa.and_(exact, waits),
+                sa.and_(exact, denied),
+            ),
         )
-        rows = (await connection.execute(query.order_by(table.created, table.id))).all()
-        votes = await self._votes(connection, [row.id for row in rows])
-        found = [of_row(row, votes.get(row.id, ()), cipher) for row in rows]
+        # "approved" stands before the others in the alphabet, too
+        query = query.order_by(table.status, table.created, table.id).limit(LIKE_MOST)
+        found = [of_row(row, (), None) for row in (await connection.execute(query)).all()]
         return sorted(found, key=lambda each: each.conditions.scope == "once")
+
+    async def _opened(self, connection: AsyncConnection, cipher: Cipher, review: Review) -> Review:
+        """One that was found in this transaction, whole."""
+        found = await self._one(connection, cipher, review.id)
+        return review if found is None else found
 
     async def _votes(self, connection: AsyncConnection, reviews: Sequence[str]) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {}
@@ -333,30 +363,20 @@ class Reviews:
         await connection.execute(sa.insert(REVIEW_EVENTS).values(review=review, what=what, at=at, by=by))
 
 
-def _where(sought: Sought) -> list[Any]:
-    """What a page is of: what somebody may see, and of that what is sought."""
-    table, chair = REVIEWS.c, REVIEW_CHAIRS.c
+def _scopes(reviews: Sequence[Review]) -> set[str]:
+    return {each.conditions.scope for each in reviews}
 
-    def seated(names: list[str]) -> Any:
-        return table.id.in_(sa.select(chair.review).where(chair.chair.in_(names)))
 
-    own = seated([f"own:{sought.own}"]) if sought.own else sa.false()
-    if sought.task is not None:
-        own = sa.and_(own, table.task == sought.task)
-    seats = seated(sorted(sought.chairs)) if sought.chairs else sa.false()
-    where: list[Any] = []
-    if not sought.everything:
-        where.append(sa.or_(own, seats, table.resource.in_(sorted(sought.reach))))
-    if sought.scope:
-        where.append(table.resource.in_(sorted(sought.scope)))
-    if sought.mine:
-        voted = sa.select(REVIEW_VOTES.c.review).where(REVIEW_VOTES.c.voter == sought.own)
-        where += [table.status == Status.PENDING.value, seats, sa.not_(own), table.id.not_in(voted)]
-    if sought.status is not None:
-        where.append(table.status.in_([each.value for each in sought.status]))
-    for column, wanted in ((table.resource, sought.resource), (table.identity, sought.identity)):
-        if wanted is not None:
-            where.append(column == wanted)
-    if sought.kind is not None:
-        where.append(table.kind == sought.kind.value)
-    return where
+def _stand(review: Review) -> tuple[str, Status, int | None]:
+    return review.id, review.status, review.usable_until
+
+
+def _spendable(review: Review, session: str, now: int) -> bool:
+    """Whether a session that waited for this one may go on by it."""
+    return (
+        review.status is Status.APPROVED
+        and review.session == session
+        and review.usable_until is not None
+        and now < review.usable_until
+        and review.conditions.account in (None, review.account)
+    )

@@ -257,6 +257,23 @@ def test_a_limited_read_that_would_commit_earlier_writes_is_refused(stage: Stage
     stage.sent(POISON_QUERY)
 
 
+@pytest.mark.parametrize("size", [1 << 30, 6])
+def test_the_end_of_a_binary_copy_is_no_row(size: int) -> None:
+    stage = Stage(size=size)
+    limited(stage)
+    text = "COPY (SELECT note FROM orders) TO STDOUT (FORMAT binary)"
+    stage.client(p.query(text))
+    head = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
+    rows = [p.copy_data(head + b"\0\1\0\0\0\1a"), p.copy_data(b"\0\1\0\0\0\1b"), p.copy_data(b"\xff\xff")]
+    stage.server(p.copy_out(), *rows, p.COPY_DONE, p.done("COPY 2"), p.ready())
+    stage.seen(p.copy_out(), *rows, p.COPY_DONE, p.done("COPY 2"), p.ready())
+    assert stage.outcome(text).rows == 2
+    stage.client(p.query(text))
+    rows.insert(1, rows[1])
+    stage.server(p.copy_out(), *rows)
+    assert stage.desk.leasing, "a third row is one too many"
+
+
 def test_rows_over_a_limit_in_copy_out(stage: Stage) -> None:
     limited(stage, 1)
     stage.client(p.query("COPY orders TO STDOUT"))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -228,6 +229,12 @@ def test_whether_a_transaction_is_open(before: list[bytes], answer: bytes, open_
         ([p.query("ROLLBACK")], p.done("ROLLBACK") + p.ready(), False),
         ([p.parse("SELECT 1", "kept"), p.SYNC], p.PARSED + p.ready("T"), True),
         ([p.parse(ASKED, "kept"), p.SYNC], p.PARSED + p.ready("T"), True),
+        (
+            [p.parse(ASKED) + p.parse("SET LOCAL application_name = 'a'") + p.SYNC],
+            p.PARSED * 2 + p.ready("T"),
+            True,
+        ),
+        ([p.parse("SET LOCAL application_name = 'a'", "kept"), p.SYNC], p.PARSED + p.ready("T"), False),
         ([p.query("SELECT 1"), p.query("COMMIT"), p.query("BEGIN")], None, False),
     ],
 )
@@ -248,6 +255,23 @@ def test_what_a_transaction_holds_since_it_began(
     play.client(p.whole(ASKED))
     assert play.people.holding is not None
     assert play.people.holding.in_transaction() is holds
+
+
+def test_what_was_prepared_with_its_begin_is_held() -> None:
+    """BEGIN and a statement that is only prepared, in one unit: the server locks what it reads."""
+    play = Play()
+    begin = p.parse("BEGIN") + p.bind() + p.execute()
+    play.client(begin + p.parse(ASKED, "kept") + p.SYNC)
+    play.server(p.PARSED, p.BOUND, p.done("BEGIN"), p.PARSED, p.ready("T"))
+    play.client(p.bind("kept"), p.execute(), p.SYNC)
+    assert play.people.holding is not None
+    assert play.people.holding.in_transaction()
+    play = Play()
+    play.client(begin + p.SYNC)
+    play.server(p.PARSED, p.BOUND, p.done("BEGIN"), p.ready("T"))
+    play.client(p.whole(ASKED))
+    assert play.people.holding is not None
+    assert not play.people.holding.in_transaction(), "a BEGIN that was prepared locks nothing"
 
 
 def test_what_was_only_prepared_holds_nothing_while_people_look() -> None:
@@ -324,6 +348,27 @@ def test_another_statement(text: str) -> None:
     assert (found.shape == asked.shape) is (text in (ANOTHER["a constant"], ANOTHER["a constant's type"]))
 
 
+@pytest.mark.parametrize(
+    ("text", "one", "other", "alike"),
+    [
+        ("ALTER TABLE orders ALTER note SET DEFAULT {}", "'a'", "'b'", False),
+        ("COPY (SELECT id FROM orders WHERE id = {}) TO STDOUT", "1", "2", True),
+        ("COPY orders TO STDOUT (FORMAT {})", "csv", "text", False),
+        ("COPY orders TO STDOUT (DELIMITER {})", "'a'", "'b'", False),
+        ("SELECT id FROM {}", "ONLY orders", "orders", False),
+        ("SELECT id FROM orders WHERE id = {}", "0", "NULL", True),
+        ("SELECT id FROM orders WHERE note = {}", "U&'\\0041'", "U&'!0042' UESCAPE '!'", True),
+        ("SELECT id FROM orders WHERE note = {}", "E'\\x41'", "B'1'", True),
+        ("SELECT id FROM orders ORDER BY id {}", "", "DESC", False),
+        ("SELECT id FROM orders WHERE id {} 1", "OPERATOR(pg_catalog.=)", "=", False),
+    ],
+)
+def test_what_is_alike_but_for_constants(text: str, one: str, other: str, alike: bool) -> None:
+    first, second = particulars(text.format(one)), particulars(text.format(other))
+    assert first.exact != second.exact
+    assert (first.shape == second.shape) is alike
+
+
 def bound(value: bytes | None, types: tuple[int, ...] = (), formats: bytes = b"\0\0") -> Particulars:
     text = "SELECT id FROM orders WHERE id = $1"
     body = (
@@ -368,6 +413,173 @@ def test_a_temporary_table_may_stand_for_any_name() -> None:
     play.client(p.query(ASKED))
     told = play.people.told
     assert told is None or (isinstance(told, Particulars) and told.exact != particulars(ASKED).exact)
+
+
+CREATES = "CREATE TEMP TABLE x AS SELECT {} AS a"
+READS = "SELECT a, (SELECT max(id) FROM orders) FROM x"
+
+
+def done(play: Play, text: str, tag: str, transaction: str = "I") -> None:
+    """A query that goes upstream, approved where it is asked about, and is answered."""
+    play.up = b""
+    play.people.told = None
+    play.client(p.query(text))
+    looked(play)
+    if play.people.told is not None:
+        play.people.approve()
+    play.sent(p.query(text))
+    play.server(p.done(tag), p.ready(transaction))
+
+
+def looked(play: Play) -> None:
+    """The catalog is read where that is waited for."""
+    while play.host.resumes:
+        play.host.resumes.pop()()
+
+
+def exact(play: Play, text: str, frames: bytes = b"") -> str:
+    """Of what is asked about this text, which is then denied."""
+    play.people.told = None
+    play.client(frames or p.query(text))
+    looked(play)
+    if play.up.endswith(PROBE):
+        play.server(p.path_answer("public"))
+    told = play.people.told
+    assert isinstance(told, Particulars), told
+    assert play.people.resume is not None
+    play.people.resume(NO)
+    play.server(p.SYNTAX, p.ready(play.talk.state.transaction.decode()))
+    return told.exact
+
+
+def session(number: str = "0") -> Play:
+    play = Play()
+    setting = play.talk.state.setting
+    play.talk.state.setting = replace(setting, admission=replace(setting.admission, session=number * 32))
+    return play
+
+
+def test_a_temporary_table_is_of_its_session_and_of_its_time() -> None:
+    one, two = session("1"), session("2")
+    for each in (one, two):
+        done(each, CREATES.format(1), "SELECT 1")
+    first = exact(one, READS)
+    assert exact(one, READS) == first, "the very same may be tried again"
+    assert exact(two, READS) != first
+    done(one, "DROP TABLE x", "DROP TABLE")
+    done(one, CREATES.format("7"), "SELECT 1")
+    assert exact(one, READS) != first, "another table of this name"
+    plain = session("1"), session("2")
+    assert exact(plain[0], ASKED) == exact(plain[1], ASKED)
+
+
+def test_a_temporary_table_of_the_same_string() -> None:
+    """It may be tried again with the very same string, and with no other one."""
+    play = session()
+    first = exact(play, f"{CREATES.format(1)}; {READS}")
+    assert exact(play, f"{CREATES.format(1)}; {READS}") == first
+    assert exact(play, f"{CREATES.format(2)}; {READS}") != first
+
+
+def test_a_temporary_table_that_a_rollback_takes_away() -> None:
+    play = session()
+    done(play, CREATES.format(1), "SELECT 1")
+    before = exact(play, READS)
+    done(play, "BEGIN", "BEGIN", "T")
+    done(play, "DROP TABLE x", "DROP TABLE", "T")
+    done(play, CREATES.format(2), "SELECT 1", "T")
+    within = exact(play, READS)
+    done(play, "ROLLBACK", "ROLLBACK")
+    after = exact(play, READS)
+    assert len({before, within, after}) == 3
+
+
+DATE = "DELETE FROM orders WHERE note < '01/02/2026'::date::text"
+
+
+def reported(play: Play, name: str, value: str) -> None:
+    play.client(p.query(f"SET {name} = '{value}'"))
+    play.server(p.done("SET"), p.parameter(name, value), p.ready())
+
+
+@pytest.mark.parametrize(
+    ("name", "here", "there"),
+    [
+        ("DateStyle", "ISO, MDY", "ISO, DMY"),
+        ("TimeZone", "UTC", "Asia/Tokyo"),
+        ("IntervalStyle", "postgres", "sql_standard"),
+    ],
+)
+def test_settings_by_which_constants_are_read_are_bound(name: str, here: str, there: str) -> None:
+    one, two, other = session("1"), session("2"), session("3")
+    for play, value in ((one, here), (two, here), (other, there)):
+        reported(play, name, value)
+    assert exact(one, DATE) == exact(two, DATE), "in another session it is the same"
+    assert exact(one, DATE) != exact(other, DATE)
+    one.client(p.query(f"SET {name} = '{there}'"))  # not answered yet
+    assert exact(one, DATE) not in (exact(two, DATE), exact(other, DATE))
+    two.client(p.query("SELECT 1"))
+    two.server(p.described(("?", 0, 0, p.INT4)), p.row("1"), p.done("SELECT 1"), p.ready())
+    string = exact(two, f"SET {name} = '{there}'; {DATE}")
+    assert string == exact(session_like(here, name), f"SET {name} = '{there}'; {DATE}")
+    assert string not in (exact(two, DATE), exact(other, DATE))
+
+
+def test_what_was_prepared_under_another_setting_is_another_thing() -> None:
+    """The server reads constants when it prepares, and parameters when it binds."""
+
+    def bound(play: Play) -> str:
+        return exact(play, "", p.bind("q") + p.execute() + p.SYNC)
+
+    one, two = session("1"), session("2")
+    for play in (one, two):
+        reported(play, "DateStyle", "ISO, MDY")
+        play.client(p.parse(DATE, "q"), p.SYNC)
+        play.server(p.PARSED, p.ready())
+    first = bound(one)
+    assert bound(two) == first
+    for value in ("ISO, DMY", "ISO, MDY"):
+        reported(two, "DateStyle", value)
+    assert bound(two) != first, "as far as can be told"
+    assert bound(two) == bound(two), "it may be tried again"
+    two.client(p.close("q"), p.parse(DATE, "q"), p.SYNC)
+    two.server(p.CLOSED, p.PARSED, p.ready())
+    assert bound(two) == first
+    sent = {exact(play, "EXECUTE q") for play in (one, two)}
+    assert len(sent) == 1
+    reported(two, "DateStyle", "ISO, DMY")
+    reported(two, "DateStyle", "ISO, MDY")
+    assert exact(two, "EXECUTE q") not in sent
+
+
+def test_a_pool_that_resets_its_connections_changes_nothing() -> None:
+    """As asyncpg's does, whose statements stay prepared."""
+    play, fresh = session("1"), session("2")
+    for each in (play, fresh):
+        each.client(p.parse(DATE, "q"), p.SYNC)
+        each.server(p.PARSED, p.ready())
+    done(play, "RESET ALL", "RESET")
+    bound = p.bind("q") + p.execute() + p.SYNC
+    assert exact(play, "", bound) == exact(fresh, "", bound)
+
+
+def session_like(value: str, name: str) -> Play:
+    play = session("9")
+    reported(play, name, value)
+    return play
+
+
+@pytest.mark.parametrize("name", ["array_nulls", "default_text_search_config", "row_security", "xmloption"])
+def test_settings_that_nobody_reports_are_bound_to_their_session(name: str) -> None:
+    one, two = session("1"), session("2")
+    before = exact(one, DATE)
+    assert exact(two, DATE) == before
+    for each in (one, two):
+        done(each, f"SET {name} = 'off'", "SET")
+    assert len({exact(one, DATE), exact(two, DATE), before}) == 3
+    same = exact(one, DATE)
+    done(one, "SET application_name = 'a'", "SET")
+    assert exact(one, DATE) == same
 
 
 MEANS: dict[str, Catalog] = {
@@ -461,8 +673,10 @@ def test_a_cursor_is_not_reviewed_and_an_execute_tells_what_was_prepared() -> No
     assert "WHERE id = $1" in one.shown["statement"]
     play = Play()
     play.client(p.query(f"BEGIN; DECLARE c CURSOR FOR {ASKED}"))
-    play.people.approve()
+    assert isinstance(play.people.told, Denial), "nobody is asked for what no FETCH of may go"
+    play.people.approve()  # as if the rule were newer than the cursor
     play.server(p.done("BEGIN"), p.done("DECLARE CURSOR"), p.ready("T"))
+    play.people.told = None
     play.client(p.query("FETCH c"))
     assert isinstance(play.people.told, Denial)
 
@@ -517,6 +731,33 @@ def test_the_reason_stands_in_a_comment_at_the_beginning() -> None:
 def test_nothing_is_planned_that_may_run_something() -> None:
     assert particulars("SELECT id FROM orders WHERE id = 7").plan is not None
     assert particulars("CREATE TABLE t AS SELECT id FROM orders").plan is None
+
+
+def values(*given: bytes, binary: bool = False) -> dict[str, Any]:
+    """What is shown of parameters."""
+    text = "SELECT id FROM orders WHERE id = $1"
+    formats = b"\0\1\0\1" if binary else b"\0\0"
+    body = b"".join(len(each).to_bytes(4, "big") + each for each in given)
+    told = particulars(
+        "", p.parse(text), frame(b"B", b"\0\0" + formats + len(given).to_bytes(2, "big") + body + b"\0\0")
+    )
+    return dict(shown_to(told.shown, lambda name: True))
+
+
+def test_what_is_too_long_to_be_shown_is_told() -> None:
+    """An approval is for all of it, so people must know that they do not see all."""
+    assert values(b"7")["unseen"] == []
+    long = values(b"x" * 50_000)
+    assert long["parameters"][0]["value"] == "x" * 10_000
+    assert long["unseen"] == ["of $1 only the first 10000 of 50000 bytes"]
+    assert values(b"\xff" * 10_001, binary=True)["parameters"][0]["value"] == "\\x" + "ff" * 10_000
+    many = values(*[b"7"] * 3000)
+    assert (len(many["parameters"]), many["unseen"]) == (2000, ["of 3000 parameters only the first 2000"])
+    much = values(*[b"x" * 9_000] * 30)
+    assert sum(len(each["value"]) for each in much["parameters"]) == 200_000
+    assert much["unseen"][0] == "of $23 only the first 2000 of 9000 bytes"
+    assert len(json.dumps(values(*[b"x" * 5000] * 2000))) < 1_000_000
+    assert values(b"x" * 10_001)["statement"] == values(b"x" * 10_002)["statement"]
 
 
 def test_fields_of_the_notice() -> None:

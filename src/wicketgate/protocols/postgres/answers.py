@@ -321,6 +321,9 @@ class Answers:
         if not report_is_sound(name, value, names.user, names.read_only):
             self.doomed = CHANGED
             raise FrameError("a setting was changed that must not be")
+        state = self.state
+        # what of the unit in hand was read may have come before it or after
+        state.circumstances.reported(name, value, state.unit - 1 if state.fresh else state.unit)
         if name == "search_path":
             names.reported = read_path(value)
         if parameter_status_allowed(name, self.state.sensitive):
@@ -374,6 +377,7 @@ class Answers:
             state.settle_bound(step.unit)
         if status == b"I":
             names.ended(before != b"I", step.unit)
+            state.circumstances.ended()
             if names.defined:
                 state.host.stale()  # other sessions look at it too
             if not state.steps and state.fresh:

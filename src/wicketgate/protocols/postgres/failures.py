@@ -47,6 +47,7 @@ class Failures:
             state.down.append(shown)
         code = sqlstate(error_code(shown, 5, len(shown)) if shown else fields.get("C"))
         state.names.failed()
+        state.circumstances.taken_back()
         if step.kind == QUERY:
             self.query_failed(step, shown, code)
             return

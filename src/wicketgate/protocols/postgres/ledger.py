@@ -12,6 +12,7 @@ from wicketgate.model.detector import Detection
 from wicketgate.model.digest import Digest
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.base import Setting
+from wicketgate.protocols.postgres.circumstances import Circumstances
 from wicketgate.protocols.postgres.copying import Copying, CopyPlan
 from wicketgate.protocols.postgres.names import Entry, Names
 from wicketgate.protocols.postgres.plan import Plan
@@ -147,6 +148,7 @@ class State:
         self.desk = setting.desk
         self.host = setting.host
         self.names = names
+        self.circumstances = Circumstances()
         self.tokens = tokens
         """What pseudonyms are made with; None: they are redacted."""
         self.returned = Returned(tokens)

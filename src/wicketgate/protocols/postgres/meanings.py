@@ -41,9 +41,12 @@ class Meanings:
         if changes is not NOTHING:
             if names.apply(changes, state.unit, analysis.inherits):
                 state.changed = state.unit
+            state.circumstances.forwarded(changes, text, state.unit)
             if changes.transaction is not None:
                 self.units.controls = True
         self.runs(analysis, hides)
+        if analysis.unsettles:
+            state.circumstances.unsettled(text, state.unit)
         if member.name is None and member.inner is None and member.kind not in _ENDING:
             return None
         naming = naming_of(member)
@@ -52,6 +55,7 @@ class Meanings:
             if prepared is not None and prepared.member.changes is not NOTHING:
                 names.apply(prepared.member.changes, state.unit)
                 names.unknown(state.unit)
+                state.circumstances.unsettled(text + b"\0" + prepared.text, state.unit)
                 state.changed = state.unit
         return names.follow(member, analysis, text, state.unit)
 

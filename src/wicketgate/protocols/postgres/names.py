@@ -18,18 +18,13 @@ from wicketgate.sql.resolve import Analysis, Environment, declared, resolve, uni
 
 MOST_NAMES: Final = 4096
 """Prepared statements, or portals, that one session may hold: a security limit."""
-
 MOST_TEXT: Final = 16 << 20
 """Bytes of large prepared statements that one session may hold: a memory limit."""
-
 LARGE: Final = 4096
-
 MOST_TEMPORARY: Final = 4000
 """Names that one session may create: a memory limit."""
-
 LONGEST_NAME: Final = 63
 """Bytes of a name. PostgreSQL cuts longer ones, so that two of ours could be one of the server's."""
-
 MOST_ENVIRONMENTS: Final = 64
 """Changes of names remembered; beyond, a prepared statement is resolved with an unknown path."""
 
@@ -39,6 +34,7 @@ CURSOR_HOLD: Final = 0x20
 PLAIN: Final = frozenset({"select", "insert", "update", "delete", "merge"})
 """What PREPARE takes. A Parse takes more, and EXECUTE can run that too: then nothing is known of it."""
 
+_LOCKLESS: Final = frozenset({"set", "reset", "show", "empty", "discard", "deallocate", "close"})
 _ENDS: Final = frozenset({"commit", "rollback", "rollback_to", "prepare"})
 
 
@@ -84,6 +80,8 @@ class Prepared(Entry):
         """What its text with tokens meant, and in which environment."""
         self.declared = b""
         """All types that its Parse declares, as it does."""
+        self.locks = member.kind not in _LOCKLESS and member.changes.transaction is None
+        """The server locks what it reads when it is parsed."""
 
 
 class Portal(Entry):
@@ -142,6 +140,8 @@ class Names:
         self.environment = Environment(catalog, None, frozenset(), user, database, read_only)
         self.environments: list[Environment] = [self.environment]
         self.dropped = 0
+        self.replaced = 0
+        """The unit of the last Prepared whose name was given away, that `locks`."""
 
     # -- what a name means --------------------------------------------------------------------------------
     def change(self, catalog: Catalog, path: tuple[str, ...] | None, temporary: frozenset[str]) -> None:
@@ -306,6 +306,8 @@ class Names:
     def put(self, table: dict[bytes, Entry], entry: Entry) -> None:
         """A message that gives a name its meaning is being forwarded."""
         entry.was = table.get(entry.name)
+        if isinstance(entry.was, Prepared) and entry.was.locks:
+            self.replaced = entry.was.unit
         table[entry.name] = entry
 
     def drop(self, table: dict[bytes, Entry], name: bytes, unit: int) -> Entry | None:

@@ -73,7 +73,7 @@ def recorded(
             found.append(REDACTED)
         elif length > LONGEST:
             found.append(f"[{length} bytes]")
-        elif _form(data, first, chosen, index) == 0:
+        elif form(data, first, chosen, index) == 0:
             found.append(data[at : at + length].decode("utf-8", "backslashreplace"))
         else:
             found.append("\\x" + data[at : at + length].hex())
@@ -143,7 +143,7 @@ def copied(data: bytes, at: int, end: int, analysis: Analysis) -> bytes:
     return data[at:end]
 
 
-def _form(data: bytes, first: int, chosen: int, index: int) -> int:
+def form(data: bytes, first: int, chosen: int, index: int) -> int:
     """The format code of one parameter: 0 text. None given means text for all, one given counts for all."""
     if chosen == 0:
         return 0

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.clearance import Clearance
 from wicketgate.model.decision import Denial
-from wicketgate.model.held import Particulars
+from wicketgate.model.held import Approval, Particulars
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
+from wicketgate.protocols.postgres.circumstances import Moment
 from wicketgate.protocols.postgres.clearing import execution_for, limited
 from wicketgate.protocols.postgres.frames import frame
 from wicketgate.protocols.postgres.ledger import QUERY, Execution, Step
@@ -51,7 +52,11 @@ class QueryUnit(Question):
         self.analyses: list[Analysis] = []
         self.environments: list[Environment] = []
         """In which each was analysed: those before it may have changed what names mean."""
+        self.moments: list[Moment] = []
+        """The circumstances of each, likewise."""
         self.statements: list[Statement] = []
+        self.approvals: dict[int, Approval] = {}
+        """Of members that are not asked for yet."""
         self.executions: list[Execution] = []
         self.entries: list[list[Entry] | None] = []
         self.held: list[Held] = []
@@ -62,6 +67,7 @@ class QueryUnit(Question):
         self.was_unsure = names.unsure
         self.was_defined = names.defined
         self.was_changed = state.changed
+        self.was_moment = self.left_moment = state.circumstances.moment
         self.was_controls = units.controls
         self.meaning = text
         """What goes upstream: the text, with values where tokens were."""
@@ -103,8 +109,10 @@ class QueryUnit(Question):
             self.held.append(held)
             self.analyses.append(analysis)
             self.environments.append(names.environment)
+            self.moments.append(state.circumstances.moment)
             self.statements.append(statement)
             self.entries.append(meanings.forwarded(member, analysis, text, False))
+            self.left_moment = state.circumstances.moment
         self.ask(self.statements[0])
 
     def put(self, begin: int, length: int, other: bytes) -> None:
@@ -114,19 +122,41 @@ class QueryUnit(Question):
         self.message = frame(b"Q", self.meaning + b"\0")
 
     def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
-        index = len(self.executions)
-        statement = self.statements[index]
+        return self.told_of(len(self.executions), recent)
+
+    def told_of(self, index: int, recent: Sequence[object]) -> Particulars | Denial:
+        """What one member is."""
         return particulars(
             self.units.state,
             self.members[index],
-            statement.text,
+            self.statements[index].text,
             self.analyses[index],
             b"",
             b"",
             len(self.members) - 1,
             recent,
             self.environments[index],
+            self.moments[index],
         )
+
+    def beside(self) -> Sequence[Statement]:
+        return self.statements[len(self.executions) + 1 :]
+
+    def about(self, statement: Statement, recent: Sequence[object]) -> Particulars | Denial:
+        return self.told_of(self.place(statement), recent)
+
+    def place(self, statement: Statement) -> int:
+        """Which member it is. Raises ValueError for one of another string."""
+        for index, each in enumerate(self.statements):
+            if each is statement:
+                return index
+        raise ValueError("no statement of this string")
+
+    def keep(self, statement: Statement, approval: Approval) -> None:
+        self.approvals[self.place(statement)] = approval
+
+    def kept(self, statement: Statement) -> Approval | None:
+        return self.approvals.pop(self.place(statement), None)
 
     def means_the_same(self) -> bool:
         names = self.units.state.names
@@ -233,4 +263,6 @@ class QueryUnit(Question):
         names.unsure = self.was_unsure
         names.defined = self.was_defined
         state.changed = self.was_changed
+        if state.circumstances.moment is self.left_moment:
+            state.circumstances.moment = self.was_moment
         units.controls = self.was_controls

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wicketgate.model.clearance import Clearance, Outcome
 from wicketgate.model.decision import Denial
-from wicketgate.model.held import Particulars
+from wicketgate.model.held import Approval, Particulars
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.postgres.frames import FLUSH
 from wicketgate.protocols.postgres.messages import notice_frame
@@ -102,6 +102,22 @@ class Question:
     def particulars(self, recent: Sequence[object]) -> Particulars | Denial:
         """What it is. Raises whatever, for what can't be told."""
         raise NotImplementedError
+
+    def beside(self) -> Sequence[Statement]:
+        """What is asked for next, in the same string."""
+        return ()
+
+    def about(self, statement: Statement, recent: Sequence[object]) -> Particulars | Denial:
+        """What one of those is."""
+        raise NotImplementedError
+
+    def keep(self, statement: Statement, approval: Approval) -> None:
+        """One of those was approved, too."""
+        raise NotImplementedError
+
+    def kept(self, statement: Statement) -> Approval | None:
+        """What was kept of this one, once."""
+        return None
 
     def unchanged(self) -> bool:
         """Whether its names mean what they meant when people were asked, by the newest catalog: what follows

@@ -12,10 +12,11 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.held import Particulars
 from wicketgate.model.shown import UNKNOWN
 from wicketgate.model.statement import Effect, Facts
+from wicketgate.protocols.postgres.circumstances import Moment
 from wicketgate.protocols.postgres.frames import SYNC as SYNC_MESSAGE
 from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, SYNC, State, Step
-from wicketgate.protocols.postgres.names import Entry, naming_of
-from wicketgate.protocols.postgres.parameters import recorded
+from wicketgate.protocols.postgres.names import Entry, Prepared, naming_of
+from wicketgate.protocols.postgres.parameters import form, values_of
 from wicketgate.sql.analysis import Analysis, Environment, unite
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.parse import Member, parse
@@ -24,7 +25,7 @@ from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked
 CURSOR: Final = Denial(
     "review",
     "a cursor's rows can't be reviewed",
-    "FETCH of what asks for a review",
+    "a cursor, or a FETCH, of what asks for a review",
     "Send the query itself, without a cursor.",
 )
 BOUND_BEFORE: Final = Denial(
@@ -36,9 +37,17 @@ BOUND_BEFORE: Final = Denial(
 WITHHELD: Final = "(not shown: it carries a secret)"
 _REASON: Final = re.compile(rb"\s*/\*\s*reason:(.*?)\*/", re.DOTALL | re.IGNORECASE)
 _PLANNED: Final = frozenset({"select", "insert", "update", "delete", "merge"})
+_SHAPED: Final = _PLANNED | {"copy_out", "create_as", "explain"}
+"""Kinds of statements whose constants are values. In DDL and settings they say what it does."""
 _TOUCHING: Final = frozenset({Effect.READ, Effect.WRITE, Effect.DELETE})
 LONGEST_RECENT: Final = 2000
 """Characters of an earlier text that reviewers see."""
+VALUE_MOST: Final = 10_000
+VALUES_MOST: Final = 200_000
+"""Bytes of one parameter, and of all, that reviewers see."""
+PARAMETERS_MOST: Final = 2000
+UNSEEN_MOST: Final = 20
+"""Lines about what they do not see."""
 
 
 def particulars(
@@ -51,21 +60,26 @@ def particulars(
     beside: int,
     recent: Sequence[object],
     environment: Environment,
+    moment: Moment,
+    made: Sequence[int] = (),
 ) -> Particulars | Denial:
     """values: of a Bind, from its formats to the last value; b"": there are none; None: they are known no
     more. declared: types of parameters, as its Parse has them. beside: other statements of the same string.
-    environment: in which it was analysed. Raises SyntaxRefused for what is not one statement, TypeError for
-    what is nested too deeply."""
+    environment, moment: in which it was analysed. made: units in which it was prepared and bound.
+    Raises SyntaxRefused for what is not one statement, TypeError for what is nested too deeply."""
     if values is None:
         return BOUND_BEFORE
     text = text.strip()
     named = prepared = b""
     naming = naming_of(member)
+    if member.kind == "declare":
+        return CURSOR
     if naming is not None:
         found = state.names.statement((naming.name or "").encode()) if naming.kind == "execute" else None
         if found is None:
             return CURSOR
         named, prepared = found.text, found.declared
+        made = (*made, found.unit)
     facts = analysis.facts
     known = facts.complete and not facts.opaque and not facts.functions
     what = [
@@ -75,12 +89,24 @@ def particulars(
         canonical(tree(named)).hex() if named else "",
         declared.hex() if values else "",
     ]
+    circumstances = state.circumstances
+    told: list[Any] = [sorted(circumstances.values.items()), circumstances.asked]
+    session = state.setting.admission.session
+    if environment.temporary and (doubtful(analysis) or _reads_temporary(facts)):
+        # the same name is another table in another session, and in this one after the next change
+        told.append(["temporary", session, moment.temporary.hex()])
+    if moment.settings:
+        told.append(["settings", session, moment.settings.hex()])
+    pending = circumstances.unreported(state.unit, state.answered, moment)
+    told.append(["now", session, state.unit] if pending is None else pending)
+    told.append(circumstances.older(made, session, state.unit))
+    what.append(told)
     if environment.path is None and doubtful(analysis):
         # the same unknown path is not the same path: it is good for this very moment alone
-        what.append([state.setting.admission.session, state.unit])
+        what.append([session, state.unit])
     exact = sha256(canonical([*what, tree(text), values.hex()])).hexdigest()
     # where it can't be told what a statement does, its constants may decide it
-    alike = [*what, shape(text)] if known and not named else [exact]
+    alike = [*what, shape(text)] if known and not named and member.kind in _SHAPED else [exact]
     return Particulars(
         exact,
         sha256(canonical(alike)).hexdigest(),
@@ -109,6 +135,10 @@ def _meaning(analysis: Analysis, environment: Environment) -> list[Any]:
     ]
     told.append([environment.user, list(environment.path or ())] if doubtful(analysis) else [])
     return told
+
+
+def _reads_temporary(facts: Facts) -> bool:
+    return any(name.startswith("pg_temp") for name in facts.reads | facts.writes)
 
 
 def doubtful(analysis: Analysis) -> bool:
@@ -166,12 +196,12 @@ def _shown(
     if named:
         statement += "\n\n" + named.decode("utf-8", "replace")
         hidden += "\n\n" + (masked(named) if classes else named.decode("utf-8", "replace"))
-    whole = recorded(values, 0, len(values), frozenset()) if values else None
+    whole, unseen = _values(values)
     touching = analysis.sensitive_parameters
     one = classes[0] if len(classes) == 1 else UNKNOWN
     parameters = [
         {"value": value, "class": one if touching is None or number in touching else None}
-        for number, value in enumerate(whole or (), 1)
+        for number, value in enumerate(whole, 1)
     ]
     return shown | {
         "statement": statement,
@@ -179,7 +209,32 @@ def _shown(
         "masked": hidden,
         "parameters": parameters,
         "classes": classes,
+        "unseen": unseen,
     }
+
+
+def _values(values: bytes) -> tuple[list[str | None], list[str]]:
+    """Parameters as people see them, and what of them they do not see."""
+    if not values:
+        return [], []
+    found: list[str | None] = []
+    unseen: list[str] = []
+    chosen = int.from_bytes(values[:2], "big")
+    left = VALUES_MOST
+    came = values_of(values, 0, len(values))
+    for index, value in enumerate(came[:PARAMETERS_MOST]):
+        if value is None:
+            found.append(None)
+            continue
+        seen = value[: min(VALUE_MOST, left)]
+        left -= len(seen)
+        written = form(values, 2, chosen, index) == 0
+        found.append(seen.decode("utf-8", "backslashreplace") if written else "\\x" + seen.hex())
+        if len(seen) < len(value):
+            unseen.append(f"of ${index + 1} only the first {len(seen)} of {len(value)} bytes")
+    if len(came) > PARAMETERS_MOST:
+        unseen.append(f"of {len(came)} parameters only the first {PARAMETERS_MOST}")
+    return found, unseen[:UNSEEN_MOST] + (["and more"] if len(unseen) > UNSEEN_MOST else [])
 
 
 def _recent(texts: Sequence[object]) -> list[str]:
@@ -192,7 +247,7 @@ def _recent(texts: Sequence[object]) -> list[str]:
             told = HIDDEN
         if told is HIDDEN and isinstance(text, bytes):
             told = _kinds(text)
-        found.append(told[:LONGEST_RECENT])
+        found.append(told if len(told) <= LONGEST_RECENT else told[:LONGEST_RECENT] + "…")
     return found
 
 
@@ -243,9 +298,15 @@ def in_transaction(state: State, delayed: Entry | None = None) -> bool:
 
 
 def _prepared(state: State, delayed: Entry | None) -> bool:
-    """Whether the server may have prepared a statement since the open transaction began."""
+    """Whether the server may hold what a statement reads that was only prepared since the open transaction
+    began, or in the unit that began it."""
+    if state.names.replaced >= state.began:
+        return True
     names = state.names.statements.values()
-    return any(each.unit > state.began and each is not delayed for each in names)
+    return any(
+        each.unit >= state.began and each is not delayed and (not isinstance(each, Prepared) or each.locks)
+        for each in names
+    )
 
 
 def let_go(state: State, delayed: Entry | None) -> None:

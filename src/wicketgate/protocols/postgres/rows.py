@@ -20,6 +20,9 @@ LARGEST_HELD: Final = 64 << 20
 STREAMED: Final = 1 << 16
 """Frames above this that need no change go on as they come."""
 
+BINARY_END: Final = b"\xff\xff"
+"""The last message of a binary COPY, which is no row. In the other formats no row is like it."""
+
 NO_MORE: Final = Denial("limit", "No more rows may leave.", "a lease of no rows")
 TOO_LARGE: Final = Denial("too-large", "A row is too large to be masked.", "a row above LARGEST_HELD")
 
@@ -55,7 +58,11 @@ class Rows:
         if shape.looks and (shape.body is None or kind == 100):
             raise FrameError("rows came without a description")
         allowance = execution.clearance.allowance
-        if allowance.left <= 0:
+        if kind == 100 and end - at == 7 and end > len(data):
+            self.answers.needed = end - at
+            return at
+        last = kind == 100 and data[at + 5 : end] == BINARY_END
+        if allowance.left <= 0 and not last:
             self.lease(execution)
             # the gate may have answered at once
             return at if self.answers.paused else self.take(step, data, at, end)
@@ -74,7 +81,10 @@ class Rows:
                 raise FrameError("row is too large to be masked")
             self.answers.needed = end - at
             return at
-        stop, count = run(data, at, kind, LARGEST, allowance.left)
+        if last:
+            stop, count = end, 0
+        else:
+            stop, count = run(data, at, kind, LARGEST, allowance.left)
         allowance.left -= count
         execution.rows += count
         if copying is not None:

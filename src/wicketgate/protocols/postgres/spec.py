@@ -50,7 +50,7 @@ def converse(setting: Setting) -> Conversation:
     server: ServerSession = setting.session
     startup: Startup = setting.startup
     names = Names(setting.host.catalog(), server.user, server.database, setting.admission.read_only)
-    return PostgresConversation(
+    talk = PostgresConversation(
         setting,
         names,
         cancel_packet(server.pid, server.key),
@@ -58,6 +58,8 @@ def converse(setting: Setting) -> Conversation:
         server.parameters.get("search_path"),
         tokens(setting),
     )
+    talk.state.circumstances.begin(server.parameters, startup.parameters)
+    return talk
 
 
 def tokens(setting: Setting) -> Tokens | None:

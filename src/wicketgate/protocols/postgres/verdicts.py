@@ -56,6 +56,8 @@ class BindQuestion(Question):
             0,
             recent,
             self.environment,
+            self.units.state.circumstances.moment,
+            (prepared.unit,),
         )
 
     def means_the_same(self) -> bool:
@@ -111,6 +113,8 @@ class ExecuteQuestion(Question):
             0,
             recent,
             self.environment,
+            self.units.state.circumstances.moment,
+            (portal.unit,) if portal.prepared is None else (portal.prepared.unit, portal.unit),
         )
 
     def means_the_same(self) -> bool:
