@@ -56,12 +56,14 @@ class Gateway:
         while time.monotonic() < deadline and self._process.poll() is None:
             if self.ready():
                 return
-            time.sleep(0.5)
+            time.sleep(0.1)
         self.kill()
         raise RuntimeError(f"wicket serve did not start:\n{self.log()[-6000:]}")
 
     def ready(self) -> bool:
-        """Whether `wicket status` says so."""
+        """Whether `wicket status` says so; asked when the log does: it is a program of its own."""
+        if " is ready (pid " not in self.log():
+            return False
         told = self.wicket("status", "-c", str(self.configuration), check=False)
         return told.startswith("ready")
 

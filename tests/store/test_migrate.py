@@ -183,3 +183,7 @@ async def test_a_newer_store_is_left_alone(url: URL) -> None:
     )
     with pytest.raises(GatewayError, match="newer version"):
         await Store.open(url)
+
+
+def test_the_newest_is_known_without_alembic() -> None:
+    assert [migrate.newest()] == SCRIPT.get_heads()
