@@ -17,7 +17,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from wicketgate.admin.policies import Draft
-from wicketgate.admin.ports import JournalLine, Office, Rate, RecordedSession
+from wicketgate.admin.ports import JournalLine, Office, RecordedSession
+from wicketgate.admin.rate import Rate
 from wicketgate.admin.roles import Role, Seat
 from wicketgate.api.server import ApiHandle, ApiSettings
 from wicketgate.control.attempts import Attempts

@@ -156,7 +156,10 @@ class House:
 
     @cached_property
     def ca(self) -> Path:
-        """The gateway's own certificate authority, as clients get it."""
+        """The gateway's own certificate authority, as clients get it (`wicket ca`)."""
+        kept = self.state / "ca" / "ca.pem"
+        if kept.exists():
+            return kept
         path = self.folder / "gateway-ca.pem"
         path.write_text(self.gateway.wicket("ca", "-c", str(self.gateway.configuration)))
         return path
