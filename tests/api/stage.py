@@ -16,6 +16,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from servers import stores
 from wicketgate.admin.policies import Draft
 from wicketgate.admin.ports import JournalLine, Office, RecordedSession
 from wicketgate.admin.rate import Rate
@@ -237,6 +238,7 @@ class Stage:
     telling: Telling = silent
 
     def __post_init__(self) -> None:
+        stores.lay(self.folder)
         self.filed = [
             ServiceAccount("bot", IdentityKind.AGENT, frozenset({"crew"}), "file"),
             ServiceAccount("root-bot", IdentityKind.SERVICE, frozenset({"admins"}), "file"),

@@ -15,7 +15,7 @@ from typing import Any
 from corpus import worlds
 from e2e.scripts import Target
 from e2e.wire import Address
-from servers import system
+from servers import stores, system
 from servers.gateway import Gateway
 from servers.postgres import Postgres, password
 
@@ -101,6 +101,7 @@ class House:
         port = system.free_port()
         sensitive = "\n".join(f"      {column}: {name}" for column, name in worlds.SENSITIVE.items())
         self.state = state or folder / "state"
+        stores.lay(self.state)
         accounts = "\n".join(
             f"  {name}: {{kind: agent, groups: [{group}]}}" for name, group in identities.items()
         )
