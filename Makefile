@@ -10,6 +10,8 @@ ARGS ?=
 # more than two cores' worth: many tests wait for servers to start, die or time out
 WORKERS ?= 3
 UV := $(BIN)/uv
+# tests start hundreds of programs: where this is set, each would compile every module anew
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test check bench pii corpus crew fuzz lock wheel clean
 help: ## list these commands

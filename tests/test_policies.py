@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from api.shelf import MORE, POLICY, SETTINGS
 from servers.postgres import ADMINISTRATOR, Postgres
+from servers.stores import lay
 from wicketgate.admin.access import Refused
 from wicketgate.admin.policies import Draft, Moved
 from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError
@@ -65,6 +66,8 @@ class Kept:
 @asynccontextmanager
 async def node(folder: Path, file: str = POLICY, url: str | None = None) -> AsyncIterator[Kept]:
     (folder / "wicket.yaml").write_text(SETTINGS.replace("SOURCE", "store") + file)
+    if url is None:
+        lay(folder)
     store = await Store.open(store_url(url, folder))
     try:
         yield Kept(folder, store)

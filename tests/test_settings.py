@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wicketgate.admin.ports import Rate
+from wicketgate.admin.rate import Rate
 from wicketgate.admin.roles import Role, Seat
 from wicketgate.model.errors import PolicyError
 from wicketgate.settings import Listener, Settings, default_settings, load_settings

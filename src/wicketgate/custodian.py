@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wicketgate.control.segment_keys import make_key
 from wicketgate.custody.aws import Aws, AwsSource, KmsKeys
@@ -15,7 +15,6 @@ from wicketgate.custody.keys import EnvironmentKeys, FileKeys, TransitKeys, Wrap
 from wicketgate.custody.kv import KvSource
 from wicketgate.custody.own import OwnSource, OwnVault
 from wicketgate.custody.seal import Sealing
-from wicketgate.custody.server import Server
 from wicketgate.custody.settings import Keepers
 from wicketgate.journal.decrypt import Unwrap
 from wicketgate.journal.keyfile import KeySupply, WrappedKey, read_key, rewrite_key
@@ -27,8 +26,13 @@ from wicketgate.store.address import StoreAddress, store_url
 from wicketgate.store.db import Store
 from wicketgate.store.secrets import SecretRows
 
+if TYPE_CHECKING:
+    from wicketgate.custody.server import Server
 
-def _server(keepers: Keepers, name: str) -> Server:
+
+def _server(keepers: Keepers, name: str) -> "Server":
+    from wicketgate.custody.server import Server  # with aiohttp: most have no such server
+
     return Server(name, keepers.vaults[name], os.environ, time.monotonic_ns)
 
 

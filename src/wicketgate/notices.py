@@ -11,10 +11,7 @@ from typing import Final
 
 from wicketgate.admin.channels import ChannelPort
 from wicketgate.admin.ports import LoadedPolicy
-from wicketgate.channels.delivery import Deliveries
-from wicketgate.channels.desk import ChannelDesk
 from wicketgate.channels.ports import Link
-from wicketgate.channels.senders import sender
 from wicketgate.channels.settings import Channel, ChannelSettings
 from wicketgate.control.credentials import Credentials
 from wicketgate.custodian import sources
@@ -49,6 +46,11 @@ def telling(
     """The channels that the settings name. node: this one's random id."""
     if not settings:
         return silent
+    # with aiohttp: only where there are channels
+    from wicketgate.channels.delivery import Deliveries
+    from wicketgate.channels.desk import ChannelDesk
+    from wicketgate.channels.senders import sender
+
     channels = {name: Channel(name, each) for name, each in settings.items()}
 
     @asynccontextmanager

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wicketgate.admin.history import Texts
-from wicketgate.admin.ports import Control, Office, PolicyDesk, Rate, Recordings
+from wicketgate.admin.ports import Control, Office, PolicyDesk, Recordings
+from wicketgate.admin.rate import Rate
 from wicketgate.admin.roles import Seat
 from wicketgate.admin.waiting import Waiting
 from wicketgate.custody.own import OwnVault

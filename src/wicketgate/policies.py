@@ -20,15 +20,8 @@ from wicketgate.lending import check_lent
 from wicketgate.model.errors import PolicyError, StoreFailed
 from wicketgate.model.revision import MESSAGE_MOST, Revision, revise
 from wicketgate.policy.document import Source, parse
-from wicketgate.policy.load import (
-    Keepers,
-    Policy,
-    ProtocolRules,
-    keepers_of,
-    load_sources,
-    merge,
-    read_sources,
-)
+from wicketgate.policy.joining import merge
+from wicketgate.policy.load import Keepers, Policy, ProtocolRules, keepers_of, load_sources, read_sources
 from wicketgate.policy.texts import NOTHING, apart, check_kept, joined, without_credentials
 from wicketgate.settings import load_settings
 from wicketgate.store.db import Store

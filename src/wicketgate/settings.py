@@ -17,7 +17,7 @@ from wicketgate.custody.settings import AwsSettings, CustodySettings, Keepers, V
 from wicketgate.model.errors import PolicyError
 from wicketgate.model.secret import Secret
 from wicketgate.policy.document import Node, Place, Problems, parse, read_sources
-from wicketgate.policy.load import merge
+from wicketgate.policy.joining import merge
 from wicketgate.policy.reading import near
 from wicketgate.store.address import StoreAddress
 

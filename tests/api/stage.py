@@ -16,8 +16,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from servers import stores
 from wicketgate.admin.policies import Draft
-from wicketgate.admin.ports import JournalLine, Office, Rate, RecordedSession
+from wicketgate.admin.ports import JournalLine, Office, RecordedSession
+from wicketgate.admin.rate import Rate
 from wicketgate.admin.roles import Role, Seat
 from wicketgate.api.server import ApiHandle, ApiSettings
 from wicketgate.control.attempts import Attempts
@@ -238,6 +240,7 @@ class Stage:
     browsing: Browsing = unseen
 
     def __post_init__(self) -> None:
+        stores.lay(self.folder)
         self.filed = [
             ServiceAccount("bot", IdentityKind.AGENT, frozenset({"crew"}), "file"),
             ServiceAccount("root-bot", IdentityKind.SERVICE, frozenset({"admins"}), "file"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from api.conftest import served
 from api.stage import Remote, Stage, ask
-from wicketgate.admin.ports import Rate
+from wicketgate.admin.rate import Rate
 from wicketgate.api.rates import SECOND, Buckets
 
 

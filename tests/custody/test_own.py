@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from servers import stores
 from servers.openbao import OpenBao
 from servers.postgres import ADMINISTRATOR, Postgres
 from wicketgate.custodian import LookedAt, sources
@@ -33,6 +34,7 @@ CANARY = Secret(b"c4nary-of-ours")
 
 @asynccontextmanager
 async def vault(folder: Path, keys: WrappingKeys | None = None) -> AsyncIterator[OwnVault]:
+    stores.lay(folder)
     store = await Store.open(store_url(None, folder))
     chosen = keys or FileKeys(folder / "custody.keys", os.urandom)
     made = OwnVault(SecretRows(store), chosen, time.time_ns, os.urandom)

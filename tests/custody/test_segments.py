@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from journal.node import Node
+from servers import stores
 from servers.openbao import OpenBao
 from wicketgate.custodian import Segments, key_supply, unwrapper, vault_of
 from wicketgate.custody.aws import _bound as kms_context
@@ -51,6 +52,7 @@ class Place:
 
     @asynccontextmanager
     async def vault(self) -> AsyncIterator[OwnVault]:
+        stores.lay(self.state)
         store = await Store.open(store_url(None, self.state))
         made = vault_of(self.keepers, self.node.folder, store)
         try:

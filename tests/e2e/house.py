@@ -15,7 +15,7 @@ from typing import Any
 from corpus import worlds
 from e2e.scripts import Target
 from e2e.wire import Address
-from servers import system
+from servers import stores, system
 from servers.gateway import Gateway
 from servers.postgres import Postgres, password
 
@@ -101,6 +101,7 @@ class House:
         port = system.free_port()
         sensitive = "\n".join(f"      {column}: {name}" for column, name in worlds.SENSITIVE.items())
         self.state = state or folder / "state"
+        stores.lay(self.state)
         accounts = "\n".join(
             f"  {name}: {{kind: agent, groups: [{group}]}}" for name, group in identities.items()
         )
@@ -156,7 +157,10 @@ class House:
 
     @cached_property
     def ca(self) -> Path:
-        """The gateway's own certificate authority, as clients get it."""
+        """The gateway's own certificate authority, as clients get it (`wicket ca`)."""
+        kept = self.state / "ca" / "ca.pem"
+        if kept.exists():
+            return kept
         path = self.folder / "gateway-ca.pem"
         path.write_text(self.gateway.wicket("ca", "-c", str(self.gateway.configuration)))
         return path

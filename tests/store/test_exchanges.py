@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from servers.postgres import ADMINISTRATOR, Postgres
+from servers.postgres import Postgres
+from servers.stores import emptied
 from wicketgate.identity import tokens
 from wicketgate.model.exchange import Exchange, Party
 from wicketgate.model.identity import Proof
@@ -39,7 +40,7 @@ async def test_they_are_counted_and_forgotten(
     address = None
     if kind == "postgres":
         server: Postgres = request.getfixturevalue("postgres15")
-        address = server.dsn(ADMINISTRATOR, server.database(), sslmode="require")
+        address = emptied(server)
     store = await Store.open(store_url(address, tmp_path))
     try:
         _, origin = tokens.issue("bot", NOW, os.urandom)

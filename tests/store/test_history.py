@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from servers.postgres import ADMINISTRATOR, Postgres
+from servers.postgres import Postgres
+from servers.stores import emptied
 from wicketgate.model.usage import DAY, Member, Shape, Use, shape_of
 from wicketgate.store import history
 from wicketgate.store.db import Store, store_url
@@ -28,17 +29,14 @@ READ = Shape(
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def rows(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[HistoryRows]:
-    url, name = None, ""
+    url = None
     if request.param == "postgres":
         server = request.getfixturevalue("postgres15")
         assert isinstance(server, Postgres)
-        name = server.database()
-        url = server.dsn(ADMINISTRATOR, name, sslmode="require")
+        url = emptied(server)
     store = await Store.open(store_url(url, tmp_path))
     yield HistoryRows(store)
     await store.close()
-    if name:
-        request.getfixturevalue("postgres15").drop(name)
 
 
 def test_a_shape_is_what_it_was() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from servers.postgres import ADMINISTRATOR
 from wicketgate.identity import tokens
 from wicketgate.model.errors import GatewayError
 from wicketgate.store import migrate
-from wicketgate.store.address import connecting
+from wicketgate.store.address import connecting, store_url
 from wicketgate.store.db import Store
 from wicketgate.store.review_tables import METADATA
 
@@ -105,6 +107,18 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
 """What a store of that version held, beside what the ones before did."""
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
+    """Where a store is that nobody opened yet."""
+    if request.param == "sqlite":
+        yield store_url(None, tmp_path)
+        return
+    server = request.getfixturevalue("postgres15")
+    server.sql('CREATE DATABASE "migrated"', database="postgres")
+    yield store_url(server.dsn(ADMINISTRATOR, "migrated"), tmp_path)
+    server.drop("migrated")
+
+
 async def on(url: URL, work: Any) -> Any:
     given: dict[str, Any] = {}
     if url.get_backend_name() != "sqlite":
@@ -183,3 +197,7 @@ async def test_a_newer_store_is_left_alone(url: URL) -> None:
     )
     with pytest.raises(GatewayError, match="newer version"):
         await Store.open(url)
+
+
+def test_the_newest_is_known_without_alembic() -> None:
+    assert [migrate.newest()] == SCRIPT.get_heads()

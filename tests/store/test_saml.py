@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from servers.postgres import ADMINISTRATOR, Postgres
+from servers.postgres import Postgres
+from servers.stores import emptied
 from wicketgate.identity import tokens
 from wicketgate.model.saml import SignedInBy
 from wicketgate.model.sign_in import SignIn
@@ -30,7 +31,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "postgres":
         server = request.getfixturevalue("postgres15")
         assert isinstance(server, Postgres)
-        dsn = server.dsn(ADMINISTRATOR, server.database(), sslmode="require")
+        dsn = emptied(server)
     made = [await Store.open(store_url(dsn, tmp_path)) for _ in range(2)]
     yield made
     for each in made:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from wicketgate.admin.code_ports import CodePort
 from wicketgate.admin.grant_ports import GrantDesk
 from wicketgate.admin.history import AccessHistory, Texts
+from wicketgate.admin.rate import USUAL, Rate
 from wicketgate.admin.review_ports import Links, ReviewDesk
 from wicketgate.admin.roles import Seat
 from wicketgate.admin.waiting import Waiting
@@ -86,14 +87,6 @@ class Once(Protocol):
 
     async def end(self, actor: str, key: str, kept: KeptAnswer) -> None: ...
     async def forget(self, actor: str, key: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Requests a minute: of one actor, and from one source; as many may come at once."""
-
-    actor: int = 1200
-    source: int = 3000
 
 
 class OpenSession(Protocol):
@@ -385,7 +378,7 @@ class Office:
     links: Links
     reveals: Callable[[Identity, str, str], bool]
     seats: tuple[Seat, ...] = ()
-    rate: Rate = Rate()
+    rate: Rate = USUAL
     channels: "ChannelPort | None" = None
     node: str = ""
     others: Others | None = None

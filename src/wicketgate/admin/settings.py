@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic import model_validator as whole
 
-from wicketgate.admin.ports import Rate
+from wicketgate.admin.rate import Rate
 from wicketgate.admin.roles import Role, Seat
 from wicketgate.model.token import check_group
 

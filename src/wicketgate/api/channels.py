@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from wicketgate.admin import channels as verbs
 from wicketgate.admin.chat import interact
 from wicketgate.api.given import By, Desk, routes
-from wicketgate.api.problems import Problem, SignInNeeded
+from wicketgate.api.problems import SignInNeeded
 from wicketgate.api.shapes import Strict
 from wicketgate.model.chat import Forged
 from wicketgate.model.delivery import Delivery
@@ -22,11 +22,11 @@ Name = Annotated[str, Path(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 MOST: Final = 1000
 _HIGHEST: Final = (1 << 63) - 1
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    401: {"model": Problem, "description": "It is not known that Slack sent it"},
-    404: {"model": Problem, "description": "No such path"},
-    413: {"model": Problem, "description": "Too large a body"},
-    429: {"model": Problem, "description": "Too many requests"},
-    503: {"model": Problem, "description": "Store, journal or Slack is away"},
+    401: {"description": "It is not known that Slack sent it"},
+    404: {"description": "No such path"},
+    413: {"description": "Too large a body"},
+    429: {"description": "Too many requests"},
+    503: {"description": "Store, journal or Slack is away"},
 }
 listed = routes("channels")
 slack = APIRouter(prefix="/channels/{name}", tags=["channels"], responses=_PROBLEMS)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from wicketgate.api.problems import MEDIA_TYPE
+from wicketgate.api.problems import MEDIA_TYPE, Problem
 
 _PROBLEM: Final = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _METHODS: Final = ("get", "put", "post", "patch", "delete")
@@ -53,6 +53,7 @@ def described(app: FastAPI) -> dict[str, Any]:
         schemas = components.setdefault("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        schemas["Problem"] = Problem.model_json_schema()
         components["headers"] = {
             name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
         }

@@ -20,7 +20,7 @@ _bearer = HTTPBearer(
 )
 By = Annotated[Actor, Depends(actor_of)]
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    number: {"model": problems.Problem, "description": text}
+    number: {"description": text}  # without a model: FastAPI makes it anew for each route and status
     for number, text in (
         (400, "A body that is no JSON"),
         (401, "Nobody is proven"),

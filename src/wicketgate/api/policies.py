@@ -10,7 +10,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field
 
 from wicketgate.admin import policies
-from wicketgate.api import paging, problems
+from wicketgate.api import paging
 from wicketgate.api.etags import Conditional, Conditions
 from wicketgate.api.given import By, Desk, routes
 from wicketgate.api.problems import Changed, NotValid
@@ -24,7 +24,7 @@ revised = routes("policy")
 Number = Annotated[int, InPath(ge=1, le=NUMBER_MOST)]
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_MOST)]
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    number: {"model": problems.Problem, "description": text}
+    number: {"description": text}
     for number, text in (
         (409, "Can't be done: the policy comes from a file, or nobody could administrate any more"),
         (412, "Another revision is the newest"),

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 
 from wicketgate import __version__
 from wicketgate.admin.access import NotFound
-from wicketgate.admin.ports import Office, Rate
+from wicketgate.admin.ports import Office
+from wicketgate.admin.rate import Rate
 from wicketgate.api import (
     channels,
     identities,

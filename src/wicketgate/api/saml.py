@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from wicketgate.admin import saml as verbs
 from wicketgate.admin.ports import Office
 from wicketgate.api.people import attempt
-from wicketgate.api.problems import Problem, TooManyAttempts
+from wicketgate.api.problems import TooManyAttempts
 from wicketgate.api.shapes import Strict
 from wicketgate.model.secret import Secret
 from wicketgate.model.sign_in import SignInRefused
@@ -37,13 +37,13 @@ _PAGE_HEADERS: Final = {
 }
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": Problem, "description": "A body that is no JSON"},
-    401: {"model": Problem, "description": "No name of an identity provider: such a path is not open"},
-    403: {"model": Problem, "description": "Refused"},
-    404: {"model": Problem, "description": "No such identity provider"},
-    413: {"model": Problem, "description": "Too large a body"},
-    429: {"model": Problem, "description": "Too many attempts"},
-    503: {"model": Problem, "description": "Store or journal is away"},
+    400: {"description": "A body that is no JSON"},
+    401: {"description": "No name of an identity provider: such a path is not open"},
+    403: {"description": "Refused"},
+    404: {"description": "No such identity provider"},
+    413: {"description": "Too large a body"},
+    429: {"description": "Too many attempts"},
+    503: {"description": "Store or journal is away"},
 }
 _PAGE: Final[dict[int | str, dict[str, Any]]] = {
     403: {"content": {"text/html": {}}, "description": "Refused, as a page"}

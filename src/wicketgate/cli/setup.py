@@ -1,5 +1,6 @@
 """`wicket init`, `serve`, `check` and `ca`: what runs here, through the composition, without the API."""
 
+import gc
 import sys
 from typing import Annotated
 
@@ -79,8 +80,12 @@ def serve(config: Config = DEFAULT_CONFIG) -> None:
     Example:  wicket serve -c /etc/wicket/wicket.yaml
     """
     readable(config)
+    # nothing of what is loaded is ever garbage: not looked through a hundred times now, nor ever later
+    gc.disable()
     from wicketgate.app import serve as run
 
+    gc.freeze()
+    gc.enable()
     code = run(config)
     raise typer.Exit(code if isinstance(code, int) else 0)
 

@@ -9,12 +9,13 @@ import contextlib
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Final
 
 from wicketgate.control.ports import KeySets
 from wicketgate.model.issuer import Issuer
+
+if TYPE_CHECKING:
+    import aiohttp
 
 SECOND: Final = 1_000_000_000
 REFRESH: Final = 300.0
@@ -130,6 +131,8 @@ class IssuerKeys:
 
     async def _read(self, watched: _Watched) -> bool:
         """Fetch once; False where the keys that were there are kept. Raises nothing but the task's end."""
+        import aiohttp  # takes long: most trust no issuer
+
         issuer = watched.issuer
         why = ""
         keys: list[dict[str, str]] = []
@@ -176,6 +179,8 @@ class IssuerKeys:
 
     async def _fetch(self, issuer: Issuer) -> list[dict[str, str]]:
         """The keys that an issuer publishes. Raises ValueError, OSError, ClientError."""
+        import aiohttp
+
         assert self._key_sets is not None
         context = await asyncio.to_thread(ssl.create_default_context, cafile=issuer.ca_file)
         connector = aiohttp.TCPConnector(ssl=context, force_close=True)
@@ -189,7 +194,7 @@ class IssuerKeys:
             return self._key_sets.read_keys(await _get(session, address))
 
 
-async def _get(session: aiohttp.ClientSession, address: str) -> bytes:
+async def _get(session: "aiohttp.ClientSession", address: str) -> bytes:
     """One document, whole. Raises ValueError where it is none, or too large."""
     headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "wicketgate"}
     async with session.get(address, headers=headers, allow_redirects=False) as response:

@@ -11,14 +11,15 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Final
 
 from wicketgate.control.shared import UserInfo
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.issuer import Issuer, Unread
 from wicketgate.model.secret import Secret
+
+if TYPE_CHECKING:
+    import aiohttp
 
 SECOND: Final = 1_000_000_000
 TICK: Final = 0.5
@@ -184,6 +185,8 @@ class Rereading:
 
     async def _read(self, held: _Held) -> None:
         """Raises nothing but the task's end."""
+        import aiohttp  # takes long: most ask no issuer again
+
         site = self._sites.get(held.about.issuer.name)
         found: frozenset[str] | str = ""
         why = "it is trusted no more" if site is None else ""
@@ -241,6 +244,8 @@ class Rereading:
     async def _ask(self, site: _Site, held: _Held) -> frozenset[str] | str:
         """The groups that the issuer names, or why the token is over. Raises _Away, ValueError, OSError,
         ClientError."""
+        import aiohttp
+
         assert self._userinfo is not None
         issuer = site.issuer
         if site.context is None:
@@ -271,7 +276,7 @@ def _place(issuer: Issuer) -> str | None:
     return None if issuer.reread is None else issuer.reread.userinfo
 
 
-async def _get(session: aiohttp.ClientSession, address: str, secret: Secret | None) -> tuple[int, bytes]:
+async def _get(session: "aiohttp.ClientSession", address: str, secret: Secret | None) -> tuple[int, bytes]:
     """One answer, whole. Raises _Away where it is too large."""
     headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "wicketgate"}
     if secret is not None:

@@ -6,15 +6,17 @@ import binascii
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from wicketgate.custody.server import Server
 from wicketgate.model.credential import CredentialMissing
 from wicketgate.model.keyring import LENGTH, Keyring
 from wicketgate.model.secret import Secret
+
+if TYPE_CHECKING:
+    from wicketgate.custody.server import Server
 
 NONCE: Final = 12
 LARGEST: Final = 1 << 16
@@ -209,7 +211,7 @@ class FileKeys(OwnKeys):
 class TransitKeys:
     """A key of a server's transit engine, which alone can unwrap with it. Its rotation is the server's."""
 
-    def __init__(self, server: Server, mount: str, key: str) -> None:
+    def __init__(self, server: "Server", mount: str, key: str) -> None:
         self._server = server
         self._mount = mount
         self._key = key

@@ -4,16 +4,19 @@ It must never take a field that is no text, nor guess one that was not named.
 
 import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from wicketgate.custody.server import Server
 from wicketgate.model.credential import LONGEST, Credential, CredentialMissing
 from wicketgate.model.secret import Secret
+
+if TYPE_CHECKING:
+    from wicketgate.custody.server import Server
 
 
 class KvSource:
     """The source `vault`. servers: by the names that the settings give them."""
 
-    def __init__(self, servers: Mapping[str, Server]) -> None:
+    def __init__(self, servers: Mapping[str, "Server"]) -> None:
         self._servers = servers
 
     async def fetch(self, locator: str) -> Credential:

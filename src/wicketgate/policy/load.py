@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -18,8 +18,9 @@ from wicketgate.model.saml import SamlIssuer
 from wicketgate.model.token import ServiceAccount
 from wicketgate.model.workload import Mesh
 from wicketgate.policy.detectors import read_detectors
-from wicketgate.policy.document import Node, Place, Problems, Source, parse, read_sources, restore
+from wicketgate.policy.document import Node, Problems, Source, parse, read_sources, restore
 from wicketgate.policy.issuers import Proving, read_identity
+from wicketgate.policy.joining import SECTIONS, merge
 from wicketgate.policy.reading import Invalid, Reading
 from wicketgate.policy.resources import ProtocolRules, read_identities, read_resources
 from wicketgate.policy.rule import Identities, Rule
@@ -34,21 +35,8 @@ __all__ = [
     "load",
     "load_shipped",
     "load_sources",
-    "merge",
     "read_sources",
 ]
-
-SECTIONS: Final = (
-    "gateway",
-    "resources",
-    "identities",
-    "service_accounts",
-    "identity",
-    "rules",
-    "enforce",
-    "detectors",
-)
-"""Keys at the top of a file. `gateway` is not the policy's: settings.py reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,39 +123,6 @@ def load_shipped(shipped: str, protocols: Mapping[str, ProtocolRules]) -> Policy
     except (ValueError, TypeError):
         raise PolicyError("what was shipped is no policy") from None
     return _build(trees, (), protocols)
-
-
-def merge(trees: Sequence[Node]) -> Node:
-    """Several files as one: a section may stand in several, what it holds may not be given twice.
-
-    Raises PolicyError."""
-    problems = Problems()
-    sections: dict[str, tuple[Place, Node]] = {}
-    for tree in trees:
-        if not isinstance(tree.value, dict):
-            problems.add(tree, f"the file must be a map ({', '.join(SECTIONS)}), not {tree.noun}")
-            continue
-        for key, (place, node) in tree.value.items():
-            if key not in sections:
-                sections[key] = (place, node)
-            else:
-                first = sections[key][1]
-                sections[key] = (sections[key][0], _join(key, first, place, node, problems))
-    problems.raise_any()
-    root = trees[0].place if trees else Place("")
-    return Node(root, sections)
-
-
-def _join(key: str, first: Node, place: Place, second: Node, problems: Problems) -> Node:
-    if isinstance(first.value, list) and isinstance(second.value, list):
-        return Node(first.place, [*first.value, *second.value])
-    if isinstance(first.value, dict) and isinstance(second.value, dict) and key != "gateway":
-        for name, (where, _) in second.value.items():
-            if name in first.value:
-                problems.add(where, f"{name!r} is given twice; first at {first.value[name][0]}")
-        return Node(first.place, {**first.value, **second.value})
-    problems.add(place, f"{key!r} is given twice; first at {first.place}")
-    return first
 
 
 def _build(

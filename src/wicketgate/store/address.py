@@ -7,13 +7,13 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import TYPE_CHECKING, Any, Final
 
 from wicketgate.model.errors import StoreFailed
 from wicketgate.model.secret import Secret
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 LONGEST: Final = 8192
 """Bytes of an address in a file."""
@@ -63,11 +63,15 @@ class StoreAddress:
         return text
 
 
-def store_url(database_url: "StoreAddress | str | None", state: Path) -> URL:
+def store_url(database_url: "StoreAddress | str | None", state: Path) -> "URL":
     """The engine's URL: PostgreSQL as the operator wrote it, or a file in the state folder.
 
     Raises StoreFailed for an address that is neither; the message never repeats it (it may hold a password).
     """
+    # the settings are of this file, and most of the CLI's commands read nothing but them
+    from sqlalchemy.engine import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
     if database_url is None:
         return URL.create("sqlite+aiosqlite", database=str(state / "wicketgate.sqlite"))
     folder = database_url.folder if isinstance(database_url, StoreAddress) else None
@@ -101,7 +105,7 @@ def _listed(words: Any) -> str:
     return ", ".join(sorted(words))
 
 
-def connecting(url: URL) -> tuple[URL, dict[str, Any]]:
+def connecting(url: "URL") -> tuple["URL", dict[str, Any]]:
     """The URL without its query, and what asyncpg is given beside it: TLS and the session's settings.
 
     Raises StoreFailed where a certificate's file can't be read.
@@ -117,7 +121,7 @@ def connecting(url: URL) -> tuple[URL, dict[str, Any]]:
     return url.set(query={}), given
 
 
-def parameters(url: URL) -> dict[str, Any]:
+def parameters(url: "URL") -> dict[str, Any]:
     """The same for asyncpg.connect alone."""
     bare, given = connecting(url)
     named = {
