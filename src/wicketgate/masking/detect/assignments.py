@@ -201,7 +201,9 @@ _VALUE: Final = bytes(
 
 def _url(cell: bytes, colon: i64, found: list[Found]) -> None:
     """`scheme://user:password@host`: the password; without a user, a token that stands in its place."""
-    low: i64 = colon - 31 if colon > 31 else 0
+    low: i64 = 0
+    if colon > 31:
+        low = colon - 31
     if _SCHEME.search(cell[low:colon]) is None:
         return
     size: i64 = len(cell)
@@ -284,12 +286,15 @@ def _assigned(cell: bytes, sign: i64, found: list[Found]) -> None:
         if end > at:
             _take(cell, at, end, True, phrase, found)
         return
-    end = _stop(cell, at, size if size < at + LONGEST else at + LONGEST)
+    end = at + LONGEST
+    if end > size:
+        end = size
+    end = _stop(cell, at, end)
     # `password=a&b`: a URL's query ends there; a password in prose may end its sentence
     if end > at and cell[end - 1] == 46 and (end == size or cell[end] <= 32):
         end -= 1
     prose = cell[sign] == 58 and spaced
-    if end - at >= (6 if prose else 3):
+    if end - at >= 6 or (end - at >= 3 and not prose):
         if prose and not _unlike_words(cell[at:end]):
             return
         if end < size and cell[end] == 40:

@@ -30,8 +30,10 @@ def _letter(code: i64) -> bool:
 
 
 _WORD: Final = bytes(
-    1 if 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122 else 0 for code in range(256)
+    2 if 48 <= code <= 57 else 1 if 65 <= code <= 90 or 97 <= code <= 122 else 0 for code in range(256)
 )
+"""2 for a digit, 1 for a letter."""
+
 _LENGTHS: Final = bytes(_IBAN.get(bytes([(code >> 5) + 64, (code & 31) + 64]), 0) for code in range(32 * 32))
 """By a country's two letters, five bits of each."""
 
@@ -48,11 +50,10 @@ def find(cell: bytes, sense: Sense, found: list[Found], dotted: bool) -> None:
         start = at
         digits: i64 = 0
         while at < size:
-            code: i64 = cell[at]
-            if words[code] == 0:
+            sort: i64 = words[cell[at]]
+            if sort == 0:
                 break
-            if code <= 57:
-                digits += 1
+            digits += sort >> 1  # no branch: which it will be can't be guessed
             at += 1
         length = at - start
         if length < 3 or (digits == 0 and length != 3 and length != 6):
@@ -103,12 +104,12 @@ def _iban(cell: bytes, start: i64) -> i64:
     at = start
     while at < size and taken < length:
         code: i64 = cell[at]
-        if _WORD[code] == 1:
+        if _WORD[code] != 0:
             taken += 1
         elif (code != 32 and code != 45) or at + 1 >= size or _WORD[cell[at + 1]] == 0:
             return -1
         at += 1
-    if taken < length or (at < size and _WORD[cell[at]] == 1):
+    if taken < length or (at < size and _WORD[cell[at]] != 0):
         return -1
     text = cell[start:at].upper()
     if len(text) != taken:
@@ -124,12 +125,12 @@ def _fiscal_spaced(cell: bytes, start: i64) -> i64:
     at = start
     taken: i64 = 0
     while at < size and taken < 16:
-        if _WORD[cell[at]] == 1:
+        if _WORD[cell[at]] != 0:
             taken += 1
         elif cell[at] != 32 or (taken != 3 and taken != 6 and taken != 11):
             return -1
         at += 1
-    if taken < 16 or (at < size and _WORD[cell[at]] == 1):
+    if taken < 16 or (at < size and _WORD[cell[at]] != 0):
         return -1
     return at if checksums.it_fiscal_code(cell[start:at].upper().replace(b" ", b"")) else -1
 
@@ -144,7 +145,7 @@ def _dni(cell: bytes, start: i64, end: i64, digits: i64, sense: Sense, found: li
         # the letter stands behind a dash or a space
         if end + 1 >= size or (cell[end] != 45 and cell[end] != 32) or not _letter(cell[end + 1]):
             return
-        if end + 2 < size and _WORD[cell[end + 2]] == 1:
+        if end + 2 < size and _WORD[cell[end + 2]] != 0:
             return
         if cell[end] == 32 and not (sense.national or near(NATIONAL, cell, start, end)):
             return
@@ -167,9 +168,9 @@ def _spanish(
 ) -> None:
     if not body.isdigit() or not checksums.es_dni(body, letter & 0xDF):
         return
-    if start > 1 and cell[start - 1] == 45 and _WORD[cell[start - 2]] == 1:
+    if start > 1 and cell[start - 1] == 45 and _WORD[cell[start - 2]] != 0:
         return
-    if stop + 1 < len(cell) and cell[stop] == 45 and _WORD[cell[stop + 1]] == 1:
+    if stop + 1 < len(cell) and cell[stop] == 45 and _WORD[cell[stop + 1]] != 0:
         return
     doubtful = (sense.other or letter >= 97 or behind(OTHER, cell, start)) and not sense.national
     if doubtful and not near(NATIONAL, cell, start, stop):
@@ -183,7 +184,7 @@ def _foreigner(cell: bytes, start: i64, sense: Sense, found: list[Found]) -> Non
     if kind < 88 or kind > 90 or start + 11 > len(cell) or cell[start + 1] != 45 or cell[start + 9] != 45:
         return
     letter: i64 = cell[start + 10]
-    if not _letter(letter) or (start + 11 < len(cell) and _WORD[cell[start + 11]] == 1):
+    if not _letter(letter) or (start + 11 < len(cell) and _WORD[cell[start + 11]] != 0):
         return
     _spanish(cell, start, start + 11, bytes([kind - 40]) + cell[start + 2 : start + 9], letter, sense, found)
 
@@ -212,7 +213,7 @@ def _pension(cell: bytes, start: i64, found: list[Found]) -> None:
     end = start + 15
     if len(text) != 12 or piece[2:3] != b" " or piece[9:10] != b" ":
         return
-    if end < len(cell) and _WORD[cell[end]] == 1:
+    if end < len(cell) and _WORD[cell[end]] != 0:
         return
     if checksums.de_pension_id(text):
         found.append(("national-id", start, end))

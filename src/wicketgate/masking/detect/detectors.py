@@ -121,6 +121,7 @@ class Detectors:
         known: dict[bytes, Masked] = {}
         settled: dict[bytes, Masked] = {}
         keeping = True
+        asked: i64 = 0
         missed: i64 = 0
         nothing = _CLEAN
         count: i64 = len(values)
@@ -130,7 +131,11 @@ class Detectors:
             at += 1
             if value is None:
                 continue
-            masked = known.get(value) if keeping else None
+            # a dictionary costs as much as a look at a short text
+            long = keeping and len(value) >= _SHORT
+            if long:
+                asked += 1
+            masked = known.get(value) if long else None
             if masked is None:
                 masked = nothing
                 if plain and maybe is not None and at - 1 not in maybe:
@@ -139,7 +144,6 @@ class Detectors:
                     cells.find(value, named, edits, as_json)
                 if edits:
                     kept = united(edits, hidden)
-                    edits = []
                     if kept:
                         masked = written(value, kept)
                         if tied(value, kept):
@@ -149,11 +153,11 @@ class Detectors:
                                 settled[masked.text] = last
                             if last is not nothing:
                                 masked = Masked(last.text, masked.names + last.names)
-                if keeping:
+                    edits.clear()
+                if long:
                     known[value] = masked
                     missed += 1
-                    # a dictionary costs as much as a look at a short text: only where cells come again
-                    keeping = missed & _WINDOW != 0 or missed * 4 < at * 3
+                    keeping = missed & _WINDOW != 0 or missed * 4 < asked * 3  # only where cells come again
             if masked is not nothing:
                 if out is None:
                     out = values.copy()
@@ -250,6 +254,9 @@ class Masked:
 
 _CLEAN: Final = Masked(b"", [])
 """Nothing was found: the cell stays as it is."""
+
+_SHORT: Final = 16
+"""Bytes of the shortest cell that is remembered."""
 
 _WINDOW: Final = 63
 """One less than the cells after which it is judged whether remembering pays: a power of two."""

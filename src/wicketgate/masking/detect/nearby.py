@@ -79,8 +79,9 @@ def before(words: Words, cell: bytes, start: i64, reach: i64) -> bool:
     """Whether one of these words stands at most `reach` bytes before."""
     if start <= 1:
         return False
-    low: i64 = start - reach if start > reach else 0
-    if low > 0:  # not a piece of a word
+    low: i64 = 0
+    if start > reach:  # not a piece of a word
+        low = start - reach
         while low < start and _LETTERS[cell[low - 1]] != 32 and _LETTERS[cell[low]] != 32:
             low += 1
     return _spoken(words, cell, low, start)
