@@ -20,7 +20,7 @@ from wicketgate.model.review import Kind, Review, ReviewEvent, Status
 from wicketgate.model.statement import Effect
 from wicketgate.model.unseen import UNSEEN
 
-UNSEEN: Final = (
+NOT_ALL: Final = (
     "Not all of this statement is shown here: open it before you answer. An approval is for all of it."
 )
 LONGEST: Final = 200

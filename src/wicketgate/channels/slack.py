@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from wicketgate.channels.notice import UNSEEN, Notice, clean, moment
+from wicketgate.channels.notice import NOT_ALL, Notice, clean, moment
 
 APPROVE: Final = "wicket_approve"
 DENY: Final = "wicket_deny"
@@ -56,7 +56,7 @@ def message(notice: Notice) -> dict[str, Any]:
             }
         )
     if notice.unseen:
-        blocks.append({"type": "header", "text": _plain(UNSEEN, 150)})
+        blocks.append({"type": "header", "text": _plain(NOT_ALL, 150)})
     until = f" · until {moment(notice.expires)}" if notice.open and notice.expires is not None else ""
     blocks.append({"type": "context", "elements": [_plain(f"Review {notice.review}{until}", 300)]})
     if elements := _buttons(notice):

@@ -7,7 +7,7 @@ A workflow's webhook goes one way: a card can't be changed later, and answers go
 import json
 from typing import Any, Final
 
-from wicketgate.channels.notice import UNSEEN, Notice, moment
+from wicketgate.channels.notice import NOT_ALL, Notice, moment
 
 LARGEST: Final = 28_000
 """Bytes of a message that Teams takes."""
@@ -28,7 +28,7 @@ def card(notice: Notice) -> dict[str, Any]:
         for line in lines[:_LINES_MOST]:
             body.append(_run((line or " ", {"fontType": "monospace"})))
         if notice.unseen or shown is not text or len(lines) > _LINES_MOST:
-            body.append(_run((UNSEEN, {"weight": "bolder"})))
+            body.append(_run((NOT_ALL, {"weight": "bolder"})))
     if notice.expires is not None and notice.open:
         body.append(_run((f"Until {moment(notice.expires)}", {"isSubtle": True})))
     body.append(_run((f"Review {notice.review}", {"isSubtle": True, "size": "small"})))
