@@ -17,6 +17,7 @@ from wicketgate.model.statement import Facts, Statement
 from wicketgate.model.terms import Terms
 from wicketgate.protocols.postgres.frames import FLUSH, POISON_PARSE, POISON_QUERY, PROBE, frame
 from wicketgate.protocols.postgres.messages import fields_of, notice_frame
+from wicketgate.protocols.postgres.reviewing import TOO_LONG
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.sameness import HIDDEN, masked, tree
 
@@ -378,6 +379,17 @@ def bound(value: bytes | None, types: tuple[int, ...] = (), formats: bytes = b"\
         + (b"\xff" * 4 if value is None else len(value).to_bytes(4, "big") + value)
     )
     return particulars("", p.parse(text, "", types), frame(b"B", body + b"\0\0"))
+
+
+def test_what_nobody_can_look_at_is_not_asked_for() -> None:
+    """Nobody reads a megabyte on a phone; and of what waits, the store keeps every copy."""
+    for many, told in ((1 << 20, True), ((1 << 20) - 200, False)):
+        body = b"\0\0\0\0\0\1" + many.to_bytes(4, "big") + b"x" * many
+        play = Play()
+        play.client(p.parse("SELECT id FROM orders WHERE id = $1"), frame(b"B", body + b"\0\0"))
+        assert (play.people.told == TOO_LONG) is told
+        assert play.people.told is not None
+    assert TOO_LONG.hint is not None
 
 
 def test_parameters_are_bound_with_their_types_and_formats() -> None:

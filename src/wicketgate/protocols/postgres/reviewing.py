@@ -34,6 +34,14 @@ BOUND_BEFORE: Final = Denial(
     "its parameters are not there any more",
     "Bind it again.",
 )
+LONGEST: Final = 1 << 20
+"""Bytes of a statement with its parameters that people are asked about: more is kept for nobody."""
+TOO_LONG: Final = Denial(
+    "review",
+    "this statement is too long to be reviewed",
+    f"it has more than {LONGEST >> 20} MiB with its parameters",
+    "Send it in pieces that people can read.",
+)
 WITHHELD: Final = "(not shown: it carries a secret)"
 _REASON: Final = re.compile(rb"\s*/\*\s*reason:(.*?)\*/", re.DOTALL | re.IGNORECASE)
 _PLANNED: Final = frozenset({"select", "insert", "update", "delete", "merge"})
@@ -80,6 +88,8 @@ def particulars(
             return CURSOR
         named, prepared = found.text, found.declared
         made = (*made, found.unit)
+    if len(text) + len(named) + len(values) > LONGEST:
+        return TOO_LONG
     facts = analysis.facts
     known = facts.complete and not facts.opaque and not facts.functions
     what = [
