@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -21,8 +21,12 @@ __all__ = ["place"]
 PEOPLE = ("ana", "ben", "cyd", "ANA")
 ACTS = some.one_of(
     some.tuples(some.sampled_from(("approve", "deny")), some.sampled_from(PEOPLE)),
-    some.tuples(some.sampled_from(("withdraw", "expire", "spend", "ask")), some.just("")),
+    some.tuples(some.sampled_from(("withdraw", "expire", "spend", "ask", "together")), some.just("")),
 )
+
+
+def number_of() -> str:
+    return number().lower().ljust(64, "0")
 
 
 @dataclass
@@ -54,6 +58,8 @@ class Plain:
             done = self.status in ("pending", "approved") and now >= self.until
             self.status = "expired" if done else self.status
             return done
+        if what == "together":  # with what nobody has approved: nothing of it goes
+            return False
         done = self.status == "approved" and now < self.until
         if done:
             self.used += 1
@@ -70,7 +76,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(reusable=some.booleans())
     def begin(self, reusable: bool) -> None:
         self.now = NOW
-        self.exact = number().lower().ljust(64, "0")
+        self.exact = number_of()
         self.review = self.again()
         self.conditions = Conditions("shape", 5) if reusable else Conditions()
         self.plain = Plain(reusable)
@@ -106,6 +112,13 @@ class Machine(RuleBasedStateMachine):
             return number in [each.id for each in await node.expired(now)]
         if what == "spend":
             return (await node.spend(number, "1" * 32, now))[1]
+        if what == "together":
+            other = number_of()
+            both = await node.ask_all([self.again(), replace(self.again(), exact=other, shape=other)], now)
+            for each, _ in both:
+                if each.id != number:
+                    await node.end(each.id, Status.WITHDRAWN, "not of this test", now)
+            return any(good for _, good in both)
         found, good = await node.ask(self.again(), now)
         if found.id != number and not good:
             await node.end(found.id, Status.WITHDRAWN, "not of this test", now)
@@ -195,6 +208,7 @@ RACES: list[tuple[str, str]] = [
     ("spend", "withdraw"),
     ("spend", "ask"),
     ("spend", "spend"),
+    ("spend", "together"),
 ]
 
 

@@ -506,6 +506,30 @@ def test_a_temporary_table_that_a_rollback_takes_away() -> None:
     assert len({before, within, after}) == 3
 
 
+def test_a_temporary_table_that_is_discarded_or_made_by_code() -> None:
+    play = session()
+    done(play, CREATES.format(1), "SELECT 1")
+    before = exact(play, READS)
+    done(play, "DISCARD TEMP", "DISCARD TEMP")
+    assert exact(play, READS) != before
+    one, two = session("1"), session("2")
+    unread = "SELECT count(*) FROM orders, nobody_knows"
+    assert exact(one, unread) == exact(two, unread)
+    for each in (one, two):
+        each.talk.state.circumstances.unsettled(b"DO $$ ... $$", 0)
+    assert exact(one, unread) != exact(two, unread)
+    assert exact(one, ASKED) == exact(two, ASKED)
+
+
+def test_what_fails_behind_the_end_of_another_transaction_is_taken_back() -> None:
+    play = session()
+    play.client(p.query("SELECT 1"), p.query("SET array_nulls = off"))
+    play.server(p.described(("?", 0, 0, p.INT4)), p.row("1"), p.done("SELECT 1"), p.ready())
+    before = play.talk.state.circumstances.moment
+    play.server(p.error(), p.ready())
+    assert play.talk.state.circumstances.moment.settings != before.settings
+
+
 DATE = "DELETE FROM orders WHERE note < '01/02/2026'::date::text"
 
 

@@ -377,7 +377,7 @@ class Answers:
             state.settle_bound(step.unit)
         if status == b"I":
             names.ended(before != b"I", step.unit)
-            state.circumstances.ended()
+            state.circumstances.ended(not state.steps and state.fresh)
             if names.defined:
                 state.host.stale()  # other sessions look at it too
             if not state.steps and state.fresh:

@@ -3,8 +3,9 @@ It must never tell the same of two moments in which the same text could mean two
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 from wicketgate.sql.changes import Changes
 from wicketgate.sql.settings import canonical
@@ -23,7 +24,8 @@ UNREPORTED: Final = frozenset(
 MOST_PENDING: Final = 32
 
 
-class Moment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Moment:
     """temporary, settings: what temporary objects mean, and settings that nobody reports; each change makes
     another of it. loose: something of it hangs on the open transaction. pending: what was set of what is
     reported, as unit, name and value (None: that can't be told)."""
@@ -53,17 +55,18 @@ class Circumstances:
         self.asked = sorted([name, value] for name, value in asked.items() if name in UNREPORTED)
 
     def reported(self, name: str, value: str, unit: int) -> None:
-        """The server says that a setting has this value. unit: the last of which
-        something was sent by then."""
+        """The server says that a setting has this value. unit: the last of which something was sent."""
         key = name.lower()
         if key in REPORTED and self.values.get(key) != value:
             self.values[key] = value
             self.changed = max(unit, self.changed)
 
-    def forwarded(self, changes: Changes, text: bytes, unit: int) -> None:
-        """A statement with these changes goes upstream. text: all that says what it does."""
-        temporary, settings, loose, pending = self.moment
-        if changes.temporary or changes.defines:
+    def forwarded(self, changes: Changes, text: bytes, unit: int, discards: bool) -> None:
+        """A statement with these changes goes upstream. text: all that says what it does. discards: temporary
+        objects, too, it may be."""
+        was = self.moment
+        temporary, settings, loose, pending = was.temporary, was.settings, was.loose, was.pending
+        if changes.temporary or changes.defines or discards:
             temporary, loose = _next(temporary, text), True
         if loose and changes.transaction is not None:
             temporary = _next(temporary, text)
@@ -82,8 +85,9 @@ class Circumstances:
 
     def unsettled(self, text: bytes, unit: int) -> None:
         """Something runs that can't be told."""
-        temporary, settings, _, pending = self.moment
-        self.moment = Moment(_next(temporary, text), settings, True, _also(pending, unit, "", None))
+        was = self.moment
+        pending = _also(was.pending, unit, "", None)
+        self.moment = Moment(_next(was.temporary, text), was.settings, True, pending)
 
     def older(self, made: Sequence[int], session: str, unit: int) -> list[object]:
         """What tells apart a statement that was made in these units from one that is made now."""
@@ -107,15 +111,16 @@ class Circumstances:
 
     def taken_back(self) -> None:
         """Something failed, or a transaction ended: what it changed may be as it was before."""
-        temporary, settings, loose, pending = self.moment
-        if loose:
-            settings = _next(settings, b"") if settings else settings
-            self.moment = Moment(_next(temporary, b""), settings, True, pending)
+        was = self.moment
+        if was.loose:
+            settings = _next(was.settings, b"") if was.settings else was.settings
+            self.moment = Moment(_next(was.temporary, b""), settings, True, was.pending)
 
-    def ended(self) -> None:
-        """No transaction is open, and nothing is on its way."""
+    def ended(self, alone: bool) -> None:
+        """No transaction is open. alone: and nothing is on its way."""
         self.taken_back()
-        self.moment = self.moment._replace(loose=False)
+        if self.moment.loose and alone:
+            self.moment = replace(self.moment, loose=False)
 
 
 def _also(

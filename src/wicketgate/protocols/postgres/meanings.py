@@ -41,7 +41,7 @@ class Meanings:
         if changes is not NOTHING:
             if names.apply(changes, state.unit, analysis.inherits):
                 state.changed = state.unit
-            state.circumstances.forwarded(changes, text, state.unit)
+            state.circumstances.forwarded(changes, text, state.unit, member.kind == "discard")
             if changes.transaction is not None:
                 self.units.controls = True
         self.runs(analysis, hides)

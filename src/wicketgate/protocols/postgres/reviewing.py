@@ -102,7 +102,10 @@ def particulars(
     circumstances = state.circumstances
     told: list[Any] = [sorted(circumstances.values.items()), circumstances.asked]
     session = state.setting.admission.session
-    if environment.temporary and (doubtful(analysis) or _reads_temporary(facts)):
+    unknown = not facts.complete and not facts.opaque  # a relation that something unread may have made
+    if (environment.temporary and (doubtful(analysis) or _reads_temporary(facts))) or (
+        moment.temporary and unknown
+    ):
         # the same name is another table in another session, and in this one after the next change
         told.append(["temporary", session, moment.temporary.hex()])
     if moment.settings:
