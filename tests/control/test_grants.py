@@ -86,6 +86,8 @@ async def test_one_that_can_not_be_settled_holds_up_no_other() -> None:
     with pytest.raises(ValueError, match="can't be read"):
         await house.grants.settle()
     assert sorted(house.held) == [ID + "B", ID + "C"]
+    # nor does whoever tells of his own fail by it
+    await house.grants.hear()
     house.rows.spoilt.clear()
     await house.grants.settle()
     assert sorted(house.held) == [ID + "A", ID + "B", ID + "C"]

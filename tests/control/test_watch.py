@@ -128,6 +128,15 @@ async def test_a_token_of_another_node_is_known_before_that_node_told_it() -> No
     assert stage.state.get("tokens", "good")
 
 
+async def test_what_is_granted_here_is_read_again() -> None:
+    """It was revoked on another node, which told of it, before this one had put it."""
+    async with hearing() as stage:
+        await stage.watch.resync()
+        stage.watch.put("grants", "fresh", {"identity": "ana"})
+        assert stage.state.get("grants", "fresh")
+        await stage.until(lambda: stage.state.get("grants", "fresh") is None)
+
+
 async def test_what_is_issued_here_is_read_again() -> None:
     """Another node may have revoked it before its own node told it."""
     async with hearing() as stage:

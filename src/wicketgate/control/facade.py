@@ -111,7 +111,7 @@ class Facade:
         return self.call(lambda: self._control.grants.end(grant, by, what))
 
     def settle_grants(self) -> "concurrent.futures.Future[None]":
-        return self.call(self._control.grants.settle)
+        return self.call(self._control.grants.hear)
 
     def record(self, head: bytes, body: bytes | None) -> "concurrent.futures.Future[None]":
         async def record() -> None:

@@ -43,10 +43,11 @@ class Grants:
         self._failed = False
 
     async def hear(self) -> None:
-        """A request may have been answered: look now, and again soon where that fails."""
+        """A request may have been answered: look now, and again soon where that fails. Whoever tells of his
+        own is not to fail by another's."""
         try:
             await self.settle()
-        except GatewayError:
+        except Exception:  # told by `watch`, which looks again
             self._wake.set()
 
     async def watch(self, every: float) -> None:
