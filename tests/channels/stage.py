@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 import trustme
 from aiohttp import web
 
+from wicketgate.model.errors import Unreadable
 from wicketgate.model.resource import CredentialReference
 from wicketgate.model.review import Asker, Kind, Panel, Review, ReviewEvent, Status, Vote
 from wicketgate.model.secret import Secret
@@ -85,6 +86,7 @@ class Box:
 
     rows: list[ReviewEvent] = field(default_factory=list)
     reviews: dict[str, Review] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
 
     def add(self, review: Review, what: str, by: str = "somebody", at: int = NOW) -> ReviewEvent:
         self.reviews[review.id] = review
@@ -95,6 +97,8 @@ class Box:
         return [each for each in self.rows if each.seq > after][:most]
 
     async def review(self, review: str) -> Review | None:
+        if review in self.unreadable:
+            raise Unreadable("a review was changed beside the gateway")
         return self.reviews.get(review)
 
 

@@ -58,6 +58,9 @@ class Played:
             raise self.answers.pop(0)
 
 
+GONE = "there is no such review any more, or it can't be read"
+
+
 class PlayedRows(ChannelRows):
     """With an outbox that is played."""
 
@@ -273,7 +276,21 @@ async def test_a_review_that_is_gone_is_given_up(yard: Yard) -> None:
     yard.box.reviews.clear()
     yard.passes(5)
     await node.round("ops")
-    assert [each.error for each in await yard.rows.dead("ops", 0, 9)] == ["there is no such review any more"]
+    assert [each.error for each in await yard.rows.dead("ops", 0, 9)] == [GONE]
+
+
+async def test_a_review_that_can_not_be_read_keeps_no_other_waiting(yard: Yard) -> None:
+    """Somebody changed its row beside the gateway: all channels would try it for ever."""
+    way = Played()
+    node = await begun(yard, way)
+    yard.box.unreadable.add(yard.box.rows[-1].review)
+    yard.box.add(another(7), "asked")
+    for _ in range(3):
+        await node.round("ops")
+        yard.passes(5)
+    assert [each.review for each in way.got] == [another(7).id]
+    assert all("nobody is told of it" in each for each in yard.logged)
+    assert yard.logged
 
 
 async def test_two_nodes_deliver_once_and_one_takes_over(yard: Yard) -> None:

@@ -17,7 +17,7 @@ from wicketgate.channels.senders import Sender
 from wicketgate.channels.settings import Channel
 from wicketgate.channels.wire import Unsent
 from wicketgate.model.delivery import LASTS, Delivery, State
-from wicketgate.model.errors import GatewayError
+from wicketgate.model.errors import GatewayError, Unreadable
 from wicketgate.model.review import Kind, Review, ReviewEvent
 
 SECOND: Final = 1_000_000_000
@@ -36,6 +36,7 @@ MOST: Final = 200
 AT_ONCE: Final = 8
 """Attempts of one channel at a time, each about another review."""
 PRUNE: Final = 3600.0
+GONE: Final = "there is no such review any more, or it can't be read"
 
 
 @dataclass(slots=True)
@@ -170,7 +171,7 @@ class Deliveries:
         wanted: list[ReviewEvent] = []
         for each in events:
             if each.review not in reviews:
-                reviews[each.review] = await self._outbox.review(each.review)
+                reviews[each.review] = await self._review(each.review)
             review = reviews[each.review]
             # a channel that comes back after long is not told of what nobody waits for any more
             if each.at < self._clock() - LASTS or review is None:
@@ -184,13 +185,21 @@ class Deliveries:
         held.cursor = last
         return len(events) == MOST
 
+    async def _review(self, name: str) -> Review | None:
+        """None: there is none, or none that will ever be read; it keeps no other one waiting."""
+        try:
+            return await self._outbox.review(name)
+        except Unreadable as error:
+            self._log(f"review {name}: {error.public}: nobody is told of it")
+            return None
+
     async def _attempt(self, name: str, delivery: Delivery) -> None:
         """Try once, and keep what came of it. Raises GatewayError where the store is away."""
         settings = self._channels[name].settings
-        review = await self._outbox.review(delivery.change.review)
+        review = await self._review(delivery.change.review)
         tried = replace(delivery, attempts=delivery.attempts + 1, ended=self._clock(), error="")
         if review is None:
-            gone = replace(tried, state=State.DEAD, error="there is no such review any more")
+            gone = replace(tried, state=State.DEAD, error=GONE)
             await self._rows.tried(delivery, gone)
             return
         link = self._link(review.id)

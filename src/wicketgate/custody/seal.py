@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from wicketgate.custody.keys import NONCE
 from wicketgate.model.credential import CredentialMissing
-from wicketgate.model.errors import GatewayError
+from wicketgate.model.errors import GatewayError, Unreadable
 from wicketgate.model.secret import Secret
 
 SECOND: Final = 1_000_000_000
@@ -49,11 +49,11 @@ class Cipher:
         return nonce + self._cipher.encrypt(nonce, clear, context)
 
     def open(self, closed: bytes, context: bytes) -> bytes:
-        """Raises GatewayError for what was not closed by this key, for this."""
+        """Raises Unreadable for what was not closed by this key, for this."""
         try:
             return self._cipher.decrypt(closed[:NONCE], closed[NONCE:], context)
         except (ValueError, InvalidTag):
-            raise GatewayError("a review was changed beside the gateway") from None
+            raise Unreadable("a review was changed beside the gateway") from None
 
 
 class Sealing:

@@ -33,5 +33,9 @@ class NodeSilent(GatewayError):
     """Another node was asked to do something, and did not take it."""
 
 
+class Unreadable(GatewayError):
+    """One thing that is kept was changed beside the gateway, and stays unreadable."""
+
+
 class StoreFailed(GatewayError):
     """What must last could not be read or written: nothing new may start on the strength of it."""

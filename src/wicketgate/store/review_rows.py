@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from wicketgate.model.errors import GatewayError
+from wicketgate.model.errors import Unreadable
 from wicketgate.model.review import Asker, Conditions, Kind, Panel, Review, Status, Vote, folded
 
 
@@ -88,7 +88,7 @@ def vote_row(cipher: Cipher, review: str, vote: Vote) -> dict[str, Any]:
 
 
 def of_row(row: Any, votes: Sequence[Any], cipher: Cipher | None) -> Review:
-    """The review. cipher None: it is not opened. Raises GatewayError for rows that are none of ours."""
+    """The review. cipher None: it is not opened. Raises Unreadable for rows that are none of ours."""
     try:
         review = Review(
             id=row.id,
@@ -118,7 +118,7 @@ def of_row(row: Any, votes: Sequence[Any], cipher: Cipher | None) -> Review:
         told = json.loads(cipher.open(bytes(row.sealed), _context(review)))
         return _with(review, told)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise GatewayError("a review in the store does not read as one", type(error).__name__) from None
+        raise Unreadable("a review in the store does not read as one", type(error).__name__) from None
 
 
 def _with(review: Review, told: Mapping[str, Any]) -> Review:
