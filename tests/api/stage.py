@@ -300,7 +300,7 @@ class Answer:
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=30)
         self._path = path
 
     def connect(self) -> None:
@@ -324,7 +324,7 @@ def ask(
         connection = UnixConnection(where)
     else:
         context = ssl.create_default_context(cafile=ca)
-        connection = http.client.HTTPSConnection(*where, timeout=10, context=context)
+        connection = http.client.HTTPSConnection(*where, timeout=30, context=context)
     sent = {"content-type": "application/json", **(headers or {})}
     if token is not None:
         sent["authorization"] = f"Bearer {token}"

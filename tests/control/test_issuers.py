@@ -224,6 +224,7 @@ async def test_what_is_no_key_set_changes_nothing(
     assert stage.keys.entries == {}
     assert stage.puts[-1] == ("issuers", "main", None)
     stage.site.answer = stage.site.good
+    monkeypatch.undo()
     await stage.again()
     assert stage.keys.entries["main"]["until"] == stage.now + KEEP * SECOND
 
