@@ -43,7 +43,7 @@ KEY: Final = 2
 def named(cell: bytes, end: i64) -> i64:
     """What the name that ends here speaks of: PHRASE, KEY or NONE. Quotes and spaces may stand behind it."""
     turns: i64 = 0
-    while end > 0 and turns < 5 and cell[end - 1] in b" \t\"')]\\":
+    while end > 0 and turns < 5 and _BEHIND_NAME[cell[end - 1]] == 1:
         end -= 1
         turns += 1
     if end < 2:
@@ -55,7 +55,9 @@ def named(cell: bytes, end: i64) -> i64:
         if end < 2:
             return NONE
         last = cell[end - 1]
-    if cell[end - 2 : end].lower() not in _ENDINGS:
+    code: i64 = cell[end - 2]
+    last = cell[end - 1]
+    if _ENDING[code * 256 + last] == 0:
         return NONE
     low: i64 = 0
     if end > _NAME_LONGEST:
@@ -88,6 +90,10 @@ _ENDINGS: Final = frozenset(
         for each in (*_PHRASES, *_WHOLE_PHRASES, *_KEYS, *_WHOLE_KEYS, b"key", b"passe", b"code", b"word")
     ]
 )
+_ENDING: Final = bytes(
+    1 if bytes([code >> 8, code & 255]).lower() in _ENDINGS else 0 for code in range(1 << 16)
+)
+_BEHIND_NAME: Final = bytes(1 if code in b" \t\"')]\\" else 0 for code in range(256))
 _PLACEHOLDERS: Final = frozenset(
     (
         b"null nil none undefined true false yes no string str text varchar bytes int integer bool boolean "
@@ -114,14 +120,19 @@ def placeholder(value: bytes) -> bool:
     if size <= _PLACEHOLDER_LONGEST and value.lower() in _PLACEHOLDERS:
         return True
     first = value[0]
-    if first in b"*xX.-_?#" and value.count(value[:1]) == size:
+    sort = _FIRST[first]
+    if sort == 1 and value.count(value[:1]) == size:
         return True
-    if first in b"%$:@<{[&":
+    if sort == 2:
         return _VARIABLE.fullmatch(value) is not None
-    return 65 <= first <= 90 and b"_" in value and _CONSTANT.fullmatch(value) is not None
+    return 65 <= first <= 90 and value.find(b"_") >= 0 and _CONSTANT.fullmatch(value) is not None
 
 
-_STOP: Final = re.compile(rb"[\s\"'`,;<>)\]}|\\]|&(?:amp;|(?=[A-Za-z0-9_.%-]{1,64}=))")
+_FIRST: Final = bytes(1 if code in b"*xX.-_?#" else 2 if code in b"%$:@<{[&" else 0 for code in range(256))
+_AMPERSAND: Final = re.compile(rb"&(?:amp;|(?=[A-Za-z0-9_.%-]{1,64}=))")
+_STOPS: Final = bytes(
+    1 if code in b" \t\n\r\f\v\"'`,;<>)]}|\\" else 2 if code == 38 else 0 for code in range(256)
+)
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{1,30}$")
 _BEARER: Final = re.compile(
     rb"(?i:authorization[\"']?[ \t]*[:=][ \t]*[\"']?|^|[^a-z])(?i:(bearer|basic|token|apikey|negotiate"
@@ -149,6 +160,8 @@ def find(cell: bytes, found: list[Found]) -> None:
 
 def headers(cell: bytes, found: list[Found]) -> None:
     """`Authorization: Bearer …`, and `Bearer …` alone; other schemes only behind `Authorization`."""
+    if not _credentials(cell):
+        return
     for each in _BEARER.finditer(cell):
         value = each.group(2)
         if max([len(part) for part in value.replace(b"=", b".").split(b".")]) < 16:
@@ -161,9 +174,36 @@ def headers(cell: bytes, found: list[Found]) -> None:
         found.append(("secret", each.start(2), each.end(2)))
 
 
+def _credentials(cell: bytes) -> bool:
+    """Whether 16 characters of what stands behind a scheme follow a space or a tab."""
+    size: i64 = len(cell)
+    at: i64 = 1
+    run: i64 = -1  # characters since the last space; -1 where another character stood between
+    while at < size:
+        sort: i64 = _VALUE[cell[at]]
+        at += 1
+        if sort == 2:
+            run = 0
+        elif sort == 0:
+            run = -1
+        elif run >= 0:
+            run += 1
+            if run == 16:
+                return True
+    return False
+
+
+_VALUE: Final = bytes(
+    1 if chr(code).isascii() and (chr(code).isalnum() or code in b"_~+/.=-") else 2 if code in b" \t" else 0
+    for code in range(256)
+)
+
+
 def _url(cell: bytes, colon: i64, found: list[Found]) -> None:
     """`scheme://user:password@host`: the password; without a user, a token that stands in its place."""
-    low: i64 = colon - 31 if colon > 31 else 0
+    low: i64 = 0
+    if colon > 31:
+        low = colon - 31
     if _SCHEME.search(cell[low:colon]) is None:
         return
     size: i64 = len(cell)
@@ -223,13 +263,13 @@ def _assigned(cell: bytes, sign: i64, found: list[Found]) -> None:
     if at < size and cell[at] == 62:
         at += 1
     spaced = False
-    while at < size and cell[at] in b" \t":
+    while at < size and (cell[at] == 32 or cell[at] == 9):
         at += 1
         spaced = True
     if at >= size:
         return
     quote: i64 = cell[at]
-    if quote == 92 and at + 1 < size and cell[at + 1] in b"\"'":  # JSON inside of JSON
+    if quote == 92 and at + 1 < size and (cell[at + 1] == 34 or cell[at + 1] == 39):  # JSON inside of JSON
         quote = cell[at + 1]
         at += 2
         end: i64 = cell.find(b"\\" + bytes([quote]), at, at + LONGEST)
@@ -246,18 +286,31 @@ def _assigned(cell: bytes, sign: i64, found: list[Found]) -> None:
         if end > at:
             _take(cell, at, end, True, phrase, found)
         return
-    stop = _STOP.search(cell, at, at + LONGEST)
-    end = stop.start() if stop is not None else (size if size < at + LONGEST else at + LONGEST)
+    end = at + LONGEST
+    if end > size:
+        end = size
+    end = _stop(cell, at, end)
     # `password=a&b`: a URL's query ends there; a password in prose may end its sentence
     if end > at and cell[end - 1] == 46 and (end == size or cell[end] <= 32):
         end -= 1
     prose = cell[sign] == 58 and spaced
-    if end - at >= (6 if prose else 3):
+    if end - at >= 6 or (end - at >= 3 and not prose):
         if prose and not _unlike_words(cell[at:end]):
             return
         if end < size and cell[end] == 40:
             return
         _take(cell, at, end, False, phrase, found)
+
+
+def _stop(cell: bytes, at: i64, end: i64) -> i64:
+    """Where a value without quotes ends, before `end`."""
+    begin = at
+    while at < end:
+        sort: i64 = _STOPS[cell[at]]
+        if sort == 1 or (sort == 2 and _AMPERSAND.match(cell, at, begin + LONGEST) is not None):
+            return at
+        at += 1
+    return end
 
 
 def _unlike_words(value: bytes) -> bool:
@@ -275,23 +328,27 @@ def _take(cell: bytes, start: i64, end: i64, quoted: bool, phrase: bool, found: 
     value = cell[start:end]
     if placeholder(value) or value[:9] == b"[redacted":
         return
-    if not quoted and (b"(" in value or value[:1] in b"=>"):
+    if not quoted and (value.find(b"(") >= 0 or value[0] == 61 or value[0] == 62):
         return  # code goes on here
     if phrase:
         if quoted and (len(value) > 128 or value.count(b" ") > 4):
             return
     else:
         # tokens are longer than words, and hold more than letters
-        if len(value) < 8 or b" " in value or (value.isalpha() and len(value) < 20):
+        if len(value) < 8 or value.find(b" ") >= 0 or (value.isalpha() and len(value) < 20):
             return
         if not quoted and (value.count(b".") > 3 or value.isdigit()):
             return
         if len(value) < 12 and not random_looking(value, 2.0):
             return
         if value.replace(b"_", b"").replace(b"-", b"").replace(b".", b"").isalpha() and (
-            value.islower() or b"." in value
+            value.islower() or value.find(b".") >= 0
         ):
             return  # a name in code
-    if not quoted and phrase and b"." in value and value.replace(b".", b"").replace(b"_", b"").isalpha():
+    if not quoted and phrase and value.find(b".") >= 0 and _dotted_name(value):
         return  # `form.password.value`
     found.append(("secret", start, end))
+
+
+def _dotted_name(value: bytes) -> bool:
+    return value.replace(b".", b"").replace(b"_", b"").isalpha()

@@ -13,14 +13,14 @@ from wicketgate.masking.detect.nearby import CARD, OTHER, behind, near
 def card(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     """The last group of a card's number that starts here; -1 where there is none."""
     cell = chain.cell
-    lead: i64 = cell[chain.starts[first]]
-    groups: i64 = len(chain.starts)
+    lead: i64 = cell[chain.start(first)]
+    groups = chain.count
     if not 50 <= lead <= 54 and not (lead == 56 and sense.card):  # 2 to 6: who issues cards
         return -1
     size = chain.length(first)
     if size >= 12:
-        start = chain.starts[first]
-        end = chain.ends[first]
+        start = chain.start(first)
+        end = chain.end(first)
         if not bare_card(cell, start, end, sense):
             return -1
         found.append(("payment-card", start, end))
@@ -32,16 +32,16 @@ def card(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     while last < groups:
         length = chain.length(last)
         if last > first:
-            sep = chain.seps[last - 1]
+            sep = chain.sep(last - 1)
             if sep == SLASH or (sep == MIXED and not _plain_gap(chain, last)):
                 break
-            even = even and sep == chain.seps[first]
+            even = even and sep == chain.sep(first)
         total += length
         if total > 19:
             break
         shaped = total >= 13 and last > first and _card_shape(chain, first, last, total, even)
         if shaped and _check_card(chain, first, last, sense):
-            found.append(("payment-card", chain.starts[first], chain.ends[last]))
+            found.append(("payment-card", chain.start(first), chain.end(last)))
             return last
         last += 1
     return -1
@@ -67,8 +67,8 @@ def bare_card(cell: bytes, start: i64, end: i64, sense: Sense) -> bool:
 
 def _plain_gap(chain: Chain, group: i64) -> bool:
     """Only spaces and dashes stand before this group."""
-    at = chain.ends[group - 1]
-    while at < chain.starts[group]:
+    at = chain.end(group - 1)
+    while at < chain.start(group):
         code: i64 = chain.cell[at]
         if code != SPACE and code != DASH:
             return False
@@ -90,20 +90,18 @@ def _card_shape(chain: Chain, first: i64, last: i64, total: i64, even: bool) -> 
     if count == 5 and total == 19 and chain.length(first) == 4:
         return even
     # cut up otherwise: only where it is all there is
-    return (
-        (total == 15 or total == 16) and first == 0 and last == len(chain.starts) - 1 and chain.seps[0] != DOT
-    )
+    return (total == 15 or total == 16) and first == 0 and last == chain.count - 1 and chain.sep(0) != DOT
 
 
 def _check_card(chain: Chain, first: i64, last: i64, sense: Sense) -> bool:
-    digits = checksums.digits_of(chain.cell, chain.starts[first], chain.ends[last])
+    digits = checksums.digits_of(chain.cell, chain.start(first), chain.end(last))
     if not checksums.luhn(digits) or not chain.lone(first, last):
         return False
     size: i64 = len(digits)
-    start = chain.starts[first]
+    start = chain.start(first)
     if (size == 15 or size == 16) and checksums.card(digits, False):
         return True
     if size == 14 and chain.length(first) == 4:
         return checksums.card(digits, True)
-    hinted = sense.card or near(CARD, chain.cell, start, chain.ends[last])
+    hinted = sense.card or near(CARD, chain.cell, start, chain.end(last))
     return hinted and checksums.card(digits, True)

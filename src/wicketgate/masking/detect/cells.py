@@ -166,50 +166,75 @@ class Cells:
         while at < size:
             # eight bytes a read: an index costs as much as a whole word
             if left == 0:
-                if at + 8 <= size:
-                    word = read_i64_le(cell, at)
-                    low = word & _LOW
-                    lettered = (word >> 1) & _FIVE
-                    if (
-                        (word >> 1) & _SIX == 0
-                        and (low + _PAST_Z) & _FIVE == 0
-                        and (low + _NOT_NOUGHT) & _FIVE == lettered
-                    ):
-                        # eight letters or spaces, which is most of all prose
-                        if lettered & 32:
-                            mixed = mixed or last == 2
-                        elif single and last == 1:
-                            mixed = True
-                        single = False
-                        if lettered == _FIVE:
-                            letters += 8
-                            run += 8
-                            spelt = True
-                            last = 1
-                        else:
-                            if word & _FIVE != _FIVE:  # a capital, which may stand alone
-                                mixed = True
-                            count: i64 = 0
-                            while (lettered >> (count * 8)) & 32:
-                                count += 1
-                            if run + count >= tokens.LEAST and long < 0 and (spelt or count > 0):
-                                long = at - run
-                            letters += ((lettered >> 5) * _ONES >> 56) & 255
-                            count = 0
-                            while (lettered >> (56 - count * 8)) & 32:
-                                count += 1
-                            run = count
-                            spelt = count > 0
-                            last = 1 if count > 0 else 0
-                        at += 8
-                        continue
-                    left = 8
-                elif size >= 8:
-                    left = size - at
-                    word = read_i64_le(cell, size - 8) >> ((8 - left) * 8)
-                else:
+                if size < 8:
                     word = cell[at]
                     left = 1
+                else:
+                    left = size - at
+                    if left >= 8:
+                        word = read_i64_le(cell, at)
+                        left = 8
+                    else:  # spaces fill it up
+                        word = (read_i64_le(cell, size - 8) >> ((8 - left) * 8)) & (_ALL >> (63 - left * 8))
+                        word |= _SPACES << (left * 8)
+                    low = word & _LOW
+                    lettered = (word >> 1) & (low + _NOT_NOUGHT) & ~(low + _PAST_Z) & _FIVE
+                    number = word ^ _NOUGHTS
+                    other = ((number & _NIBBLES) + _PAST_NINE) | number | (number >> 1) | (number >> 2)
+                    numeric = ((other & _FOUR) ^ _FOUR) << 1
+                    worded = lettered | numeric
+                    other = ((word & _NIBBLES) + _NIBBLES) | word | (word >> 2)
+                    blank = (((other & _FOUR) ^ _FOUR) << 1) & word
+                    if worded | blank == _FIVE and (word >> 1) & _SIX == 0:
+                        # letters, digits and spaces, which is most of all text
+                        if lettered & 32:
+                            mixed = mixed or last == 2
+                        elif (numeric & 32 or single) and last == 1:
+                            mixed = True
+                        single = False
+                        capitals = lettered & ~word
+                        if capitals:  # which may stand alone
+                            if numeric == 0 and left == 8:
+                                mixed = mixed or worded != _FIVE
+                            else:
+                                behind = worded << 8
+                                if last != 0:
+                                    behind |= 32
+                                capitals &= ~behind
+                                mixed = mixed or capitals & ~(worded >> 8) & _SEVEN != 0
+                                single = (capitals >> 56) & 32 != 0
+                        if numeric:
+                            if digits == 0:
+                                first_digit = at
+                            last_digit = at + left
+                            digits += ((numeric >> 5) * _ONES >> 56) & 255
+                            if (lettered & (numeric << 8)) | (numeric & (lettered << 8)):
+                                mixed = True
+                        letters += ((lettered >> 5) * _ONES >> 56) & 255
+                        if worded == _FIVE:
+                            run += 8
+                            spelt = spelt or lettered != 0
+                            last = 1 if (lettered >> 56) & 32 else 2
+                        else:
+                            count: i64 = 0
+                            if run + 8 > tokens.LEAST and long < 0:
+                                while (worded >> (count * 8)) & 32:
+                                    count += 1
+                                spelt = spelt or lettered & (_ALL >> (63 - count * 8)) != 0
+                                if run + count >= tokens.LEAST and spelt:
+                                    long = at - run
+                                count = 0
+                            while (worded >> (56 - count * 8)) & 32:
+                                count += 1
+                            run = count
+                            last = 0
+                            spelt = False
+                            if count > 0:
+                                last = 1 if (lettered >> 56) & 32 else 2
+                                spelt = (lettered >> (64 - count * 8)) & _FIVE != 0
+                        at += left
+                        left = 0
+                        continue
             code: i64 = word & 255
             word >>= 8
             left -= 1
@@ -284,7 +309,7 @@ class Cells:
             if digits >= 7 or dots >= 3 or (digits >= 5 and letters >= 3) or sense.birth or sense.phone:
                 numbers.find(cell, sense, found, first_digit, last_digit)
             if mixed and (digits >= 7 or size >= 10):
-                codes.find(cell, sense, found)
+                codes.find(cell, sense, found, dots >= 2)
         if equals > 0 or (colons > 0 and letters >= 3):
             assignments.find(cell, found)
         if (colons >= 2 and digits + letters >= 2) or (digits + letters >= 12 and (dashes >= 5 or dots >= 2)):
@@ -307,7 +332,7 @@ class Cells:
             self._extra(cell, sense, found)
         emails.find(cell, found)
         numbers.find(cell, sense, found, 0, len(cell))
-        codes.find(cell, sense, found)
+        codes.find(cell, sense, found, True)
         assignments.find(cell, found)
         networks.find(cell, sense, found)
         tokens.find(cell, sense, found, 0)
@@ -318,11 +343,23 @@ class Cells:
 _LOW: Final = 0x1F1F1F1F1F1F1F1F
 _FIVE: Final = 0x2020202020202020
 _SIX: Final = 0x4040404040404040
+_ALL: Final = 0x7FFFFFFFFFFFFFFF
+_FOUR: Final = 0x1010101010101010
+_SPACES: Final = 0x2020202020202020
+_NOUGHTS: Final = 0x3030303030303030
+_NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
+_SEVEN: Final = 0x0020202020202020
+_PAST_NINE: Final = 0x0606060606060606
 _PAST_Z: Final = 0x0505050505050505
 _NOT_NOUGHT: Final = 0x1F1F1F1F1F1F1F1F
 _ONES: Final = 0x0101010101010101
-"""For eight bytes at once. ASCII letters are 64 or 96 and 1 to 26: bit 6 stands, and the low five bits are
-neither 0 (adding 31 would not reach bit 5) nor above 26 (adding 5 would); a space has none of these."""
+"""For eight bytes at once, none of them above 127; what is found stands in bit 5 of each.
+
+ASCII letters are 64 or 96 and 1 to 26: bit 6 stands, and the low five bits are neither 0 (adding 31 would not
+reach bit 5) nor above 26 (adding 5 would). Of a digit without its 48 at most 9 is left (adding 6 would not
+reach bit 4); a space has bit 5 alone (adding 15 to its low four bits would not reach bit 4).
+
+Bits are made by shifting _ALL right: compiled, a small number shifted left is one of 32 bits."""
 
 _NAME: Final = re.compile(rb"[A-Za-z0-9_$\x80-\xff][A-Za-z0-9_ .$\x80-\xff-]{0,63}")
 """A key that may be a name: any other says nothing of what stands under it."""

@@ -3,7 +3,8 @@ It must never join digits that a letter or a comma parts."""
 
 from typing import Final
 
-from mypy_extensions import i64
+from librt.strings import BytesWriter, read_i32_le, write_i32_le
+from mypy_extensions import i32, i64
 
 SPACE: Final = 32
 DASH: Final = 45
@@ -12,6 +13,9 @@ SLASH: Final = 47
 PLUS: Final = 43
 OPEN: Final = 40
 CLOSE: Final = 41
+WORDLIKE: Final = bytes(
+    1 if 97 <= code <= 122 or 65 <= code <= 90 or 48 <= code <= 57 else 0 for code in range(256)
+)
 MIXED: Final = 1
 """Several characters stand between two groups of digits, like `) `."""
 
@@ -19,30 +23,52 @@ MIXED: Final = 1
 class Chain:
     """Groups of digits with a few separators between them, as `+49 (0)30 123-456`.
 
-    starts, ends: of each group. seps: what stands before each group but the first: a character, or MIXED.
+    count: of groups. total: digits. They are packed, twelve bytes each: as numbers of Python's they would be
+    objects. Groups can be asked about when it is closed.
     """
 
     def __init__(self, cell: bytes) -> None:
         self.cell: Final = cell
-        self.starts: list[i64] = []
-        self.ends: list[i64] = []
-        self.seps: list[i64] = []
+        self.count: i64 = 0
         self.total: i64 = 0
+        self.packed = BytesWriter()
+        self.groups = b""
+
+    def add(self, sep: i64, start: i64, end: i64) -> None:
+        """sep: what stands before a group: a character, or MIXED; 0 before the first."""
+        write_i32_le(self.packed, i32(start))
+        write_i32_le(self.packed, i32(end))
+        write_i32_le(self.packed, i32(sep))
+        self.count += 1
+        self.total += end - start
+
+    def close(self) -> None:
+        self.groups = self.packed.getvalue()
+
+    def start(self, group: i64) -> i64:
+        return i64(read_i32_le(self.groups, group * 12))
+
+    def end(self, group: i64) -> i64:
+        return i64(read_i32_le(self.groups, group * 12 + 4))
+
+    def sep(self, group: i64) -> i64:
+        """What stands behind a group, before the next."""
+        return i64(read_i32_le(self.groups, group * 12 + 20))
 
     def length(self, group: i64) -> i64:
-        return self.ends[group] - self.starts[group]
+        return self.end(group) - self.start(group)
 
     def lone(self, first: i64, last: i64) -> bool:
         """Whether these groups stand for themselves."""
-        return lone(self.cell, self.starts[first], self.ends[last])
+        return lone(self.cell, self.start(first), self.end(last))
 
     def apart(self, first: i64, last: i64) -> bool:
         """Besides, no dash ties them to a further group: not a piece of a UUID or a longer code."""
-        if first > 0 and self.seps[first - 1] == DASH:
+        if first > 0 and self.sep(first - 1) == DASH:
             return False
-        if last + 1 < len(self.starts) and self.seps[last] == DASH:
+        if last + 1 < self.count and self.sep(last) == DASH:
             return False
-        return untied(self.cell, self.starts[first], self.ends[last])
+        return untied(self.cell, self.start(first), self.end(last))
 
 
 def lone(cell: bytes, start: i64, end: i64) -> bool:

@@ -179,7 +179,13 @@ def verhoeff(digits: bytes) -> bool:
 
 def uniform(digits: bytes) -> bool:
     """All digits are the same: a filler, nobody's number."""
-    return digits.count(digits[:1]) == len(digits)
+    size: i64 = len(digits)
+    at: i64 = 1
+    while at < size:
+        if digits[at] != digits[0]:
+            return False
+        at += 1
+    return True
 
 
 def us_ssn(digits: bytes) -> bool:

@@ -29,23 +29,31 @@ def _letter(code: i64) -> bool:
     return 65 <= code <= 90 or 97 <= code <= 122
 
 
-def _word(code: i64) -> bool:
-    return 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122
+_WORD: Final = bytes(
+    2 if 48 <= code <= 57 else 1 if 65 <= code <= 90 or 97 <= code <= 122 else 0 for code in range(256)
+)
+"""2 for a digit, 1 for a letter."""
+
+_LENGTHS: Final = bytes(_IBAN.get(bytes([(code >> 5) + 64, (code & 31) + 64]), 0) for code in range(32 * 32))
+"""By a country's two letters, five bits of each."""
 
 
-def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
-    """Adds what it finds to `found`."""
+def find(cell: bytes, sense: Sense, found: list[Found], dotted: bool) -> None:
+    """Adds what it finds to `found`. dotted: two dots or more stand in the cell."""
+    words = _WORD
     size: i64 = len(cell)
     at: i64 = 0
     while at < size:
-        if not _word(cell[at]):
+        if words[cell[at]] == 0:
             at += 1
             continue
         start = at
         digits: i64 = 0
-        while at < size and _word(cell[at]):
-            if cell[at] <= 57:
-                digits += 1
+        while at < size:
+            sort: i64 = words[cell[at]]
+            if sort == 0:
+                break
+            digits += sort >> 1  # no branch: which it will be can't be guessed
             at += 1
         length = at - start
         if length < 3 or (digits == 0 and length != 3 and length != 6):
@@ -78,13 +86,15 @@ def find(cell: bytes, sense: Sense, found: list[Found]) -> None:
             _corsica(cell, start, at, found)
         elif length == 10 and digits == 4:
             _pan(cell, start, at, sense, found)
-    if size >= 11:
+    if dotted and size >= 11:
         _dotted(cell, sense, found)
 
 
 def _iban(cell: bytes, start: i64) -> i64:
     """Where the IBAN that starts here ends; -1 where there is none. Spaces and dashes may stand in it."""
-    length = _IBAN.get(cell[start : start + 2].upper(), 0)
+    first: i64 = cell[start]
+    second: i64 = cell[start + 1]
+    length: i64 = _LENGTHS[(first & 31) * 32 + (second & 31)]
     if length == 0:
         return -1
     size: i64 = len(cell)
@@ -94,12 +104,12 @@ def _iban(cell: bytes, start: i64) -> i64:
     at = start
     while at < size and taken < length:
         code: i64 = cell[at]
-        if _word(code):
+        if _WORD[code] != 0:
             taken += 1
-        elif (code != 32 and code != 45) or at + 1 >= size or not _word(cell[at + 1]):
+        elif (code != 32 and code != 45) or at + 1 >= size or _WORD[cell[at + 1]] == 0:
             return -1
         at += 1
-    if taken < length or (at < size and _word(cell[at])):
+    if taken < length or (at < size and _WORD[cell[at]] != 0):
         return -1
     text = cell[start:at].upper()
     if len(text) != taken:
@@ -115,12 +125,12 @@ def _fiscal_spaced(cell: bytes, start: i64) -> i64:
     at = start
     taken: i64 = 0
     while at < size and taken < 16:
-        if _word(cell[at]):
+        if _WORD[cell[at]] != 0:
             taken += 1
         elif cell[at] != 32 or (taken != 3 and taken != 6 and taken != 11):
             return -1
         at += 1
-    if taken < 16 or (at < size and _word(cell[at])):
+    if taken < 16 or (at < size and _WORD[cell[at]] != 0):
         return -1
     return at if checksums.it_fiscal_code(cell[start:at].upper().replace(b" ", b"")) else -1
 
@@ -135,7 +145,7 @@ def _dni(cell: bytes, start: i64, end: i64, digits: i64, sense: Sense, found: li
         # the letter stands behind a dash or a space
         if end + 1 >= size or (cell[end] != 45 and cell[end] != 32) or not _letter(cell[end + 1]):
             return
-        if end + 2 < size and _word(cell[end + 2]):
+        if end + 2 < size and _WORD[cell[end + 2]] != 0:
             return
         if cell[end] == 32 and not (sense.national or near(NATIONAL, cell, start, end)):
             return
@@ -158,9 +168,9 @@ def _spanish(
 ) -> None:
     if not body.isdigit() or not checksums.es_dni(body, letter & 0xDF):
         return
-    if start > 1 and cell[start - 1] == 45 and _word(cell[start - 2]):
+    if start > 1 and cell[start - 1] == 45 and _WORD[cell[start - 2]] != 0:
         return
-    if stop + 1 < len(cell) and cell[stop] == 45 and _word(cell[stop + 1]):
+    if stop + 1 < len(cell) and cell[stop] == 45 and _WORD[cell[stop + 1]] != 0:
         return
     doubtful = (sense.other or letter >= 97 or behind(OTHER, cell, start)) and not sense.national
     if doubtful and not near(NATIONAL, cell, start, stop):
@@ -174,7 +184,7 @@ def _foreigner(cell: bytes, start: i64, sense: Sense, found: list[Found]) -> Non
     if kind < 88 or kind > 90 or start + 11 > len(cell) or cell[start + 1] != 45 or cell[start + 9] != 45:
         return
     letter: i64 = cell[start + 10]
-    if not _letter(letter) or (start + 11 < len(cell) and _word(cell[start + 11])):
+    if not _letter(letter) or (start + 11 < len(cell) and _WORD[cell[start + 11]] != 0):
         return
     _spanish(cell, start, start + 11, bytes([kind - 40]) + cell[start + 2 : start + 9], letter, sense, found)
 
@@ -185,13 +195,13 @@ def _dotted(cell: bytes, sense: Sense, found: list[Found]) -> None:
     at: i64 = 2
     while at + 8 < size:
         start = at - 2
-        if cell[at] == 46 and cell[at + 4] == 46 and (start == 0 or not _word(cell[start - 1])):
+        if cell[at] == 46 and cell[at + 4] == 46 and (start == 0 or _WORD[cell[start - 1]] == 0):
             body = cell[start:at] + cell[at + 1 : at + 4] + cell[at + 5 : at + 8]
             stop = at + 8
             if body.isdigit() and len(body) == 8:
                 if cell[stop] == 45 or cell[stop] == 32:
                     stop += 1
-                if stop < size and _letter(cell[stop]) and (stop + 1 == size or not _word(cell[stop + 1])):
+                if stop < size and _letter(cell[stop]) and (stop + 1 == size or _WORD[cell[stop + 1]] == 0):
                     _spanish(cell, start, stop + 1, body, cell[stop], sense, found)
         at += 1
 
@@ -203,7 +213,7 @@ def _pension(cell: bytes, start: i64, found: list[Found]) -> None:
     end = start + 15
     if len(text) != 12 or piece[2:3] != b" " or piece[9:10] != b" ":
         return
-    if end < len(cell) and _word(cell[end]):
+    if end < len(cell) and _WORD[cell[end]] != 0:
         return
     if checksums.de_pension_id(text):
         found.append(("national-id", start, end))

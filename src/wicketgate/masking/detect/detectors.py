@@ -117,40 +117,69 @@ class Detectors:
         plain = maybe is not None
         cells = self._both
         builtin = self._builtin
+        # within these values alone: what is seen is not kept
+        known: dict[bytes, Masked] = {}
+        settled: dict[bytes, Masked] = {}
+        keeping = True
+        asked: i64 = 0
+        missed: i64 = 0
+        nothing = _CLEAN
         count: i64 = len(values)
         at: i64 = 0
         while at < count:
             value = values[at]
-            if value is not None:
-                if plain and maybe is not None and at not in maybe:
+            at += 1
+            if value is None:
+                continue
+            # a dictionary costs as much as a look at a short text
+            long = keeping and len(value) >= _SHORT
+            if long:
+                asked += 1
+            masked = known.get(value) if long else None
+            if masked is None:
+                masked = nothing
+                if plain and maybe is not None and at - 1 not in maybe:
                     builtin.find(value, named, edits, as_json)
                 else:
                     cells.find(value, named, edits, as_json)
                 if edits:
                     kept = united(edits, hidden)
-                    edits = []
                     if kept:
-                        if out is None:
-                            out = values.copy()
-                        masked = written(value, kept, counted)
+                        masked = written(value, kept)
                         if tied(value, kept):
-                            masked = self._settled(masked, named, hidden, counted, as_json)
-                        out[at] = masked
-            at += 1
+                            last = settled.get(masked.text)
+                            if last is None:
+                                last = self._settled(masked.text, named, hidden, as_json)
+                                settled[masked.text] = last
+                            if last is not nothing:
+                                masked = Masked(last.text, masked.names + last.names)
+                    edits.clear()
+                if long:
+                    known[value] = masked
+                    missed += 1
+                    keeping = missed & _WINDOW != 0 or missed * 4 < asked * 3  # only where cells come again
+            if masked is not nothing:
+                if out is None:
+                    out = values.copy()
+                out[at - 1] = masked.text
+                for name in masked.names:
+                    counted[name] = counted.get(name, 0) + 1
         return out
 
-    def _settled(
-        self, value: bytes, named: Sense, hidden: frozenset[str], counted: dict[str, int], as_json: bool
-    ) -> bytes:
-        """A masked cell in which nothing more is found: a marker is another neighbour than the value was."""
+    def _settled(self, value: bytes, named: Sense, hidden: frozenset[str], as_json: bool) -> "Masked":
+        """What becomes of a masked cell until nothing more is found in it: a marker is another neighbour than
+        the value was."""
+        done = _CLEAN
         turns: i64 = 0
         while turns < 4:
             edits = self._edits(value, named, True, hidden, as_json)
             if not edits:
                 break
-            value = written(value, edits, counted)
+            once = written(value, edits)
+            value = once.text
+            done = Masked(value, done.names + once.names)
             turns += 1
-        return value
+        return done
 
     def _edits(
         self, value: bytes, named: Sense, custom: bool, hidden: frozenset[str], as_json: bool
@@ -215,24 +244,42 @@ def _start(edit: Edit) -> tuple[int, int]:
     return edit[1], -edit[2]
 
 
-def written(value: bytes, edits: list[Edit], counted: dict[str, int]) -> bytes:
+class Masked:
+    """A cell with markers in it, and the classes that they are of."""
+
+    def __init__(self, text: bytes, names: list[str]) -> None:
+        self.text: Final = text
+        self.names: Final = names
+
+
+_CLEAN: Final = Masked(b"", [])
+"""Nothing was found: the cell stays as it is."""
+
+_SHORT: Final = 16
+"""Bytes of the shortest cell that is remembered."""
+
+_WINDOW: Final = 63
+"""One less than the cells after which it is judged whether remembering pays: a power of two."""
+
+
+def written(value: bytes, edits: list[Edit]) -> Masked:
     """The cell with markers."""
     if len(edits) == 1:
         name, start, end, style = edits[0]
-        counted[name] = counted.get(name, 0) + 1
         mark = marker(name, style)
         if start == 0 and end == len(value):
-            return mark
-        return value[:start] + mark + value[end:]
+            return Masked(mark, [name])
+        return Masked(value[:start] + mark + value[end:], [name])
     parts: list[bytes] = []
+    names: list[str] = []
     at = 0
     for name, start, end, style in edits:
-        counted[name] = counted.get(name, 0) + 1
+        names.append(name)
         parts.append(value[at:start])
         parts.append(marker(name, style))
         at = end
     parts.append(value[at:])
-    return b"".join(parts)
+    return Masked(b"".join(parts), names)
 
 
 _MARKS: Final[dict[str, bytes]] = {}

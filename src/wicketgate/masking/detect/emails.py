@@ -17,23 +17,11 @@ _FILES: Final = frozenset(
 _MACHINES: Final = frozenset((b"git", b"hg", b"svn"))
 
 
-def local(code: i64) -> bool:
-    return (
-        97 <= code <= 122
-        or 65 <= code <= 90
-        or 48 <= code <= 57
-        or code == 46
-        or code == 95
-        or code == 45
-        or code == 43
-        or code == 37
-        or code == 39
-        or code >= 128
-    )
-
-
-def _plain(code: i64) -> bool:
-    return 97 <= code <= 122 or 65 <= code <= 90 or 48 <= code <= 57 or code >= 128
+_PLAIN: Final = bytes(
+    1 if 97 <= code <= 122 or 65 <= code <= 90 or 48 <= code <= 57 or code >= 128 else 0
+    for code in range(256)
+)
+_LOCAL: Final = bytes(1 if _PLAIN[code] == 1 or code in b"._-+%'" else 0 for code in range(256))
 
 
 def find(cell: bytes, found: list[Found]) -> None:
@@ -53,14 +41,17 @@ def find(cell: bytes, found: list[Found]) -> None:
 
 def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -> i64:
     """Where to go on."""
+    local = _LOCAL
     start = sign
-    low: i64 = sign - 128 if sign > 128 else 0
-    while start > low and local(cell[start - 1]):
+    low: i64 = 0
+    if sign > 128:
+        low = sign - 128
+    while start > low and local[cell[start - 1]] == 1:
         start -= 1
     while start > 0 and 128 <= cell[start] < 192:  # the middle of a character
         start -= 1
     # what only quotes or ends a sentence before it is no part of it
-    while start < sign and not _plain(cell[start]) and cell[start] != 95 and cell[start] != 43:
+    while start < sign and _PLAIN[cell[start]] == 0 and cell[start] != 95 and cell[start] != 43:
         if cell[start] == 37 and start + 3 <= sign:
             start += 3
         else:
@@ -78,7 +69,7 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
         if 97 <= code <= 122 or 65 <= code <= 90 or code >= 128:
             pass
         elif code == 46:
-            if end + 1 >= size or not _plain(cell[end + 1]):
+            if end + 1 >= size or _PLAIN[cell[end + 1]] == 0:
                 break
             dot = end
             odd = False

@@ -1,8 +1,11 @@
 """How random a text looks (compiled). It must never be the only ground for calling something a secret."""
 
 from math import log2
+from typing import Final
 
 from mypy_extensions import i64
+
+_SINGLE: Final = [bytes([code]) for code in range(256)]
 
 
 def entropy(text: bytes) -> float:
@@ -12,7 +15,7 @@ def entropy(text: bytes) -> float:
         return 0.0
     total = 0.0
     for code in set(text):
-        part = text.count(bytes([code])) / size
+        part = text.count(_SINGLE[code]) / size
         total -= part * log2(part)
     return total
 
@@ -24,7 +27,11 @@ def random_looking(text: bytes, least: float) -> bool:
     lower: i64 = 0
     turns: i64 = 0
     kind: i64 = 0
-    for code in text:
+    size: i64 = len(text)
+    at: i64 = 0
+    while at < size:
+        code: i64 = text[at]
+        at += 1
         now: i64 = 0
         if 48 <= code <= 57:
             digits += 1
@@ -38,7 +45,6 @@ def random_looking(text: bytes, least: float) -> bool:
         if now != kind:
             turns += 1
             kind = now
-    size: i64 = len(text)
     if digits + upper + lower < size * 3 // 4:
         return False
     if digits == 0 and (upper == 0 or lower == 0):

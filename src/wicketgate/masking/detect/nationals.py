@@ -11,15 +11,15 @@ from wicketgate.masking.detect.nearby import NATIONAL, OTHER, PHONE, behind, nea
 
 
 def national_id(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
-    groups: i64 = len(chain.starts)
+    groups = chain.count
     size = chain.length(first)
     cell = chain.cell
-    start = chain.starts[first]
+    start = chain.start(first)
     if not chain.lone(first, first) and size >= 8:
         return -1
     if size == 9 or size == 11 or size == 12 or size == 15:
-        if chain.apart(first, first) and bare_id(cell, start, chain.ends[first], sense):
-            found.append(("national-id", start, chain.ends[first]))
+        if chain.apart(first, first) and bare_id(cell, start, chain.end(first), sense):
+            found.append(("national-id", start, chain.end(first)))
             return first
         if size != 9 and size != 13:
             return -1
@@ -31,10 +31,10 @@ def national_id(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i
     while last < groups and last < first + 7:
         shape = shape * 10 + chain.length(last)
         if last > first:
-            sep = chain.seps[last - 1]
+            sep = chain.sep(last - 1)
             if sep in (MIXED, SLASH, OPEN, CLOSE):
                 break
-            even = even and sep == chain.seps[first]
+            even = even and sep == chain.sep(first)
         total += chain.length(last)
         if total > 15:
             break
@@ -42,7 +42,7 @@ def national_id(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i
             best = last
         last += 1
     if best >= 0:
-        found.append(("national-id", start, chain.ends[best]))
+        found.append(("national-id", start, chain.end(best)))
     return best
 
 
@@ -73,9 +73,9 @@ def bare_id(cell: bytes, start: i64, end: i64, sense: Sense) -> bool:
 def _shaped(chain: Chain, first: i64, last: i64, shape: i64, even: bool, sense: Sense) -> bool:
     """Cut into groups as the number's issuer prints it. shape: the groups' lengths as digits."""
     cell = chain.cell
-    start = chain.starts[first]
-    end = chain.ends[last]
-    sep = chain.seps[first]
+    start = chain.start(first)
+    end = chain.end(last)
+    sep = chain.sep(first)
     if shape == 324:  # 521-44-9031
         if not even or sep == DOT or not chain.lone(first, last) or not chain.apart(first, last):
             return False
@@ -85,7 +85,7 @@ def _shaped(chain: Chain, first: i64, last: i64, shape: i64, even: bool, sense: 
         hinted = sense.national or near(NATIONAL, cell, start, end)
         return hinted or (sep == DASH and not sense.other and not behind(OTHER, cell, start))
     if shape == 3332:  # 529.982.247-25
-        if chain.seps[first + 1] != sep or not chain.lone(first, last):
+        if chain.sep(first + 1) != sep or not chain.lone(first, last):
             return False
         digits = checksums.digits_of(cell, start, end)
         return checksums.br_cpf(digits) and (sep == DOT or _fits(chain, first, last, sense))
@@ -101,7 +101,7 @@ def _shaped(chain: Chain, first: i64, last: i64, shape: i64, even: bool, sense: 
         digits = checksums.digits_of(cell, start, end)
         if not even or sep == DOT or not chain.lone(first, last) or not chain.apart(first, last):
             return False
-        if first > 0 or last + 1 < len(chain.starts):
+        if first > 0 or last + 1 < chain.count:
             return checksums.in_aadhaar(digits) and (sense.national or near(NATIONAL, cell, start, end))
         return checksums.in_aadhaar(digits) and _fits(chain, first, last, sense)
     if shape == 2333 or shape == 5222:  # 86 095 742 719
@@ -131,8 +131,8 @@ def _shaped(chain: Chain, first: i64, last: i64, shape: i64, even: bool, sense: 
 def _fits(chain: Chain, first: i64, last: i64, sense: Sense) -> bool:
     """No column and no word says that it is something else, or one says that it is this."""
     cell = chain.cell
-    start = chain.starts[first]
-    end = chain.ends[last]
+    start = chain.start(first)
+    end = chain.end(last)
     if sense.national:
         return True
     if not sense.other and not sense.phone and not behind(OTHER, cell, start):

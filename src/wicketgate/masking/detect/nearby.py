@@ -17,8 +17,29 @@ _LETTERS: Final = bytes(
 """Letters in lower case, a space for all else."""
 
 
+_MASK: Final = 0xFFFF
+
+
+def _marks(listed: Iterable[bytes]) -> bytes:
+    """A one at the place of each word's hash: what has none there is not listed."""
+    marks = [0] * (_MASK + 1)
+    for word in listed:
+        marks[_hash(word, 0, len(word))] = 1
+    return bytes(marks)
+
+
+def _hash(cell: bytes, at: i64, end: i64) -> i64:
+    letters = _LETTERS
+    value: i64 = 0
+    while at < end:
+        letter: i64 = letters[cell[at]]
+        value = (value * 31 + letter) & _MASK
+        at += 1
+    return value
+
+
 class Words:
-    """Words and pairs of words, as bytes in lower case."""
+    """Words and pairs of words, as bytes in lower case. marks: of the words and the pairs' first ones."""
 
     def __init__(self, listed: Iterable[str]) -> None:
         ones: set[bytes] = set()
@@ -31,6 +52,7 @@ class Words:
         self.ones: Final = frozenset(ones)
         self.pairs: Final = frozenset(pairs)
         self.firsts: Final = frozenset(pair.split()[0] for pair in pairs)
+        self.marks: Final = _marks([*self.ones, *self.firsts])
 
 
 def _listed(text: str) -> Words:
@@ -39,7 +61,7 @@ def _listed(text: str) -> Words:
 
 def near(words: Words, cell: bytes, start: i64, end: i64) -> bool:
     """Whether one of these words stands close before or behind what lies between start and end."""
-    if start > 1 and _among(words, _left(cell, start, BEFORE)):
+    if before(words, cell, start, BEFORE):
         return True
     size: i64 = len(cell)
     if end + 1 >= size:
@@ -48,12 +70,21 @@ def near(words: Words, cell: bytes, start: i64, end: i64) -> bool:
     if stop < size:
         while stop > end and _LETTERS[cell[stop - 1]] != 32 and _LETTERS[cell[stop]] != 32:
             stop -= 1
-    return _among(words, _said(cell[end:stop]))
+    else:
+        stop = size
+    return _spoken(words, cell, end, stop)
 
 
 def before(words: Words, cell: bytes, start: i64, reach: i64) -> bool:
     """Whether one of these words stands at most `reach` bytes before."""
-    return start > 1 and _among(words, _left(cell, start, reach))
+    if start <= 1:
+        return False
+    low: i64 = 0
+    if start > reach:  # not a piece of a word
+        low = start - reach
+        while low < start and _LETTERS[cell[low - 1]] != 32 and _LETTERS[cell[low]] != 32:
+            low += 1
+    return _spoken(words, cell, low, start)
 
 
 def behind(words: Words, cell: bytes, start: i64) -> bool:
@@ -66,7 +97,7 @@ def behind(words: Words, cell: bytes, start: i64) -> bool:
     while turns < 4:
         gap: i64 = 0
         while at >= bottom and _LETTERS[cell[at]] == 32 and gap < 6:
-            if cell[at] not in _TIES:
+            if _TIES[cell[at]] == 0:
                 return False
             at -= 1
             gap += 1
@@ -75,21 +106,39 @@ def behind(words: Words, cell: bytes, start: i64) -> bool:
             at -= 1
         if at + 1 >= end or (at < bottom and bottom > 0):
             return False
-        word = cell[at + 1 : end].translate(_LETTERS)
-        if word in words.ones:
+        marked = _hash(cell, at + 1, end)
+        if words.marks[marked] == 1 and cell[at + 1 : end].translate(_LETTERS) in words.ones:
             return True
-        if word not in _QUALIFIERS:
+        if _QUALIFYING[marked] == 0 or cell[at + 1 : end].translate(_LETTERS) not in _QUALIFIERS:
             return False
         turns += 1
     return False
 
 
-def _left(cell: bytes, start: i64, reach: i64) -> list[bytes]:
-    low: i64 = start - reach if start > reach else 0
-    if low > 0:  # not a piece of a word
-        while low < start and _LETTERS[cell[low - 1]] != 32 and _LETTERS[cell[low]] != 32:
-            low += 1
-    return _said(cell[low:start])
+def _spoken(words: Words, cell: bytes, low: i64, end: i64) -> bool:
+    """Whether one of these words stands between. Most words are known by their hash to be none of them."""
+    letters = _LETTERS
+    marks = words.marks
+    at = low
+    value: i64 = 0
+    start: i64 = -1
+    while at <= end:
+        letter: i64 = 32
+        if at < end:
+            letter = letters[cell[at]]
+        if letter != 32:
+            if start < 0:
+                start = at
+            value = (value * 31 + letter) & _MASK
+        elif start >= 0:
+            if marks[value] == 1:
+                if cell[start:at].translate(letters) in words.ones and cell.find(b"[redacted") < 0:
+                    return True
+                return _among(words, _said(cell[low:end]))
+            value = 0
+            start = -1
+        at += 1
+    return False
 
 
 def _said(piece: bytes) -> list[bytes]:
@@ -114,12 +163,13 @@ def _among(words: Words, said: list[bytes]) -> bool:
     return False
 
 
-_TIES: Final = b" \t:=#.\"'(/-_[{"
+_TIES: Final = bytes(1 if code in b" \t:=#.\"'(/-_[{" else 0 for code in range(256))
 """What may stand between a word and the value that it is said of."""
 
 _QUALIFIERS: Final = frozenset(
     b"no nr num number numbers id code key ref nummer numero n is was of the for und".split()
 )
+_QUALIFYING: Final = _marks(_QUALIFIERS)
 
 PHONE: Final = _listed("""
 phone, phones, telephone, telefone, tel, mobile, cell, cellphone, fax, call, calls, called, calling

@@ -13,6 +13,7 @@ from wicketgate.masking.detect.chains import (
     PLUS,
     SLASH,
     SPACE,
+    WORDLIKE,
     Chain,
     digit,
     gap_behind,
@@ -44,20 +45,28 @@ def find(cell: bytes, sense: Sense, found: list[Found], first: i64, last: i64) -
             if code < 48 or code > 57:
                 break
             at += 1
-        gap = gap_behind(cell, at, size) if at < last else 0
+        gap: i64 = 0
+        if at < last:
+            gap = gap_behind(cell, at, size)
         if gap == 0 and not (start > 0 and cell[start - 1] == PLUS):
             # one group is the most there is: no chain is made for it
             if at - start >= 7:
                 _single(cell, start, at, sense, found)
             elif at - start == 4 and start > 5:
                 _written_birth(cell, start, at, sense, found)
+            if at < last and WORDLIKE[cell[at]] == 1:
+                # among letters digits are nothing, as in a hash: those that end it may begin a chain
+                while at < last and WORDLIKE[cell[at]] == 1:
+                    at += 1
+                while digit(cell[at - 1]):
+                    at -= 1
             continue
         chain = Chain(cell)
-        chain.starts.append(start)
-        chain.ends.append(at)
-        chain.total = at - start
+        chain.add(0, start, at)
         while gap > 0:
-            chain.seps.append(cell[at] if gap == 1 else MIXED)
+            sep: i64 = MIXED
+            if gap == 1:
+                sep = cell[at]
             start = at + gap
             at = start + 1
             while at < last:
@@ -65,11 +74,12 @@ def find(cell: bytes, sense: Sense, found: list[Found], first: i64, last: i64) -
                 if code < 48 or code > 57:
                     break
                 at += 1
-            chain.starts.append(start)
-            chain.ends.append(at)
-            chain.total += at - start
-            gap = gap_behind(cell, at, size) if at < last else 0
+            chain.add(sep, start, at)
+            gap = 0
+            if at < last:
+                gap = gap_behind(cell, at, size)
         if chain.total >= 4:
+            chain.close()
             _chain(chain, sense, found)
 
 
@@ -102,17 +112,17 @@ def _bare_phone(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Fou
 
 
 def _chain(chain: Chain, sense: Sense, found: list[Found]) -> None:
-    groups: i64 = len(chain.starts)
+    groups = chain.count
     cell = chain.cell
-    plus = chain.starts[0] > 0 and cell[chain.starts[0] - 1] == PLUS
-    if not plus and chain.starts[0] > 1 and cell[chain.starts[0] - 1] == OPEN:
-        plus = cell[chain.starts[0] - 2] == PLUS
+    plus = chain.start(0) > 0 and cell[chain.start(0) - 1] == PLUS
+    if not plus and chain.start(0) > 1 and cell[chain.start(0) - 1] == OPEN:
+        plus = cell[chain.start(0) - 2] == PLUS
     if plus and not _card_windows_first(chain) and _international(chain, sense, found):
         return
     group: i64 = 0
     while group < groups:
         last: i64 = -1
-        if group + 3 < groups and chain.seps[group] == DOT:
+        if group + 3 < groups and chain.sep(group) == DOT:
             last = _ipv4(chain, group, sense, found)
         if last < 0 and chain.total >= 12:
             last = card(chain, group, sense, found)
@@ -134,16 +144,16 @@ def _card_windows_first(chain: Chain) -> bool:
 def _international(chain: Chain, sense: Sense, found: list[Found]) -> bool:
     """`+` and a calling code: as many groups as make a number."""
     cell = chain.cell
-    start = chain.starts[0] - 1
+    start = chain.start(0) - 1
     if cell[start] == OPEN:
         start -= 1
     if start > 0 and wordlike(cell[start - 1]):
         return False
     if sense.other and not sense.phone and chain.total < 10:
         return False
-    last: i64 = len(chain.starts) - 1
+    last: i64 = chain.count - 1
     while last >= 0:
-        end = chain.ends[last]
+        end = chain.end(last)
         if calling(checksums.digits_of(cell, start, end), cell[start:end]):
             if end < len(cell) and wordlike(cell[end]) and cell[end] | 32 != 120:
                 return False
@@ -155,8 +165,8 @@ def _international(chain: Chain, sense: Sense, found: list[Found]) -> bool:
 
 def _phone(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     cell = chain.cell
-    groups: i64 = len(chain.starts)
-    start = chain.starts[first]
+    groups = chain.count
+    start = chain.start(first)
     if start > 0 and wordlike(cell[start - 1]):
         return -1
     if start > 1 and (cell[start - 1] == DOT or cell[start - 1] == 44) and digit(cell[start - 2]):
@@ -171,22 +181,22 @@ def _phone(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
         and chain.length(last - 1) == 3
         and chain.length(last - 2) == 3
     ):
-        digits = checksums.digits_of(cell, chain.starts[last - 2], chain.ends[last])
-        sep = chain.seps[last - 1]
+        digits = checksums.digits_of(cell, chain.start(last - 2), chain.end(last))
+        sep = chain.sep(last - 1)
         if nanp(digits) and chain.lone(first, last) and chain.apart(first, last):
-            written = sep in (DASH, DOT) or (parenthesised(cell, chain.starts[last - 2]) and sep == SPACE)
+            written = sep in (DASH, DOT) or (parenthesised(cell, chain.start(last - 2)) and sep == SPACE)
             begin = start - 1 if opened else start
             if sense.phone or (written and not sense.other and not behind(OTHER, cell, begin)):
-                found.append(("phone", begin, chain.ends[last]))
+                found.append(("phone", begin, chain.end(last)))
                 return last
     if not sense.phone and (sense.other or sense.card or sense.national or sense.birth):
         return -1
-    last = national(cell, chain.starts, chain.ends, first)
+    last = national(chain, first)
     if last < 0 or not chain.lone(first, last) or not chain.apart(first, last):
         return -1
     begin = start - 1 if opened else start
-    end = chain.ends[last]
-    if date_between(cell, start, chain.ends[first + 2] if first + 2 < groups else end):
+    end = chain.end(last)
+    if date_between(cell, start, chain.end(first + 2) if first + 2 < groups else end):
         return -1
     if not sense.phone and (behind(OTHER, cell, begin) or not near(PHONE, cell, begin, end)):
         return -1
@@ -202,26 +212,26 @@ def _ipv4(chain: Chain, start_group: i64, sense: Sense, found: list[Found]) -> i
     small = True
     first: i64 = 0
     last = start_group + 3
-    if start_group > 0 and chain.seps[start_group - 1] == DOT:
+    if start_group > 0 and chain.sep(start_group - 1) == DOT:
         return -1
-    if last + 1 < len(chain.starts) and chain.seps[last] == DOT:
+    if last + 1 < chain.count and chain.sep(last) == DOT:
         return -1
     while group <= last:
-        if group > start_group and chain.seps[group - 1] != DOT:
+        if group > start_group and chain.sep(group - 1) != DOT:
             return -1
         length = chain.length(group)
-        lead: i64 = cell[chain.starts[group]]
+        lead: i64 = cell[chain.start(group)]
         if length > 3 or (length > 1 and lead == 48):
             return -1
-        octet = checksums.value_of(cell, chain.starts[group], chain.ends[group])
+        octet = checksums.value_of(cell, chain.start(group), chain.end(group))
         if octet > 255:
             return -1
         if group == start_group:
             first = octet
         small = small and octet < 20
         group += 1
-    start = chain.starts[start_group]
-    end = chain.ends[last]
+    start = chain.start(start_group)
+    end = chain.end(last)
     if (
         first == 0
         or first == 127
@@ -246,19 +256,17 @@ def _birth(chain: Chain, first: i64, sense: Sense, found: list[Found]) -> i64:
     if sense.other:
         return -1
     cell = chain.cell
-    groups: i64 = len(chain.starts)
-    start = chain.starts[first]
-    end = chain.ends[first + 2] if first + 2 < groups else -1
+    groups = chain.count
+    start = chain.start(first)
+    end: i64 = -1
+    if first + 2 < groups:
+        end = chain.end(first + 2)
     if end > 0 and date_between(cell, start, end):
         if sense.birth or before(BIRTH, cell, start, 30):
             found.append(("birth-date", start, end))
             return first + 2
         return -1
-    if (
-        chain.length(first) == 4
-        and start > 5
-        and _written_birth(cell, start, chain.ends[first], sense, found)
-    ):
+    if chain.length(first) == 4 and start > 5 and _written_birth(cell, start, chain.end(first), sense, found):
         return first
     return -1
 

@@ -5,6 +5,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from wicketgate.masking.detect.chains import Chain
+
 # ITU-T E.164 assignments; for codes of one plan length, digits with the code: (least, most)
 _LENGTHS: Final[dict[bytes, tuple[int, int]]] = {
     b"1": (11, 11), b"7": (11, 11), b"20": (10, 12), b"27": (11, 11), b"30": (12, 12), b"31": (10, 11),
@@ -50,7 +52,7 @@ def calling(digits: bytes, written: bytes) -> bool:
         return size == 11 and _nanp(digits, 1)
     if first == 55:
         return size == 11
-    if b"(0)" in written:  # the trunk prefix, shown for those who call from within
+    if written.find(b"(0)") >= 0:  # the trunk prefix, shown for those who call from within
         digits = _without_trunk(digits, written)
         size = len(digits)
         if size < 7:
@@ -91,14 +93,14 @@ def parenthesised(cell: bytes, start: i64) -> bool:
     return start > 0 and start + 3 < len(cell) and cell[start - 1] == 40 and cell[start + 3] == 41
 
 
-def national(cell: bytes, starts: list[i64], ends: list[i64], first: i64) -> i64:
+def national(chain: Chain, first: i64) -> i64:
     """The last group of a number written as within a country; -1 where these digits make none."""
     total: i64 = 0
     last: i64 = -1
     at = first
-    groups: i64 = len(starts)
+    groups = chain.count
     while at < groups:
-        total += ends[at] - starts[at]
+        total += chain.length(at)
         if total > 14:
             break
         if total >= 7:

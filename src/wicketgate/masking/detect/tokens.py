@@ -94,20 +94,26 @@ _BODY: Final = bytes(
 )
 """Characters that keys are made of, with those between their parts."""
 
+_PLAIN: Final = bytes(
+    1 if 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122 else 0 for code in range(256)
+)
+_LEADING: Final = bytes(1 if code in b"_-./+=~:" else 0 for code in range(256))
+
 
 def find(cell: bytes, sense: Sense, found: list[Found], first: i64) -> None:
     """Adds what it finds to `found`: runs of at least LEAST characters are looked at, from `first` on."""
+    body = _BODY
     size: i64 = len(cell)
     at = first
-    while at > 0 and _BODY[cell[at - 1]] == 1:
+    while at > 0 and body[cell[at - 1]] == 1:
         at -= 1
     hooks = False
     while at < size:
-        if _BODY[cell[at]] == 0:
+        if body[cell[at]] == 0:
             at += 1
             continue
         start = at
-        while at < size and _BODY[cell[at]] == 1:
+        while at < size and body[cell[at]] == 1:
             at += 1
         if at - start >= LEAST:
             hooks = _run(cell, start, at, sense, found) or hooks
@@ -117,7 +123,7 @@ def find(cell: bytes, sense: Sense, found: list[Found], first: i64) -> None:
 
 def private_keys(cell: bytes, found: list[Found]) -> None:
     """PEM and PuTTY's: from BEGIN to END; where there is no END, all that follows."""
-    if b"PRIVATE KEY" in cell or b"PuTTY-User" in cell:
+    if cell.find(b"PRIVATE KEY") >= 0 or cell.find(b"PuTTY-User") >= 0:
         _pem(cell, found)
 
 
@@ -127,8 +133,13 @@ def _run(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) ->
     fresh = True
     hooks = False
     tilde: i64 = -1
+    plain = _PLAIN
     while at + LEAST <= end:
         code: i64 = cell[at]
+        sort: i64 = plain[code]
+        if not fresh and sort == 1:
+            at += 1
+            continue
         if fresh:
             if _FIRST[code] == 1:
                 after = _key(cell, at, found)
@@ -144,7 +155,7 @@ def _run(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) ->
                 code == 119 and cell[at + 1] == 101 and cell[at + 2] == 98 and cell[at + 3] == 104
             ):  # hook
                 hooks = True
-        fresh = not (48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122)
+        fresh = sort == 0
         if code == 126 and tilde < 0 and at > start and cell[at - 1] == 81:  # Q~
             tilde = at
         elif code == 58 and cell[at + 1] == 65 and cell[at + 2] == 65:  # :AA
@@ -221,17 +232,20 @@ def _contextual(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Fou
     """What looks random, where words or the column speak of a secret and none of a checksum."""
     if end - start > 512 or (not sense.secret and start < 4):
         return
-    while start < end and cell[start] in b"_-./+=~:":
+    while start < end and _LEADING[cell[start]] == 1:
         start += 1
-    while end > start and cell[end - 1] in b".:-":
+    while end > start and (cell[end - 1] == 46 or cell[end - 1] == 58 or cell[end - 1] == 45):
         end -= 1
     if end - start < 20:
         return
+    # what costs least is asked first
+    if not (sense.secret or near(SECRET, cell, start, end)) or near(HASH, cell, start, end):
+        return
     piece = cell[start:end]
-    if b"://" in piece or piece.count(b"/") > 3 or piece.count(b".") > 2 or not random_looking(piece, 3.3):
+    if piece.find(b"://") >= 0 or piece.count(b"/") > 3 or piece.count(b".") > 2:
+        return
+    if not random_looking(piece, 3.3):
         return
     if max([len(part) for part in piece.replace(b":", b".").replace(b"=", b".").split(b".")]) < LEAST:
-        return
-    if not (sense.secret or near(SECRET, cell, start, end)) or near(HASH, cell, start, end):
         return
     found.append(("secret", start, end))

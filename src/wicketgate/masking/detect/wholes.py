@@ -53,7 +53,7 @@ def whole(cell: bytes, sense: Sense) -> bool:
         return 3 <= size <= 1024 and text.lower() not in _NOTHING
     if raised == "password":
         return size >= 3 and text.lower() not in _NOTHING
-    return size >= 8 and text.lower() not in _NOTHING and (b" " not in text or size > 200)
+    return size >= 8 and text.lower() not in _NOTHING and (text.find(b" ") < 0 or size > 200)
 
 
 _NOTHING: Final = frozenset(
