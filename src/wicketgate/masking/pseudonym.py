@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.constant_time import bytes_eq
-from librt.strings import BytesWriter, read_i32_be, read_i64_be, write_i32_be, write_i64_be
 from mypy_extensions import i64
 
+from wicketgate.masking.blake2b import Keyed, keyed
+from wicketgate.masking.sealing import filled, sealed
 from wicketgate.masking.transforms import redacted
 
 PREFIX: Final = b"wkp"
@@ -42,9 +43,6 @@ LONGEST_CLASS: Final = 64
 KEY: Final = 32
 """Bytes that a master key has at least."""
 
-STEP: Final = 12
-"""A token's bytes are a multiple of this: whole base64 groups, and a value's length only roughly."""
-
 MOST_KNOWN: Final = 1 << 18
 """Tokens remembered for all scopes and classes together: some 50 MB."""
 
@@ -58,7 +56,6 @@ _TOKEN: Final = re.compile(rb"(?i)wkp[0-9]{1,9}_[a-z0-9_-]{8,}")
 """A token, also one that was cut, changed in case, or that other text was glued to."""
 _WHOLE: Final = re.compile(rb"wkp([1-9][0-9]{0,8})_([A-Za-z0-9_-]{32,})")
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
-_FILLS: Final = [bytes(count) for count in range(STEP)]
 
 
 class Subkeys:
@@ -66,6 +63,7 @@ class Subkeys:
 
     def __init__(self, master: bytes, scope: bytes) -> None:
         self.tag = hashlib.blake2b(scope, key=master, digest_size=32, person=b"wkp tag").digest()
+        self.keyed: Keyed | None = keyed(self.tag)
         cipher = hashlib.blake2b(scope, key=master, digest_size=32, person=b"wkp cipher").digest()
         # one-block permutations only, each on a block of its own: what ECB is named, not what it is used for
         self.encrypt: Any = Cipher(AES256(cipher), ECB()).encryptor().update  # noqa: S305
@@ -85,6 +83,7 @@ class Pseudonym:
         self.prefix = PREFIX + b"%d_" % version
         self.encrypt: Any = subkeys.encrypt
         self.copy: Any = subkeys.tags(data_class.encode()).copy
+        self.keyed = subkeys.keyed
         self.known: dict[bytes, bytes] = {}
         self.generation = owner.generation
         self.asked = 0
@@ -104,6 +103,10 @@ class Pseudonym:
         if not remember:
             self.resting -= len(values)
         sound = all_sealable(values)
+        if sound and not remember:
+            whole = [value for value in values if value is not None and len(value) <= LONGEST]
+            if len(whole) == len(values):  # all of them are wanted
+                return [*self.seal(whole)]
         found: list[bytes | None] = []
         wanted: list[bytes] = []
         places: list[int] = []
@@ -145,55 +148,7 @@ class Pseudonym:
 
     def seal(self, values: list[bytes]) -> list[bytes]:
         """A token for each value, all enciphered in one call."""
-        copy = self.copy
-        begin = self.begin
-        first: i64 = len(begin)
-        tags: list[bytes] = []
-        blocks = BytesWriter()
-        plain = BytesWriter()
-        for value in values:
-            state = copy()
-            state.update(value)
-            tag: bytes = state.digest()
-            tags.append(tag)
-            size: i64 = filled(first + len(value))
-            high: i64 = read_i64_be(tag, 0)
-            low: i64 = read_i64_be(tag, 8)
-            block: i64 = 0
-            while block * 16 < size:
-                write_i64_be(blocks, high)
-                write_i64_be(blocks, low ^ block)
-                block += 1
-            plain.write(begin)
-            plain.write(value)
-            plain.write(_FILLS[size - first - len(value)])
-        text = plain.getvalue()
-        stream: bytes = self.encrypt(blocks.getvalue())
-        out = BytesWriter()
-        at: i64 = 0
-        key: i64 = 0
-        for row, value in enumerate(values):
-            end: i64 = at + filled(first + len(value))
-            out.write(tags[row])
-            beside: i64 = key
-            while at + 8 <= end:
-                write_i64_be(out, read_i64_be(text, at) ^ read_i64_be(stream, beside))
-                at += 8
-                beside += 8
-            if at < end:  # a plaintext is a multiple of 4, as a token's bytes are
-                write_i32_be(out, read_i32_be(text, at) ^ read_i32_be(stream, beside))
-                at = end
-                beside += 4
-            key += (beside - key + 15) // 16 * 16
-        letters = binascii.b2a_base64(out.getvalue(), newline=False).replace(b"+", b"-").replace(b"/", b"_")
-        prefix = self.prefix
-        made: list[bytes] = []
-        at = 0
-        for value in values:
-            end = at + (16 + filled(first + len(value))) // 3 * 4
-            made.append(prefix + letters[at:end])
-            at = end
-        return made
+        return sealed(values, self.begin, self.prefix, self.copy, self.keyed, self.encrypt)
 
 
 class Pseudonyms:
@@ -325,11 +280,6 @@ def sealable(value: bytes) -> bool:
 def class_is_sound(data_class: str) -> bool:
     """Whether a class's name can stand in a token."""
     return "\0" not in data_class and 0 < len(data_class) <= LONGEST_CLASS
-
-
-def filled(size: i64) -> i64:
-    """Bytes of a plaintext with its filling: with the SIV's 16 a multiple of STEP."""
-    return (size + 16 + STEP - 1) // STEP * STEP - 16
 
 
 def xor(one: bytes, other: bytes) -> bytes:
