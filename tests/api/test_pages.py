@@ -247,7 +247,7 @@ def test_forms_from_elsewhere(served: Remote) -> None:
 
 def test_what_a_reviewer_has_to_know_stands_there(served: Remote) -> None:
     """What else runs in the same string, and that a reason is only what the asker wrote."""
-    more = {"beside": 3, "transaction": True, "reason_claimed": True, "complete": False}
+    more = {"beside": 3, "transaction": True, "reason_claimed": True, "complete": False, "usable": 601}
     number = ask_for(served.stage.folder, shown={**SHOWN, **more})
     page = Browser(served).sign_in(link_of(served.stage.folder, number), served.issue("ana"))
     for text in (
@@ -255,6 +255,7 @@ def test_what_a_reviewer_has_to_know_stands_there(served: Remote) -> None:
         b"as the asker wrote it",
         b"in an open transaction",
         b"not all that it does",
+        b"it can be used for 601 s",
     ):
         assert text in page.body, text
     number = ask_for(served.stage.folder)

@@ -132,6 +132,8 @@ def _facts(seen: Seen) -> Sequence[tuple[str, object]]:
     ]
     if review.kind is not Kind.AFTER:
         facts.append(("Until", _when(review.expires)))
+    if review.mode == "retry" and isinstance(shown.get("usable"), int):
+        facts.append(("Once approved", f"it can be used for {shown['usable']} s"))
     return facts
 
 

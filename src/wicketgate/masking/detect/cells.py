@@ -175,7 +175,7 @@ class Cells:
                         word = read_i64_le(cell, at)
                         left = 8
                     else:  # spaces fill it up
-                        word = (read_i64_le(cell, size - 8) >> ((8 - left) * 8)) & ((1 << (left * 8)) - 1)
+                        word = (read_i64_le(cell, size - 8) >> ((8 - left) * 8)) & (_ALL >> (62 - left * 8))
                         word |= _SPACES << (left * 8)
                     low = word & _LOW
                     lettered = (word >> 1) & (low + _NOT_NOUGHT) & ~(low + _PAST_Z) & _FIVE
@@ -185,7 +185,7 @@ class Cells:
                     worded = lettered | numeric
                     other = ((word & _NIBBLES) + _NIBBLES) | word | (word >> 2)
                     blank = (((other & _FOUR) ^ _FOUR) << 1) & word
-                    if worded | blank == _FIVE and (word >> 1) & _SIX == 0:
+                    if worded | blank == _FIVE and (word >> 2) & _FIVE == 0:
                         # letters, digits and spaces, which is most of all text
                         if lettered & 32:
                             mixed = mixed or last == 2
@@ -217,12 +217,13 @@ class Cells:
                             last = 1 if (lettered >> 56) & 32 else 2
                         else:
                             count: i64 = 0
-                            while (worded >> (count * 8)) & 32:
-                                count += 1
-                            spelt = spelt or lettered & ((1 << (count * 8)) - 1) != 0
-                            if run + count >= tokens.LEAST and spelt and long < 0:
-                                long = at - run
-                            count = 0
+                            if run + 8 > tokens.LEAST and long < 0:
+                                while (worded >> (count * 8)) & 32:
+                                    count += 1
+                                spelt = spelt or lettered & (_ALL >> (62 - count * 8)) != 0
+                                if run + count >= tokens.LEAST and spelt:
+                                    long = at - run
+                                count = 0
                             while (worded >> (56 - count * 8)) & 32:
                                 count += 1
                             run = count
@@ -341,7 +342,7 @@ class Cells:
 
 _LOW: Final = 0x1F1F1F1F1F1F1F1F
 _FIVE: Final = 0x2020202020202020
-_SIX: Final = 0x4040404040404040
+_ALL: Final = 0x3FFFFFFFFFFFFFFF
 _FOUR: Final = 0x1010101010101010
 _SPACES: Final = 0x2020202020202020
 _NOUGHTS: Final = 0x3030303030303030
@@ -355,7 +356,10 @@ _ONES: Final = 0x0101010101010101
 
 ASCII letters are 64 or 96 and 1 to 26: bit 6 stands, and the low five bits are neither 0 (adding 31 would not
 reach bit 5) nor above 26 (adding 5 would). Of a digit without its 48 at most 9 is left (adding 6 would not
-reach bit 4); a space has bit 5 alone (adding 15 to its low four bits would not reach bit 4)."""
+reach bit 4); a space has bit 5 alone (adding 15 to its low four bits would not reach bit 4).
+
+Bits are made by shifting _ALL right: compiled, a small number shifted left is one of 32 bits, and one above
+2^62 an object."""
 
 _NAME: Final = re.compile(rb"[A-Za-z0-9_$\x80-\xff][A-Za-z0-9_ .$\x80-\xff-]{0,63}")
 """A key that may be a name: any other says nothing of what stands under it."""
