@@ -38,6 +38,8 @@ def extensions() -> list:
     listed = tomllib.loads((HERE / "pyproject.toml").read_text())["tool"]["wicketgate"]["compiled"]
     if not listed or os.environ.get("WICKET_PURE") == "1" or "editable_wheel" in sys.argv:
         return []
+    if {"egg_info", "dist_info"} & set(sys.argv):
+        return []  # only the name and the like are asked for, before the build: mypyc would run twice
     if not has_compiler():
         if os.environ.get("WICKET_COMPILED") == "1":
             raise SystemExit("WICKET_COMPILED=1, but there is no C compiler with Python's headers")

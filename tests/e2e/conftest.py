@@ -26,10 +26,10 @@ BOTH = os.environ.get("WICKET_SERVERS") == "both"
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what a server has not: a case is collected only for the versions that it speaks of."""
-    wrong = [item for item in items if not _fits(item)]
+    wrong = {item for item in items if not _fits(item)}
     if wrong:
-        config.hook.pytest_deselected(items=wrong)
-        items[:] = [item for item in items if item not in set(wrong)]
+        config.hook.pytest_deselected(items=[item for item in items if item in wrong])
+        items[:] = [item for item in items if item not in wrong]
 
 
 def _fits(item: pytest.Item) -> bool:

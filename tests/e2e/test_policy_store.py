@@ -178,7 +178,7 @@ def test_what_is_applied_on_one_node_holds_on_the_other(server: Postgres) -> Non
     one, two = (House(folder, server, more=each) for folder, each in zip(folders, more, strict=True))
     try:
         one.gateway.start()
-        two.state.mkdir(mode=0o700)
+        two.state.mkdir(mode=0o700, exist_ok=True)
         shutil.copy(one.state / "pseudonym.keys", two.state)  # nodes agree on these
         two.gateway.start()
         first = shown(one)
