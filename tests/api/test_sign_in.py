@@ -317,7 +317,7 @@ def test_what_comes_back_otherwise(
         {**own, "code": "x\r\nhost: evil"},
         {**own, "error": "access_denied"},
         {**own, "state": ""},
-        {**own, "state": own["state"][:-1] + "0"},
+        {**own, "state": own["state"][:-1] + ("1" if own["state"].endswith("0") else "0")},
         {**own, "state": "\U0001f600"},
         {},
     ]

@@ -189,7 +189,8 @@ class Desk:
         denial = decided.denial
         if denial is not None and decided.review is not None:
             denial = None if clearance.decision.review == decided.review else CHANGED
-        return RESHOWN if denial is None and decided.decision.mask != clearance.decision.mask else denial
+        was, now = clearance.decision, decided.decision
+        return RESHOWN if denial is None and now is not was and now.mask != was.mask else denial
 
     def judged(self, facts: Facts) -> Decision:
         """What holds for a statement of these facts, without recording a thing."""
