@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 
 from control.node import Client, FilePolicy, Node, running
+from servers import system
 from wicketgate.control import adoption
 from wicketgate.control.ports import LoadedPolicy
 from wicketgate.model.errors import GatewayError, JournalFailed, PolicyError, StoreFailed
@@ -174,7 +173,7 @@ async def test_a_worker_that_does_not_take_it_is_ended(
     monkeypatch.setattr(adoption, "TAKEN", 500_000_000)
     async with Target() as target, running(tmp_path, {"main": {"port": target.port}}) as node:
         pid = node.face.standing().pids[0]
-        os.kill(pid, signal.SIGSTOP)
+        system.halt(pid)
         (tmp_path / "wicket.json").write_text(json.dumps({"other": {"port": target.port}}))
         assert "other" in (await asyncio.wrap_future(node.face.reload_policy())).resources
         assert "worker 0 did not take the policy: it is ended" in node.log

@@ -131,7 +131,7 @@ class Postgres:
         if self._process is None:
             return
         # stopped first: it must not hear of its backends' deaths, nor they of its own
-        self._process.send_signal(signal.SIGSTOP)
+        system.halt(self._process.pid)
         for pid in self.backends():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -133,5 +133,20 @@ def run(
     return done
 
 
+def halt(pid: int, seconds: float = 10) -> None:
+    """Stop a process, all of its threads, and wait until it stands: the signal alone takes a while."""
+    os.kill(pid, signal.SIGSTOP)
+    end = time.monotonic() + seconds
+    while not all(_state(each) == "T" for each in Path(f"/proc/{pid}/task").iterdir()):
+        if time.monotonic() > end:
+            raise RuntimeError(f"process {pid} does not stop")
+        time.sleep(0.005)
+
+
+def _state(task: Path) -> str:
+    """Source: proc(5), /proc/pid/stat: behind the name, which may hold anything but ends with a bracket."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 def remove(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from servers import system
 from servers.postgres import Postgres
 from wicketgate.identity import tokens
 from wicketgate.model.kept import KeptSecret
@@ -115,7 +116,7 @@ async def test_a_connection_that_falls_silent_is_noticed(database: str, postgres
     """It stands, and nothing comes: no error ever would tell."""
     async with listening(database) as ear:
         pid = backend(postgres15)
-        os.kill(pid, signal.SIGSTOP)
+        system.halt(pid)
         try:
             began = time.monotonic()
             await ear.until(lambda: ear.turns[:2] == [True, False], 10)
