@@ -211,6 +211,23 @@ def test_asked_approved_used_up_and_given_back(house: House) -> None:
     assert (again["status"], again["grant"]) == ("pending", None)
 
 
+def test_what_is_granted_while_it_is_asked_again_is_not_asked_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks and waits would wait for an answer that nobody gives: the one before was answered."""
+    granted = house.granted()
+    look, looks = GrantRows.same, []
+
+    async def late(rows: GrantRows, identity: str, exact: str, now: int) -> str | None:
+        looks.append(exact)
+        return None if len(looks) == 1 else await look(rows, identity, exact, now)
+
+    monkeypatch.setattr(GrantRows, "same", late)
+    again = house.request()
+    assert (again["grant"], again["status"], len(looks)) == (granted, "used", 2)
+    assert house.ask("ben", "GET", "/requests?mine=true").json == []
+
+
 @pytest.mark.parametrize(
     ("who", "more", "status"),
     [

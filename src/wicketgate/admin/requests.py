@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from wicketgate.admin.access import NotFound, Refused
 from wicketgate.admin.authorize import Action, Actor, Thing, authorize
 from wicketgate.admin.ports import Key, Office
 from wicketgate.admin.records import record
-from wicketgate.admin.reviews import Wanted, list_reviews, show_review
+from wicketgate.admin.reviews import Wanted, list_reviews, show_review, withdraw_review
 from wicketgate.model.errors import GatewayError
 from wicketgate.model.grant import AccessRequest, Grant, new_id
 from wicketgate.model.identity import Identity
@@ -93,13 +94,8 @@ async def ask(office: Office, actor: Actor, offer: Offer, request: AccessRequest
     """Let it wait for people; one that waits for the same already stands for it, and so does one by which the
     same holds."""
     review = review_of(known(actor), offer, request, reason, office.node)
-    same = None
-    if request.extends is None:
-        same = await office.grants.same(request.identity, review.exact, request.created)
-    held = None if same is None else await office.reviews.review(same)
-    if held is not None:
-        there = (await office.grants.requests([held.id])).get(held.id)
-        return Asked(held, there, await office.grants.grant(held.id), office.links.link(held.id))
+    if (holds := await _holds(office, request, review)) is not None:
+        return holds
     thing = Thing("review", request.id)
     more = {"rule": offer.rule, "resource": offer.resource, "account": offer.account, "reason": reason}
     if request.extends is not None:
@@ -114,11 +110,28 @@ async def ask(office: Office, actor: Actor, offer: Offer, request: AccessRequest
             raise
     except TooManyWait:
         raise Refused("too many of your requests wait, or came within an hour: wait for answers") from None
+    if found.id == request.id and (holds := await _holds(office, request, review)) is not None:
+        # it was granted between the look and the asking: nobody would answer this one
+        with suppress(Refused):
+            await withdraw_review(office, actor, request.id)
+            return holds
     if found.id != request.id:
         await office.grants.unasked(request.id)
         request = (await office.grants.requests([found.id])).get(found.id, request)
     await asyncio.wrap_future(office.control.settle_grants())
     return Asked(found, request, await office.grants.grant(found.id), office.links.link(found.id))
+
+
+async def _holds(office: Office, request: AccessRequest, review: Review) -> Asked | None:
+    """The very same request, by which a grant holds; None: there is none."""
+    if request.extends is not None:
+        return None
+    same = await office.grants.same(request.identity, review.exact, request.created)
+    held = None if same is None else await office.reviews.review(same)
+    if held is None:
+        return None
+    there = (await office.grants.requests([held.id])).get(held.id)
+    return Asked(held, there, await office.grants.grant(held.id), office.links.link(held.id))
 
 
 async def list_requests(
