@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from wicketgate.sql import member
 from wicketgate.sql import parse as parsing
 from wicketgate.sql.parse import SyntaxRefused, parse
 from wicketgate.sql.skeleton import NUMBER, STRING, skeleton
@@ -99,7 +100,7 @@ def test_texts_of_one_skeleton_are_one_statement(
     alone = read(other)
     forget()
     read(text)
-    kept = parsing._by_skeleton.get(bones)
+    kept = member.BY_SKELETON.get(bones)
     if kept is not None:
         assert normalized(other) == normalized(text)
         assert alone is not None
@@ -109,7 +110,7 @@ def test_texts_of_one_skeleton_are_one_statement(
 
 
 def forget() -> None:
-    for cache in (parsing._by_text, parsing._by_skeleton):
+    for cache in (member.BY_TEXT, member.BY_SKELETON):
         cache.clear()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from wicketgate.control.messages import Welcome
 from wicketgate.journal.keyfile import KeySupply
 from wicketgate.journal.writer import Writer
+from wicketgate.model import ports
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.errors import JournalFailed
@@ -21,6 +22,7 @@ from wicketgate.model.resource import Account, CredentialReference, Resource, Tl
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission, Refused
 from wicketgate.model.statement import UNKNOWN_FACTS, Statement
+from wicketgate.protocols import conversing
 from wicketgate.protocols.base import (
     Call,
     CancelAsked,
@@ -31,9 +33,9 @@ from wicketgate.protocols.base import (
     GreetingFailed,
     Preamble,
     ProtocolSpec,
-    Setting,
     SignedIn,
 )
+from wicketgate.protocols.conversing import Setting
 from wicketgate.worker.ports import GateNeeds, WorkerPorts
 
 
@@ -127,12 +129,13 @@ class Caller:
         return self._buffer
 
 
-class Conversation:
+class Conversation(conversing.Conversation):
     """Each client line is a statement; `drop…` is denied; the target ends each answer with `.\\n`."""
 
+    pause_client = pause_upstream = False
+    over: str | None = None
+
     def __init__(self, setting: Setting) -> None:
-        self.pause_client = self.pause_upstream = False
-        self.over: str | None = None
         self._setting = setting
         self._client = self._upstream = b""
         self._buffer = b""
@@ -316,10 +319,9 @@ class BreakableWriter(Writer):
         super().flush()
 
 
-class Desk:
-    due = 1 << 62
-
+class Desk(ports.Desk):
     def __init__(self, gate: "Gate", session: str) -> None:
+        self.due = ports.NEVER
         self._gate = gate
         self._lines = gate.journal.session(session)
         self.open()

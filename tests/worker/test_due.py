@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
+from wicketgate.model import ports
 from wicketgate.model.decision import Denial
+from wicketgate.protocols.conversing import Conversation
 from wicketgate.worker.session import ClientEnd, Session, UpstreamEnd
 from wicketgate.worker.turn import Turn
 
 OVER = Denial("revoked", "Your access ended.", "the grant ended")
 
 
-class Journal:
-    failed = False
-
+class Journal(ports.Flushing):
     def flush(self) -> None: ...
 
 
@@ -42,7 +42,7 @@ class Pipe:
         self.end = end
 
 
-class Stream:
+class Stream(Conversation):
     """A conversation that passes everything on."""
 
     pause_client = pause_upstream = False
@@ -70,12 +70,11 @@ class Stream:
         self.over = reason
 
 
-class Around:
+class Around(ports.Desk):
     """A worker whose clock the test moves, and whose timers never come. raises: so does its gate."""
 
     def __init__(self, raises: bool = False) -> None:
-        self.turn = Turn(asyncio.get_running_loop(), Journal(), lambda error: None)  # type: ignore[arg-type]
-        self.draining = False
+        self.turn = Turn(asyncio.get_running_loop(), Journal(), lambda error: None)
         self.catalogs = None
         self.now = 0
         self.due = 1000
@@ -109,7 +108,7 @@ async def opened(raises: bool = False) -> tuple[Around, Pipe, Pipe]:
     client.abort = upstream.abort = lambda: None  # type: ignore[attr-defined]
     session = Session(around, None, "", None, client, upstream, 0, b"", around)  # type: ignore[arg-type]
     around.session = session
-    session.start(Stream(), b"", b"")  # type: ignore[arg-type]
+    session.start(Stream(), b"", b"")
     await asyncio.sleep(0)
     assert isinstance(client.end, ClientEnd)
     assert isinstance(upstream.end, UpstreamEnd)

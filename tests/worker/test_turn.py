@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from wicketgate.model.errors import JournalFailed
-from wicketgate.worker.turn import Turn
+from wicketgate.model.ports import Flushing
+from wicketgate.worker.turn import Touched, Turn
 
 
-class Journal:
+class Journal(Flushing):
     failed = False
 
     def __init__(self, did: list[str]) -> None:
@@ -23,10 +24,9 @@ class Journal:
     def close(self) -> None: ...
 
 
-class Session:
-    touched = False
-
+class Session(Touched):
     def __init__(self, name: str, did: list[str]) -> None:
+        self.touched = False
         self.name = name
         self.did = did
 

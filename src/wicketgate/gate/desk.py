@@ -11,15 +11,16 @@ from wicketgate.gate.ending import RESHOWN
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases, exhausted
 from wicketgate.gate.more import More
-from wicketgate.gate.ports import SessionLines
 from wicketgate.gate.reviews import RECENT, UNHELD, Reviews
-from wicketgate.gate.session_clock import NEVER
+from wicketgate.gate.session_clock import SessionClock
 from wicketgate.gate.texts import Texts
+from wicketgate.model import ports
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.detector import Detection
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.held import Approval, Holding
+from wicketgate.model.ports import NEVER, Lines
 from wicketgate.model.session import Admission
 from wicketgate.model.statement import Facts, Statement
 from wicketgate.policy.engine import Context, Ruleset
@@ -43,8 +44,8 @@ Answer = Clearance | Denial
 Resume = Callable[[Answer], None]
 
 
-class Desk:
-    """See protocols.base.Desk. One per session; its rules are replaced when policy or identity change.
+class Desk(ports.Desk):
+    """See model.ports.Desk. One per session; its rules are replaced when policy or identity change.
 
     source: the client's address. opened: wall ns. until: wall ns when the identity's proof ends, or None.
     touch: something was recorded, flush soon. key: for the digests of texts that carry a secret.
@@ -76,8 +77,6 @@ class Desk:
         "_until",
         "admission",
         "broken",
-        "detection",
-        "due",
         "ended",
         "forbidden",
         "fresh",
@@ -90,11 +89,11 @@ class Desk:
         admission: Admission,
         rules: Ruleset,
         policy: str,
-        lines: SessionLines,
+        lines: Lines,
         leases: Leases,
         inheritance: Inheritance,
         reviews: Reviews,
-        clock: Callable[[], int],
+        clock: SessionClock,
         boot: Callable[[], int],
         touch: Callable[[], None],
         key: bytes,
@@ -117,11 +116,11 @@ class Desk:
         self._rules: Ruleset = rules
         self._policy: str = policy
         self._catalog: str | None = None
-        self._lines: SessionLines = lines
+        self._lines: Lines = lines
         self._leases: Leases = leases
         self._inheritance: Inheritance = inheritance
         self._reviews: Reviews = reviews
-        self._clock: Callable[[], int] = clock
+        self._clock: SessionClock = clock
         self._boot: Callable[[], int] = boot
         self._touch: Callable[[], None] = touch
         self._source: str = source
@@ -148,18 +147,17 @@ class Desk:
         self._decided.clear()
 
     def _decide(self, facts: Facts) -> Decided:
-        if self._until is not None and self.forbidden is None and self._clock() >= self._until:
-            self.forbid(EXPIRED)
+        until = self._until
+        if until is not None and self._boot() >= self.due and self._clock.now() >= until:
+            self.forbid(self.forbidden or EXPIRED)  # `due` comes no later: until then one clock is enough
         found = self._decided.get(facts)
-        if found is not None:
-            until = found.until
-            if until is None or self._clock() < until:
-                return found
+        if found is not None and (found.until is None or self._clock.now() < found.until):
+            return found
         return self._decide_anew(facts)
 
     def _decide_anew(self, facts: Facts) -> Decided:
         denial = self.forbidden
-        now = self._clock()
+        now = self._clock.now()
         if denial is not None:
             decision = Decision(Verdict.DENY, self._policy, denial.rules, denial)
         else:
@@ -332,7 +330,7 @@ class Desk:
         if self._rules.grants:
             self.leaned.update(decision.rules)
         decided.use(self.fresh)
-        return Clearance(q, decision, allowance, self._boot())
+        return Clearance(q, decision, allowance, self._lines.moment())
 
     def _basis(self, policy: str, catalog: str | None) -> bytes:
         """Policy and catalog, where they are others than the last line that named them said."""
@@ -389,7 +387,7 @@ class Desk:
         kept = outcome.kept
         self._lines.line(
             "answer",
-            render.answered(clearance.q, outcome, self._boot() - clearance.started),
+            render.answered(clearance.q, outcome, self._lines.moment() - clearance.started),
             render.answer_body(kept) if kept else None,
         )
 

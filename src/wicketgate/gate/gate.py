@@ -11,7 +11,7 @@ from wicketgate.gate.desk import EXPIRED, UNRECORDED, Desk
 from wicketgate.gate.ending import ended, leaning
 from wicketgate.gate.inheritance import Inheritance
 from wicketgate.gate.leases import Leases
-from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce, SessionLines
+from wicketgate.gate.ports import Asks, Authenticates, Journal, PolicyInForce
 from wicketgate.gate.reviews import Reviews
 from wicketgate.gate.session_clock import SessionClock
 from wicketgate.gate.usage import SessionUses, Usage
@@ -19,6 +19,7 @@ from wicketgate.model.decision import Denial
 from wicketgate.model.detector import Detection
 from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.identity import Claim
+from wicketgate.model.ports import Lines
 from wicketgate.model.resource import Resource
 from wicketgate.model.session import Admission, Refused
 from wicketgate.model.task import DRIFT
@@ -41,7 +42,7 @@ class Open:
 
     admission: Admission
     desk: Desk
-    lines: SessionLines
+    lines: Lines
     rules: Ruleset
     source: str
     opened: int
@@ -218,7 +219,7 @@ class Gate:
         statements = 0
         for session, each in self._open.items():
             desk = each.desk
-            now = each.clock()
+            now = each.clock.now()
             statements += desk.statements
             desk.statements = 0
             if desk.fresh:
@@ -253,7 +254,7 @@ class Gate:
 
     def turning(self) -> int | None:
         """ns until grants change what some session may do: `readmit` is to be called then. None: never."""
-        ahead = [each.turn - each.clock() for each in self._open.values() if each.turn is not None]
+        ahead = [each.turn - each.clock.now() for each in self._open.values() if each.turn is not None]
         return max(0, min(ahead)) if ahead else None
 
     def lapsed(self) -> list[tuple[str, Denial]]:

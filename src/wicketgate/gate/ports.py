@@ -6,18 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wicketgate.model.identity import Claim, Identity
+from wicketgate.model.ports import Lines
 from wicketgate.model.secret import Secret
 from wicketgate.policy.engine import Engine
-
-
-class SessionLines(Protocol):
-    """One session's lines in the journal. q: the number of the last one."""
-
-    q: int
-
-    def line(self, kind: str, head: bytes = b"", body: bytes | None = None) -> int:
-        """Append to the turn's buffer; the session's line number. Raises JournalFailed."""
-        ...
 
 
 class Journal(Protocol):
@@ -25,7 +16,7 @@ class Journal(Protocol):
 
     failed: bool
 
-    def session(self, session: str) -> SessionLines: ...
+    def session(self, session: str) -> Lines: ...
     def line(self, kind: str, session: None, head: bytes, body: bytes | None) -> int: ...
 
 

@@ -1,11 +1,10 @@
-"""The clock that a session is judged by: wall time, but it never goes back, nor slower than time passes.
+"""The clock that a session is judged by: wall time, but it never goes back, nor slower than time passes
+(compiled).
 It must never give a session time that somebody gained by setting a clock back."""
 
 from collections.abc import Callable
-from typing import Final
 
-NEVER: Final = 1 << 62
-"""Monotonic ns that do not come."""
+from wicketgate.model.ports import NEVER
 
 
 class SessionClock:
@@ -19,7 +18,7 @@ class SessionClock:
         self._ahead = wall() - boot()
         """Of the monotonic clock: it only grows."""
 
-    def __call__(self) -> int:
+    def now(self) -> int:
         """Wall ns."""
         boot = self._boot()
         self._ahead = max(self._ahead, self._wall() - boot)
@@ -28,4 +27,4 @@ class SessionClock:
     def due(self, *moments: int | None) -> int:
         """When the first of these (wall ns) has come at the latest, as monotonic ns."""
         to_come = [each for each in moments if each is not None]
-        return self._boot() + max(0, min(to_come) - self()) if to_come else NEVER
+        return self._boot() + max(0, min(to_come) - self.now()) if to_come else NEVER

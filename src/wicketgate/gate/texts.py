@@ -4,7 +4,7 @@ It must never refer to a line that does not hold the text."""
 from typing import Final
 
 from wicketgate.gate import render
-from wicketgate.gate.ports import SessionLines
+from wicketgate.model.ports import Lines
 from wicketgate.model.statement import Statement
 
 MOST_TEXTS: Final = 512
@@ -18,11 +18,11 @@ class Texts:
 
     __slots__ = ("_bytes", "_key", "_lines", "known")
 
-    def __init__(self, lines: SessionLines, key: bytes) -> None:
+    def __init__(self, lines: Lines, key: bytes) -> None:
         self.known: dict[object, bytes] = {}
         self._bytes: int = 0
         self._key: bytes = key
-        self._lines: SessionLines = lines
+        self._lines: Lines = lines
 
     def state(self, statement: Statement) -> bytes:
         """BODY's members where the text stands for the first time: the session's next line will hold it."""

@@ -15,15 +15,20 @@ A leaf's second part has 8 bytes, a root's has 32, so neither can be passed off 
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Final
 
 START = bytes(32)
 """The root before a writer's first block."""
+
+_SIZES: Final[list[bytes]] = [size.to_bytes(8, "big") for size in range(1024)]
+"""Lengths as they stand before parts: most HEADs are shorter."""
 
 
 def _parts(parts: Iterable[bytes]) -> bytes:
     pieces: list[bytes] = []
     for part in parts:
-        pieces.append(len(part).to_bytes(8, "big"))
+        size = len(part)
+        pieces.append(_SIZES[size] if size < len(_SIZES) else size.to_bytes(8, "big"))
         pieces.append(part)
     return b"".join(pieces)
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from wicketgate.journal.blocks import START, leaf, root
 from wicketgate.journal.encrypt import AFTER, BEFORE, BODY, HEAD, SegmentCipher, SessionCipher
+from wicketgate.model import ports
 from wicketgate.model.errors import JournalFailed
 from wicketgate.model.event import KINDS
 
@@ -74,10 +75,10 @@ class Block:
         self.line = line
 
 
-class SessionLines:
+class SessionLines(ports.Lines):
     """One session's place among a writer's lines: its last `q`, and its HEADs in the open block."""
 
-    __slots__ = ("_cipher", "_lines", "_piece", "_under", "closed", "heads", "q", "session")
+    __slots__ = ("_cipher", "_lines", "_piece", "_under", "closed", "heads", "session")
 
     def __init__(self, lines: "Lines", session: bytes) -> None:
         self._lines = lines
@@ -96,6 +97,12 @@ class SessionLines:
             cipher = self._cipher = segment.session(self.session)
             self._under = segment
         return cipher
+
+    def moment(self) -> int:
+        lines = self._lines
+        if not lines.stamp:
+            lines.take_stamp()
+        return lines.moment
 
     def line(self, kind: str, head: bytes = b"", body: bytes | None = None) -> int:
         """Append one line to the turn and return its q. Nothing is on disk before the writer's flush.
@@ -145,11 +152,13 @@ class Lines:
 
     clock, boot: nanoseconds, wall clock since the epoch and a clock that counts from the machine's start.
     token: that many random bytes. failure: why nothing can be written any more; empty while all is well.
+    moment: the boot clock of `stamp`.
     """
 
     __slots__ = (
         "_at", "_boot", "_clock", "_closed", "_salts", "_token", "authors", "block", "cipher", "failure",
-        "first", "last_stamp", "n", "open", "own", "pending", "prev", "stamp", "start", "touched", "writer",
+        "first", "last_stamp", "moment", "n", "open", "own", "pending", "prev", "stamp", "start", "touched",
+        "writer",
     )  # fmt: skip
 
     def __init__(
@@ -163,6 +172,7 @@ class Lines:
         self._salts = b""
         self._at = 0
         self.stamp = b""
+        self.moment = 0
         self.last_stamp = b""
         self.failure = ""
         self.n = 0
@@ -229,7 +239,8 @@ class Lines:
         """Read the clocks for this turn. Raises JournalFailed once the writer has failed."""
         if self.failure:
             raise JournalFailed("the session's record can't be written", self.failure)
-        self.stamp = render_stamp(self._clock(), self._boot())
+        self.moment = self._boot()
+        self.stamp = render_stamp(self._clock(), self.moment)
         return self.stamp
 
     def salt(self) -> bytes:

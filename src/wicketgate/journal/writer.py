@@ -21,6 +21,7 @@ from wicketgate.journal.encrypt import SegmentCipher
 from wicketgate.journal.keyfile import KeySupply, key_name, render_key, write_file
 from wicketgate.journal.lines import Block, Lines, SessionLines, check_id
 from wicketgate.model.errors import JournalFailed
+from wicketgate.model.ports import Flushing
 
 SEGMENT_SIZE = 64 << 20
 """Bytes. A segment ends with the first block that takes it over this."""
@@ -64,7 +65,7 @@ def segment_name(number: int) -> str:
     return f"{number:06d}.log"
 
 
-class Writer:
+class Writer(Flushing):
     """Appends lines to segments of its own.
 
     folder: the journal's root. node, writer: random ids that the control process gave out.

@@ -6,25 +6,19 @@ A connection passes four stages. The worker does the I/O in each, the protocol s
 1. `preamble(peeked)`: before TLS. Says whether to reply, start TLS, or begin.
 2. `greet(greeting) -> Greeter`: the client signs in; ends in SignedIn, CancelAsked or GreetingFailed.
 3. `dial(call) -> Caller`: we sign in to the target; ends in Connected or DialFailed.
-4. `converse(setting) -> Conversation`: statements and answers, until one side ends.
+4. `converse(setting) -> Conversation`: statements and answers, until one side ends (conversing.py).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Protocol
 
-from wicketgate.model.clearance import Clearance, Outcome
-from wicketgate.model.decision import Decision, Denial
-from wicketgate.model.detector import Detection
-from wicketgate.model.digest import Digest
-from wicketgate.model.held import Holding
+from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
-from wicketgate.model.keyring import Keyring
 from wicketgate.model.resource import Account, Resource, TlsMode
 from wicketgate.model.secret import Secret
-from wicketgate.model.session import Admission
-from wicketgate.model.statement import Facts, Inherits, Statement
+from wicketgate.model.statement import Inherits
+from wicketgate.protocols.conversing import Conversation, Setting
 from wicketgate.protocols.shown import Shown
 from wicketgate.protocols.survey import Sampling, Survey
 
@@ -155,154 +149,6 @@ class Caller(Protocol):
     def provide(self, secret: Secret) -> None: ...
     def bytes_to_send(self) -> bytes: ...
     def rest(self) -> bytes: ...
-
-
-# -- 4. statements and answers -----------------------------------------------------------------------------
-class Desk(Protocol):
-    """The gate, seen from one session. detection: what its values are searched for; None: nothing.
-    due: monotonic ns; from then on the worker lets nothing pass before the session is admitted again."""
-
-    @property
-    def detection(self) -> Detection | None: ...
-    @property
-    def due(self) -> int: ...
-
-    def submit(
-        self,
-        statement: Statement,
-        resume: "Callable[[Clearance | Denial], None]",
-        holding: Holding | None = None,
-    ) -> "Clearance | Denial | None":
-        """Decide, discharge, record. None: it waits, and `resume` is called with the answer later.
-        holding: what people would be told of it; without one, what has to be reviewed is denied."""
-        ...
-
-    def upheld(self, clearance: Clearance, statement: Statement) -> Denial | None:
-        """Whether what was cleared may still run, without recording a thing."""
-        ...
-
-    def weigh(self, statement: Statement) -> Denial | None:
-        """Whether a statement could be permitted at all, without recording a thing (a Parse)."""
-        ...
-
-    def judged(self, facts: Facts) -> Decision:
-        """What holds for a statement of these facts now, without recording a thing."""
-        ...
-
-    def note(self, statement: Statement) -> None:
-        """A statement's text goes upstream to be prepared, unbound: recorded before it does."""
-        ...
-
-    def refused(self, statement: Statement, denial: Denial) -> None:
-        """A statement is not forwarded (weigh said so, or the protocol itself): recorded with its cause."""
-        ...
-
-    def more(self, clearance: Clearance, resume: "Callable[[Denial | None], None]") -> None:
-        """The allowance is used up: lease more rows. `resume(None)` when there are some, else a Denial."""
-        ...
-
-    def settle(self, clearance: Clearance, outcome: Outcome) -> None:
-        """The statement ended. Recorded before the answer's last bytes leave."""
-        ...
-
-
-class Host(Protocol):
-    """The worker, seen from one conversation."""
-
-    def wake(self) -> None:
-        """There is something to send that no receive() call brought about."""
-        ...
-
-    def cancel_upstream(self) -> None:
-        """Send the target a request to cancel what runs (over a connection of its own)."""
-        ...
-
-    def stale(self) -> None:
-        """The target's catalog changed through us: read it again."""
-        ...
-
-    def catalog(self) -> Any:
-        """The newest catalog of the session's database as `load_catalog` gave it, or None."""
-        ...
-
-    def on_catalog(self, resume: Callable[[], None]) -> None:
-        """Call `resume` once, when a catalog whose reading began after now has arrived."""
-        ...
-
-    def monotonic(self) -> int:
-        """Nanoseconds of a clock that never steps back."""
-        ...
-
-    def count(self, name: str, amount: int = 1) -> None:
-        """Add to a counter of the metrics."""
-        ...
-
-    def remark(self, text: str) -> None:
-        """A line for the operator, written once however often it is made. It holds no value and no secret."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """key: (number, proof) to hand to the client so that it can ask to cancel. kept: bytes of an answer that
-    the journal keeps. buffer: bytes that may be held for the client or the target before reading pauses.
-    pseudonyms: the keys of tokens; None: there are none, and what would be a token is redacted.
-    digest: begins one, for an answer of which the journal does not keep all."""
-
-    admission: Admission
-    desk: Desk
-    host: Host
-    startup: Any
-    session: Any
-    key: tuple[int, bytes]
-    kept: int = 65536
-    buffer: int = 1 << 20
-    pseudonyms: Keyring | None = None
-    digest: Callable[[], Digest] = sha256
-
-
-class Conversation(Protocol):
-    """One session's statements and answers, sans I/O.
-
-    After each receive (or wake) the worker takes `to_client` and `to_upstream`, writes the journal, sends.
-    pause_client, pause_upstream: while True, the worker reads no more from that side.
-    over: the reason (one of CLOSE_REASONS) once the conversation has ended; None before.
-    """
-
-    @property
-    def pause_client(self) -> bool: ...
-    @property
-    def pause_upstream(self) -> bool: ...
-    @property
-    def over(self) -> str | None: ...
-
-    def receive_client(self, data: bytes) -> None: ...
-    def receive_upstream(self, data: bytes) -> None: ...
-    def to_client(self) -> bytes: ...
-    def to_upstream(self) -> bytes: ...
-    def client_gone(self) -> None:
-        """The client vanished: settle what is open, say goodbye upstream."""
-        ...
-
-    def upstream_gone(self, detail: str) -> None:
-        """The target vanished: settle what is open, tell the client in its protocol."""
-        ...
-
-    def end(self, denial: Denial, reason: str) -> None:
-        """End from our side (revoked, shutdown …): the protocol's own error, then over = reason."""
-        ...
-
-    def cancel(self) -> bool:
-        """The client asked to cancel. True: ask the target; False: a wait was withdrawn, or nothing ran."""
-        ...
-
-    def cancel_request(self) -> bytes:
-        """What to send to the target, on a connection of its own, to cancel what runs."""
-        ...
-
-    def idle(self) -> bool:
-        """Nothing is in flight and no transaction is open: a drain may close now."""
-        ...
 
 
 # -- what init and replay ask of a protocol ----------------------------------------------------------------

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from wicketgate.model.statement import UNKNOWN_FACTS, Effect, Facts
+from wicketgate.sql.cache import Generations
+from wicketgate.sql.member import Member
 from wicketgate.sql.snapshot import Catalog
 
 
@@ -106,6 +109,10 @@ UNKNOWN_ANALYSIS = Analysis(
     UNKNOWN_FACTS, True, starred=True, returning_unproven=True, sensitive_parameters=None, disturbs=True
 )
 """Of a statement about which nothing can be told."""
+
+
+RESOLVED: Final[Generations[tuple[Member, Environment, Analysis | None], Analysis]] = Generations(8192)
+"""What members mean in environments, as far as that was asked: see resolve.resolve."""
 
 
 def unite(analyses: Sequence[Analysis]) -> Analysis:

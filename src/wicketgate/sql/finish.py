@@ -5,7 +5,7 @@ from typing import Final
 
 from wicketgate.model.statement import Effect, Facts
 from wicketgate.sql.analysis import Analysis, Environment, Output
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.scope import Columns, Value
 from wicketgate.sql.walk import Walk
 

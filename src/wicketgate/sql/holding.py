@@ -7,7 +7,7 @@ from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment
 from wicketgate.sql.bounds import bound
 from wicketgate.sql.changes import analyzes, is_set_config
 from wicketgate.sql.finish import NOTHING, Resolver, Special, finish, output
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.reading import expressions, predicate
 from wicketgate.sql.scope import Columns, Item, Scope

@@ -10,14 +10,14 @@ import orjson
 from postgast import format_sql
 from postgast.native import lib as _library
 
-from wicketgate.sql.cache import Generations
 from wicketgate.sql.changes import NOTHING, Changes, changes
 from wicketgate.sql.errors import SyntaxRefused
 from wicketgate.sql.literals import erasable
+from wicketgate.sql.member import BY_SKELETON, BY_TEXT, Member, Script, known
 from wicketgate.sql.skeleton import LONGEST, NUMBER, STRING, skeleton
 from wicketgate.sql.tree import Body, Node, hoisted, split
 
-__all__ = ["Changes", "Member", "Script", "SyntaxRefused", "parse"]
+__all__ = ["Changes", "Member", "Script", "SyntaxRefused", "known", "parse"]
 
 LARGEST = 100_000
 """Bytes of one text that are analysed; more is refused, so that parsing time is bounded."""
@@ -31,56 +31,8 @@ _STACK_PER_BYTE = 1024
 _starting = threading.Lock()
 
 
-class Member:
-    """One statement of a script, told from its syntax alone. Immutable; compared by identity.
-
-    node, body: libpg_query's tree, for the resolver only. begin, length: its slice of the text in bytes; None
-    where the text varies in its literals and the member is all of it.
-    """
-
-    __slots__ = ("begin", "body", "changes", "inner", "kind", "length", "name", "node")
-
-    def __init__(
-        self,
-        node: str,
-        body: Body,
-        kind: str,
-        name: str | None,
-        inner: "Member | None",
-        change: Changes,
-        begin: int | None = None,
-        length: int = 0,
-    ) -> None:
-        self.node = node
-        self.body = body
-        self.kind = kind
-        self.name = name
-        self.inner = inner
-        self.changes = change
-        self.begin = begin
-        self.length = length
-
-    def text(self, script_text: bytes) -> bytes:
-        """This member's slice of the text that its script was parsed from."""
-        if self.begin is None:
-            return script_text
-        return script_text[self.begin : self.begin + self.length if self.length else None]
-
-
-class Script:
-    """What one Query string or Parse holds. Immutable; compared by identity. A text without a statement has
-    one member of kind `empty`."""
-
-    __slots__ = ("members",)
-
-    def __init__(self, members: tuple[Member, ...]) -> None:
-        self.members = members
-
-
 _EMPTY = Script((Member("", {}, "empty", None, None, NOTHING),))
 
-_by_text: Generations[bytes, Script] = Generations(4096, 8 << 20)
-_by_skeleton: Generations[bytes, Script] = Generations(4096, 8 << 20)
 _ERASED = b"(?:[%c%c]|(?i:null|true|false))" % (NUMBER, STRING)
 """libpg_query takes these words for literals too; in a skeleton they stand as they are."""
 _PARAMETER = re.compile(rb"\$[0-9]+")
@@ -93,14 +45,10 @@ def parse(text: bytes, largest: int = LARGEST) -> Script:
     Raises SyntaxRefused for what does not parse, is larger than `largest` bytes, too deep, not UTF-8, or
     holds a NUL.
     """
-    found = _by_text.get(text)
+    found = known(text) if largest >= LONGEST else BY_TEXT.get(text)
     if found is not None:
         return found
     bones = skeleton(text) if largest >= LONGEST else None
-    if bones is not None:
-        found = _by_skeleton.get(bones)
-        if found is not None:
-            return found
     size = len(text)
     if size > largest:
         raise SyntaxRefused(f"statement of {size} bytes is larger than {largest}", None, "too-large")
@@ -113,9 +61,9 @@ def parse(text: bytes, largest: int = LARGEST) -> Script:
     shape = _normalize(text) if bones is not None else None
     script, shared = _script(_tree(text), text, shape is not None)
     if shared and bones is not None and shape is not None and _agree(bones, shape):
-        _by_skeleton.put(bones, script, size * 20)
+        BY_SKELETON.put(bones, script, size * 20)
     else:
-        _by_text.put(text, script, size * 20)
+        BY_TEXT.put(text, script, size * 20)
     return script
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wicketgate.model.statement import Effect, Facts
-from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment, unite
+from wicketgate.sql.analysis import RESOLVED, UNKNOWN_ANALYSIS, Analysis, Environment, unite
 from wicketgate.sql.cache import Generations
 from wicketgate.sql.commands import COMMANDS, command
 from wicketgate.sql.finish import finish
 from wicketgate.sql.holding import HOLDING
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.scope import Columns, Scope
 from wicketgate.sql.session import SESSION
@@ -21,7 +21,6 @@ from wicketgate.sql.writing import change
 
 __all__ = ["Analysis", "Environment", "declared", "resolve", "unite"]
 
-_cache: Generations[tuple[Member, Environment, Analysis | None], Analysis] = Generations(8192)
 _doubts: Generations[tuple[Analysis, bool], Analysis] = Generations(512)
 
 
@@ -29,10 +28,10 @@ def resolve(member: Member, environment: Environment, inner: Analysis | None = N
     """inner: for EXECUTE, FETCH and EXPLAIN EXECUTE, the analysis of what the name stands for (of PREPARE or
     DECLARE, or of the statement inside); None where that is unknown. Cached; never raises."""
     key = (member, environment, inner)
-    found = _cache.get(key)
+    found = RESOLVED.get(key)
     if found is None:
         found = _resolve(member, environment, inner)
-        _cache.put(key, found)
+        RESOLVED.put(key, found)
     return found
 
 

@@ -4,7 +4,7 @@ from wicketgate.model.statement import Effect
 from wicketgate.sql.analysis import Analysis, Environment
 from wicketgate.sql.calls import setting
 from wicketgate.sql.finish import NOTHING, Resolver, Special, finish
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.reading import expression
 from wicketgate.sql.scope import CLEAN, Columns, Scope
 from wicketgate.sql.settings import canonical

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import GatewayError, UpstreamFailed
 from wicketgate.model.keyring import Keyring
+from wicketgate.model.ports import Desk
 from wicketgate.model.resource import Account, Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission, Refused
 from wicketgate.model.workload import CERTIFICATE
-from wicketgate.protocols.base import Call, Desk, Setting, SignedIn
+from wicketgate.protocols.base import Call, SignedIn
+from wicketgate.protocols.conversing import Setting
 from wicketgate.worker.catalogs import Catalogs
 from wicketgate.worker.dial import Dialer, Dialled
 from wicketgate.worker.digests import Digests
+from wicketgate.worker.hosting import SessionHost
 from wicketgate.worker.listen import Guest
 from wicketgate.worker.ports import AskPort, GatePort
 from wicketgate.worker.session import LINGER, Session, Surroundings
@@ -218,7 +221,7 @@ class Opener:
                 Setting(
                     admission=admission,
                     desk=desk,
-                    host=session,
+                    host=SessionHost(self._around, session),
                     startup=signed.startup,
                     session=dialled.session,
                     key=(number, proof),

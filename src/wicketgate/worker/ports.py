@@ -11,10 +11,11 @@ from wicketgate.gate.usage import Usage
 from wicketgate.journal.keyfile import KeySupply
 from wicketgate.model.decision import Denial
 from wicketgate.model.identity import Claim
+from wicketgate.model.ports import Desk
 from wicketgate.model.resource import Resource
 from wicketgate.model.secret import Secret
 from wicketgate.model.session import Admission, Refused
-from wicketgate.protocols.base import Desk, ProtocolSpec
+from wicketgate.protocols.base import ProtocolSpec
 
 
 class GatePort(Protocol):
@@ -43,13 +44,9 @@ class GatePort(Protocol):
 
 
 class JournalPort(Protocol):
-    """One writer's journal (journal.writer.Writer)."""
+    """One writer's journal (journal.writer.Writer), which its turns flush."""
 
     failed: bool
-
-    def flush(self) -> None:
-        """One write (and one fsync with `synced`). Raises JournalFailed, and then ever after."""
-        ...
 
     def seal(self) -> Any:
         """Close the block if it is due: a Seal (segment, block, last, root, size), or None."""

@@ -9,10 +9,12 @@ from typing import Any, Final, Protocol
 
 from wicketgate.model.decision import Denial
 from wicketgate.model.errors import JournalFailed
+from wicketgate.model.ports import NEVER, Desk
 from wicketgate.model.session import Admission
-from wicketgate.protocols.base import Conversation, ProtocolSpec
+from wicketgate.protocols.base import ProtocolSpec
+from wicketgate.protocols.conversing import Conversation
 from wicketgate.worker.catalogs import Catalogs
-from wicketgate.worker.turn import Turn
+from wicketgate.worker.turn import Touched, Turn
 
 LINGER: Final = 5.0
 """Seconds that a peer has to take the last bytes before its connection is cut."""
@@ -22,20 +24,11 @@ GATHERED: Final = 1 << 19
 """Bytes that one side may bring in one turn before it is read no further until the turn's end (512 KiB)."""
 
 
-class Dated(Protocol):
-    """What a session may do until it is admitted again: no later than `due` (monotonic ns)."""
-
-    @property
-    def due(self) -> int: ...
-
-
 class Surroundings(Protocol):
     """What a session needs of its worker."""
 
     @property
     def turn(self) -> Turn: ...
-    @property
-    def draining(self) -> bool: ...
     @property
     def catalogs(self) -> Catalogs: ...
     def finished(self, session: "Session", reason: str) -> None:
@@ -54,7 +47,8 @@ class Surroundings(Protocol):
     def stale(self, session: "Session") -> None: ...
     def catalog(self, session: "Session") -> Any: ...
     def on_catalog(self, session: "Session", resume: Callable[[], None]) -> None: ...
-    def monotonic(self) -> int: ...
+    @property
+    def monotonic(self) -> Callable[[], int]: ...
     def count(self, name: str, amount: int = 1) -> None: ...
     def remark(self, session: "Session", text: str) -> None: ...
     def fault(self, session: "Session", error: Exception) -> None:
@@ -62,21 +56,19 @@ class Surroundings(Protocol):
         ...
 
 
-class Session:
-    """Glues two transports to a conversation; it is the conversation's Host too (protocols.base.Host)."""
+class Session(Touched):
+    """Glues two transports to a conversation. desk: says when it must be admitted again."""
 
     __slots__ = (
         "_around",
-        "_catalog",
-        "_catalogs",
         "_client",
         "_client_full",
         "_client_paused",
         "_desk",
-        "_epoch",
         "_from_client",
         "_from_upstream",
         "_held",
+        "_monotonic",
         "_out_client",
         "_out_upstream",
         "_turn",
@@ -90,7 +82,6 @@ class Session:
         "slot",
         "source",
         "spec",
-        "touched",
     )
 
     conversation: Conversation
@@ -105,14 +96,12 @@ class Session:
         upstream: asyncio.Transport,
         slot: int,
         proof: bytes,
-        desk: Dated,
+        desk: Desk,
     ) -> None:
         self._around = around
         self._desk = desk
+        self._monotonic = around.monotonic
         self._turn = around.turn
-        self._catalogs = around.catalogs
-        self._catalog: Any = None
-        self._epoch = 0
         self.admission = admission
         self.source = source
         self.spec = spec
@@ -204,7 +193,7 @@ class Session:
             return
         self._from_client = self._from_upstream = 0
         self.steer()
-        if self._around.draining and self.conversation.idle():
+        if self._turn.draining and self.conversation.idle():
             self.end(Denial("shutdown", "The gateway is shutting down.", "drain"), "shutdown")
 
     def steer(self) -> None:
@@ -233,7 +222,8 @@ class Session:
         when no timer has had its turn yet."""
         if self._over():
             return True
-        if self._desk.due > self._around.monotonic():
+        due = self._desk.due
+        if due == NEVER or due > self._monotonic():
             return False
         self.guard(self._around.overdue)
         return self._over()
@@ -290,34 +280,9 @@ class Session:
         finally:
             self._turn.touch(self)
 
-    # -- Host -----------------------------------------------------------------------------------------------
     def wake(self) -> None:
+        """There is something to send that no bytes brought about."""
         self._turn.touch(self)
-
-    def cancel_upstream(self) -> None:
-        self._around.ask_cancel(self)
-
-    def stale(self) -> None:
-        self._around.stale(self)
-
-    def catalog(self) -> Any:
-        epoch = self._catalogs.epoch
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._catalog = self._around.catalog(self)
-        return self._catalog
-
-    def on_catalog(self, resume: Callable[[], None]) -> None:
-        self._around.on_catalog(self, resume)
-
-    def monotonic(self) -> int:
-        return self._around.monotonic()
-
-    def count(self, name: str, amount: int = 1) -> None:
-        self._around.count(name, amount)
-
-    def remark(self, text: str) -> None:
-        self._around.remark(self, text)
 
 
 class ClientEnd:

@@ -172,7 +172,7 @@ class Shell:
                 listener.open(standing == "live")
             if standing == "end":
                 self.sessions.end_all(LOST, "lost")
-        if self._around.draining and not self.sessions:
+        if self._turn.draining and not self.sessions:
             self._over("drained")
 
     def readmit(self) -> None:
@@ -202,9 +202,9 @@ class Shell:
     # -- the end --------------------------------------------------------------------------------------------
     def drain(self, seconds: float) -> None:
         """No new sessions; idle ones end now, the others when idle, all of them after so many seconds."""
-        if self._around.draining:
+        if self._turn.draining:
             return
-        self._around.draining = True
+        self._turn.draining = True
         self.close_listeners()
         self.sessions.end_idle(SHUTDOWN, "shutdown")
         self._loop.call_later(seconds, self.sessions.end_all, SHUTDOWN, "shutdown")
@@ -263,7 +263,7 @@ class Shell:
         """Why no session can be opened now, or None."""
         if self._turn.broken:
             return UNRECORDED
-        if self._around.draining:
+        if self._turn.draining:
             return SHUTDOWN
         if self._replica.get("standing", "closed") is not None:
             return UNAVAILABLE

@@ -21,11 +21,8 @@ MOST_REMARKS = 1000
 
 
 class Around:
-    """send: to the control process. closing: records a session's close. monotonic: ns. overdue: admits all
-    sessions again.
-
-    draining: sessions end as soon as they are idle.
-    """
+    """send: to the control process. closing: records a session's close. monotonic: ns of the boot clock.
+    overdue: admits all sessions again."""
 
     def __init__(
         self,
@@ -42,7 +39,6 @@ class Around:
         overdue: Callable[[], None],
     ) -> None:
         self.turn = turn
-        self.draining = False
         self._sessions = sessions
         self._dialer = dialer
         self.catalogs = catalogs
@@ -50,7 +46,7 @@ class Around:
         self._tally = tally
         self._send = send
         self._closing = closing
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._log = log
         self.overdue = overdue
         self._loop = asyncio.get_running_loop()
@@ -92,10 +88,6 @@ class Around:
                 self.turn.touch(session)
 
         self.catalogs.newer(session.admission.resource.name, session.admission.database, wake)
-
-    def monotonic(self) -> int:
-        """Nanoseconds of the boot clock."""
-        return self._monotonic()
 
     def count(self, name: str, amount: int = 1) -> None:
         """For the metrics."""

@@ -5,40 +5,45 @@ It must never send a byte of a turn whose journal lines could not be written.
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+
+from mypy_extensions import mypyc_attr
 
 from wicketgate.model.errors import JournalFailed
-from wicketgate.worker.ports import JournalPort
+from wicketgate.model.ports import Flushing
 
 
-class Touched(Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Touched:
     """A session as the turn sees it. `touched` is set while it stands in the turn's batch."""
+
+    __slots__ = ("touched",)
 
     touched: bool
 
     def take(self) -> None:
         """Take from the conversation what is to be sent; record what ends with it."""
-        ...
+        raise NotImplementedError
 
     def send(self) -> None:
         """The journal has it: write."""
-        ...
+        raise NotImplementedError
 
     def drop(self) -> None:
         """The journal failed: forget what was taken."""
-        ...
+        raise NotImplementedError
 
 
 class Turn:
     """Collects the sessions that something happened to and handles them once in the loop's turn.
 
     failed: called once, with the error, when the journal can't take it.
+    draining: sessions end as soon as they are idle.
     """
 
-    __slots__ = ("_batch", "_failed", "_journal", "_last", "_loop", "_scheduled", "broken")
+    __slots__ = ("_batch", "_failed", "_journal", "_last", "_loop", "_scheduled", "broken", "draining")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, journal: JournalPort, failed: Callable[[JournalFailed], None]
+        self, loop: asyncio.AbstractEventLoop, journal: Flushing, failed: Callable[[JournalFailed], None]
     ) -> None:
         self._loop = loop
         self._journal = journal
@@ -47,6 +52,7 @@ class Turn:
         self._last: Touched | None = None
         self._scheduled = False
         self.broken = False
+        self.draining = False
 
     def touch(self, session: Touched) -> None:
         """Handle this session at the end of this turn."""

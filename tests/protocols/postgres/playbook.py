@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from protocols.postgres.rehearsal import frames
+from wicketgate.model import ports
 from wicketgate.model.clearance import UNLIMITED, Allowance, Clearance, Outcome
 from wicketgate.model.decision import Decision, Denial, Verdict
 from wicketgate.model.detector import Detection
@@ -18,7 +19,7 @@ from wicketgate.model.identity import Identity, IdentityKind
 from wicketgate.model.resource import Account, CredentialReference, Resource, TlsMode
 from wicketgate.model.session import Admission
 from wicketgate.model.statement import Effect, Facts, Statement
-from wicketgate.protocols.base import Setting
+from wicketgate.protocols.conversing import Host, Setting
 from wicketgate.protocols.postgres.conversation import PostgresConversation
 from wicketgate.protocols.postgres.frames import frame
 from wicketgate.protocols.postgres.messages import fields_of
@@ -201,7 +202,7 @@ PERMIT = Decision(Verdict.PERMIT, "policy", ("all",))
 NO = Denial("policy", "No.", "the test says so", rules=("never",))
 
 
-class FakeDesk:
+class FakeDesk(ports.Desk):
     """Permits what is known and not named in `deny`. events: what it was told, in order.
 
     rows: how many rows may leave, None for any number; more_rows: what each further lease gives.
@@ -220,6 +221,7 @@ class FakeDesk:
         self.at_once: Denial | int | None = None
         self.decision = PERMIT
         self.detection: Detection | None = None
+        self.due = ports.NEVER
         self.q = 0
 
     def weigh(self, statement: Statement) -> Denial | None:
@@ -301,7 +303,7 @@ class FakeDesk:
         self.events.append(("settle", text.decode(), outcome.code, outcome.tag))
 
 
-class FakeHost:
+class FakeHost(Host):
     def __init__(self, catalog: Catalog | None) -> None:
         self.now: Catalog | None = catalog
         self.cancels = 0

@@ -19,7 +19,8 @@ from servers.postgres import Postgres
 from servers.postgres import password as password_of
 from wicketgate.model.resource import TlsMode
 from wicketgate.model.secret import Secret
-from wicketgate.protocols.base import CatalogAccess, Connected, Setting
+from wicketgate.protocols.base import CatalogAccess, Connected
+from wicketgate.protocols.conversing import Setting
 from wicketgate.protocols.postgres.catalog import read_catalog
 from wicketgate.protocols.postgres.conversation import PostgresConversation
 from wicketgate.protocols.postgres.frames import frame_end

@@ -8,8 +8,7 @@ Rule 4. What a limit or a denial ended is never followed by a commit that the cl
 
 from typing import Final
 
-from wicketgate.masking.detect import Detectors
-from wicketgate.model.decision import Decision, Denial
+from wicketgate.model.decision import Denial
 from wicketgate.protocols.postgres.failures import Failures
 from wicketgate.protocols.postgres.frames import POISON_QUERY, FrameError, first_cell, frame_end, text_end
 from wicketgate.protocols.postgres.ledger import (
@@ -21,22 +20,16 @@ from wicketgate.protocols.postgres.ledger import (
     QUERY,
     SYNC,
     Execution,
-    Shape,
     State,
     Step,
 )
 from wicketgate.protocols.postgres.meanings import PATH, UNIT
 from wicketgate.protocols.postgres.messages import error_frame
-from wicketgate.protocols.postgres.plan import Plan, origins_differ, plan_for
+from wicketgate.protocols.postgres.plans import Plans
 from wicketgate.protocols.postgres.rows import LARGEST, LARGEST_HELD, Rows
 from wicketgate.protocols.postgres.settings import parameter_status_allowed, report_is_sound
 from wicketgate.protocols.postgres.units import BARRIER, DEPTH, MOST_STEPS, Units
-from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.path import read_path
-from wicketgate.sql.resolve import Analysis
-
-MOST_PLANS: Final = 256
-"""Plans that a session keeps."""
 
 BROKEN: Final = Denial(
     "unavailable", "The database sent an answer that the gateway can't follow.", "an unexpected answer"
@@ -58,9 +51,7 @@ class Answers:
         self.units = units
         self.rows = Rows(state, self)
         self.failures = Failures(state, self)
-        self.plans: dict[tuple[bytes, Analysis, Decision], Plan | None] = {}
-        self.plans_of: Catalog | None = None
-        self.plans_with: Detectors | None = None
+        self.plans = Plans(state)
         self.pieces: list[bytes] = []
         self.size = 0
         self.needed = 0
@@ -207,7 +198,7 @@ class Answers:
         if step.kind == DESCRIBE:
             shape = step.shape
             if shape is not None and kind == 84:
-                self.plan(shape, data[at + 5 : end])
+                self.plans.plan(shape, data[at + 5 : end])
             state.steps.popleft()
             if step.swallow:
                 return
@@ -220,29 +211,9 @@ class Answers:
         if step.overflowed:
             return
         execution = self.running(step)
-        self.plan(execution.shape, data[at + 5 : end])
+        self.plans.plan(execution.shape, data[at + 5 : end])
         state.down.append(data[at:end])
         execution.record(data[at:end], state.setting)
-
-    def plan(self, shape: Shape, body: bytes) -> None:
-        """How the rows so described are masked."""
-        catalog = self.state.names.environment.catalog
-        plans = self.plans
-        detectors = self.state.detectors()
-        if catalog is not self.plans_of or detectors is not self.plans_with or len(plans) >= MOST_PLANS:
-            plans.clear()
-            self.plans_of = catalog
-            self.plans_with = detectors
-        key = (body, shape.analysis, shape.decision)
-        if key in plans:
-            shape.plan = plans[key]
-        else:
-            shape.plan = plan_for(body, shape.analysis, catalog, shape.decision, self.state.tokens, detectors)
-            plans[key] = shape.plan
-            for differing in origins_differ(body, shape.analysis, catalog):
-                self.state.host.count("origins_differ")
-                self.state.host.remark(differing)
-        shape.body = body
 
     def complete(self, step: Step, data: bytes, at: int, end: int, kind: int) -> None:
         """A statement has run to its end, or a portal to its row limit."""

@@ -11,7 +11,7 @@ from wicketgate.protocols.postgres.copying import Copying
 from wicketgate.protocols.postgres.ledger import Execution, Shape, State
 from wicketgate.protocols.postgres.plan import copies_clean, masks
 from wicketgate.protocols.postgres.returned import NO_LONGER, NO_TOKENS, Held, still_hold
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.resolve import Analysis
 
 COUNTED: Final = UNLIMITED >> 1

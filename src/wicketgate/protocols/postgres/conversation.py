@@ -2,7 +2,7 @@
 It never forwards what the gate has not cleared, and never shows what has not been recorded."""
 
 from wicketgate.model.decision import Denial
-from wicketgate.protocols.base import Setting
+from wicketgate.protocols.conversing import Conversation, Setting
 from wicketgate.protocols.postgres.answers import Answers
 from wicketgate.protocols.postgres.frames import TERMINATE
 from wicketgate.protocols.postgres.ledger import State
@@ -13,8 +13,8 @@ from wicketgate.protocols.postgres.units import DEPTH, Units
 from wicketgate.sql.path import read_path
 
 
-class PostgresConversation:
-    """See protocols.base.Conversation."""
+class PostgresConversation(Conversation):
+    """See protocols.conversing.Conversation."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from wicketgate.protocols.postgres.plan import chosen_for
 from wicketgate.protocols.postgres.types import Column, Names
 from wicketgate.sql.analysis import Output
 from wicketgate.sql.catalog import Catalog
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.resolve import Analysis
 from wicketgate.sql.tree import strings
 

@@ -41,7 +41,7 @@ from wicketgate.protocols.postgres.reading import (
 from wicketgate.protocols.postgres.returned import suspicious
 from wicketgate.protocols.postgres.verdicts import BindQuestion, ExecuteQuestion
 from wicketgate.sql.errors import SyntaxRefused
-from wicketgate.sql.parse import Member, parse
+from wicketgate.sql.parse import Member, known, parse
 from wicketgate.sql.resolve import Analysis, unite
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Extended:
         if unusable_name(name) or (name and names.full(text)):
             return self.refuse_parse(name, UNUSABLE_NAME, unread(text))
         try:
-            script = parse(text)
+            script = known(text) or parse(text)
         except SyntaxRefused as fault:
             return self.refuse_parse(name, syntax_denial(fault), unread(text), fault.position or 0)
         if len(script.members) > 1:

@@ -11,14 +11,14 @@ from wicketgate.model.decision import Decision, Denial
 from wicketgate.model.detector import Detection
 from wicketgate.model.digest import Digest
 from wicketgate.model.statement import Statement
-from wicketgate.protocols.base import Setting
+from wicketgate.protocols.conversing import Setting
 from wicketgate.protocols.postgres.circumstances import Circumstances
 from wicketgate.protocols.postgres.copying import Copying, CopyPlan
 from wicketgate.protocols.postgres.names import Entry, Names
 from wicketgate.protocols.postgres.plan import Plan
 from wicketgate.protocols.postgres.returned import Carried, Returned
 from wicketgate.protocols.postgres.types import Names as Tokens
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.resolve import Analysis
 
 PARSE: Final = 1

@@ -9,7 +9,7 @@ from wicketgate.protocols.postgres.ledger import BIND, CLOSE, EXECUTE, PARSE, SY
 from wicketgate.protocols.postgres.names import MOST_TEMPORARY, Entry, naming_of
 from wicketgate.protocols.postgres.reviewing import doubtful
 from wicketgate.sql.changes import NOTHING
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.resolve import Analysis
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Final
 
 from wicketgate.model.statement import Statement
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held
-from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Inherited
+from wicketgate.sql.analysis import RESOLVED, UNKNOWN_ANALYSIS, Inherited
 from wicketgate.sql.catalog import Catalog
 from wicketgate.sql.changes import UNSETTLED
 from wicketgate.sql.parse import Changes, Member
@@ -268,7 +268,8 @@ class Names:
 
     def resolve(self, member: Member, environment: Environment) -> Analysis:
         """One member's facts in one environment; EXECUTE and FETCH bring those of what they name."""
-        return resolve(member, environment, self.named(member))
+        inner = self.named(member)
+        return RESOLVED.get((member, environment, inner)) or resolve(member, environment, inner)
 
     def named(self, member: Member) -> Analysis | None:
         """The analysis of the prepared statement or cursor that a member names, None where there is none."""

@@ -18,7 +18,7 @@ from wicketgate.protocols.postgres.questions import Question
 from wicketgate.protocols.postgres.reading import UNUSABLE_NAME
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held, suspicious
 from wicketgate.protocols.postgres.reviewing import particulars, same
-from wicketgate.sql.parse import Member
+from wicketgate.sql.member import Member
 from wicketgate.sql.resolve import Analysis, Environment
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 from wicketgate.masking.pseudonym import Pseudonyms
 from wicketgate.masking.transforms import TRANSFORMS
 from wicketgate.model.keyring import Keyring
-from wicketgate.protocols.base import Conversation, ProtocolSpec, Setting
+from wicketgate.protocols.base import ProtocolSpec
+from wicketgate.protocols.conversing import Conversation, Setting
 from wicketgate.protocols.postgres.binding import bind
 from wicketgate.protocols.postgres.call import dial
 from wicketgate.protocols.postgres.catalog import catalog_changed, load_catalog, probe, read_catalog

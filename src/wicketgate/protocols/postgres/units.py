@@ -30,7 +30,7 @@ from wicketgate.protocols.postgres.queries import QueryUnit
 from wicketgate.protocols.postgres.questions import CANCELLED, VERDICT, Question
 from wicketgate.protocols.postgres.reading import NO_STATEMENT, syntax_denial, unread
 from wicketgate.sql.errors import SyntaxRefused
-from wicketgate.sql.parse import parse
+from wicketgate.sql.parse import known, parse
 
 if TYPE_CHECKING:
     from wicketgate.protocols.postgres.answers import Answers
@@ -314,7 +314,7 @@ class Units:
         self.note_parsed()
         text = data[at + 5 : text_end(data, at + 5, end)]
         try:
-            script = parse(text)
+            script = known(text) or parse(text)
         except SyntaxRefused as fault:
             denial = syntax_denial(fault)
             state.desk.refused(unread(text), denial)

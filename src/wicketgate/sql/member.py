@@ -1,0 +1,71 @@
+"""What a text holds, told from its syntax alone (compiled).
+It must never be changed once made: it is a cache's key.
+"""
+
+from typing import Final
+
+from wicketgate.sql.cache import Generations
+from wicketgate.sql.changes import Changes
+from wicketgate.sql.skeleton import skeleton
+from wicketgate.sql.tree import Body
+
+
+class Member:
+    """One statement of a script, told from its syntax alone. Immutable; compared by identity.
+
+    node, body: libpg_query's tree, for the resolver only. begin, length: its slice of the text in bytes; None
+    where the text varies in its literals and the member is all of it.
+    """
+
+    __slots__ = ("begin", "body", "changes", "inner", "kind", "length", "name", "node")
+
+    def __init__(
+        self,
+        node: str,
+        body: Body,
+        kind: str,
+        name: str | None,
+        inner: "Member | None",
+        change: Changes,
+        begin: int | None = None,
+        length: int = 0,
+    ) -> None:
+        self.node = node
+        self.body = body
+        self.kind = kind
+        self.name = name
+        self.inner = inner
+        self.changes = change
+        self.begin = begin
+        self.length = length
+
+    def text(self, script_text: bytes) -> bytes:
+        """This member's slice of the text that its script was parsed from."""
+        if self.begin is None:
+            return script_text
+        return script_text[self.begin : self.begin + self.length if self.length else None]
+
+
+class Script:
+    """What one Query string or Parse holds. Immutable; compared by identity. A text without a statement has
+    one member of kind `empty`."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, members: tuple[Member, ...]) -> None:
+        self.members = members
+
+
+BY_TEXT: Final[Generations[bytes, Script]] = Generations(4096, 8 << 20)
+BY_SKELETON: Final[Generations[bytes, Script]] = Generations(4096, 8 << 20)
+"""What texts, and texts of one shape that differ in their literals, were found to hold."""
+
+
+def known(text: bytes) -> Script | None:
+    """What a text holds, if it was parsed before, or one of its shape was."""
+    found = BY_TEXT.get(text)
+    if found is None:
+        bones = skeleton(text)
+        if bones is not None:
+            found = BY_SKELETON.get(bones)
+    return found
