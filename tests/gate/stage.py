@@ -12,6 +12,7 @@ from wicketgate.gate.gate import Gate
 from wicketgate.gate.ports import PolicyInForce
 from wicketgate.identity import tokens
 from wicketgate.identity.authenticate import Authenticator
+from wicketgate.model import ports
 from wicketgate.model.clearance import Clearance
 from wicketgate.model.errors import GatewayError, JournalFailed
 from wicketgate.model.identity import Claim, IdentityKind
@@ -133,7 +134,7 @@ class Control:
         return [body["outcome"] for what, body in self.asked if what == "attempt"]
 
 
-class Lines:
+class Lines(ports.Lines):
     """A session's lines, parsed again."""
 
     def __init__(self, journal: "Journal", session: str) -> None:
@@ -146,12 +147,16 @@ class Lines:
         self._journal.take(kind, head, body, {"s": self._session, "q": self.q})
         return self.q
 
+    def moment(self) -> int:
+        return self._journal.boot()
+
 
 class Journal:
-    """lines: HEAD and BODY together, `k` for the kind. broken: every line raises."""
+    """lines: HEAD and BODY together, `k` for the kind. broken: every line raises. boot: ns."""
 
     def __init__(self) -> None:
         self.failed = False
+        self.boot: Callable[[], int] = lambda: 0
         self.lines: list[dict[str, Any]] = []
         self.raw = b""
 
@@ -194,6 +199,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.control = Control(lambda: self.now)
+        self.journal.boot = lambda: self.now - NOW
         self.identities["bot"] = ServiceAccount("bot", IdentityKind.AGENT, frozenset({"crew"})).replicated()
         self.secret, self.record = self.issue("bot")
         self.gate = self.make(self.journal)
