@@ -1,16 +1,21 @@
 """The servers: our socket for us alone, HTTPS for tokens, and what a header can't do."""
 
+import asyncio
 import contextlib
+import json
 import os
+import re
 import socket
 import ssl
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from api.stage import Remote, Stage, ask
 from wicketgate.api import server
+from wicketgate.api.problems import Bounded
 from wicketgate.api.server import ApiSettings, bind_local, serve
 from wicketgate.control.attempts import FREE_SOURCE, SECOND
 from wicketgate.model.errors import GatewayError
@@ -250,3 +255,23 @@ def test_a_port_or_certificate_that_cannot_be_had_is_told(stage: Stage) -> None:
     with pytest.raises(GatewayError, match="store"):
         serve(stage.office, ApiSettings(path), stage.logged.append)
     assert not path.exists()
+
+
+async def test_who_waits_while_the_gateway_stops_is_told_so() -> None:
+    sent: list[Any] = []
+
+    async def waits(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(60)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/reviews", "raw_path": b"/api/v1/reviews"}
+    layer = Bounded(waits, sent.append, (re.compile("never"), 0))
+    asked = asyncio.create_task(layer(scope, send, send))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert [each["status"] for each in sent if "status" in each] == [503]
+    assert json.loads(sent[-1]["body"])["type"] == "urn:wicketgate:problem:stopping"

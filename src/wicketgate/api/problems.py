@@ -1,5 +1,6 @@
 """Errors of the API as RFC 9457 problems. They must never hold what was sent, nor an internal detail."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
@@ -254,6 +255,13 @@ class Bounded:
 
         try:
             await self._app(scope, bounded, watched)
+        except asyncio.CancelledError:
+            # the gateway is stopped under a request that waits; whoever asks may ask again
+            if not started:
+                with suppress(Exception):
+                    answer = problem(503, "stopping", "The gateway is stopping", "Ask again in a while.")
+                    await answer(scope, receive, send)
+            raise
         except Exception as error:
             self._log(f"api: {scope['method']} {_place(scope['path'])}: {type(error).__name__}")
             if started:
