@@ -291,6 +291,29 @@ def test_a_query_in_the_middle_of_a_failed_unit_is_skipped(stage: Stage) -> None
     assert stage.talk.idle()
 
 
+@pytest.mark.parametrize(
+    ("string", "waits"),
+    [
+        ("SELECT 1", p.execute("o")),  # of a portal that was bound by a unit which is not answered
+        ("SET search_path = s1", p.parse("SELECT value FROM t")),  # by a path that is not told
+    ],
+    ids=["a portal", "the path"],
+)
+def test_what_waits_for_a_query_that_the_server_skipped_goes_on(
+    stage: Stage, string: str, waits: bytes
+) -> None:
+    """The string is never answered: the server skips all up to Sync, which must not wait for its answer."""
+    stage.client(p.parse("SELECT 2", "n"), p.SYNC)
+    stage.server(p.PARSED, p.ready())
+    stage.up = stage.down = b""
+    stage.client(p.bind("n", "o"), p.execute("o"), p.query(string), waits, p.SYNC)
+    stage.server(p.error())
+    assert stage.up.endswith(p.SYNC)
+    stage.server(p.ready())
+    assert stage.down == p.error() + p.ready()
+    assert stage.talk.idle()
+
+
 def test_copy_in_by_the_extended_protocol_with_the_sync_sent_at_once(stage: Stage) -> None:
     """libpq: Parse, Bind, Describe, Execute, Sync; then the data, CopyDone, Sync. One Sync is swallowed."""
     text = "COPY orders FROM STDIN"
