@@ -22,11 +22,20 @@ __all__ = ["Changes", "Member", "Script", "SyntaxRefused", "parse"]
 LARGEST = 100_000
 """Bytes of one text that are analysed; more is refused, so that parsing time is bounded."""
 
+MEMBER = 2048
+"""Bytes of memory that a statement takes while it is known, beside its tree."""
+
 _SMALL = 4096
 """Up to here no nesting can be deep enough (two bytes a level) to exhaust a thread's ordinary stack."""
 
 _STACK_PER_BYTE = 1024
 """libpg_query recurses up to once per two bytes of text; measured at less than 600 bytes of stack each."""
+
+_WEIGHT = 12
+"""Bytes of memory that a tree takes for each byte of its JSON: measured at 7 to 13."""
+
+KEPT = 32 << 20
+"""Bytes of trees that one generation of a cache keeps: a memory limit of the worker."""
 
 _starting = threading.Lock()
 
@@ -35,10 +44,11 @@ class Member:
     """One statement of a script, told from its syntax alone. Immutable; compared by identity.
 
     node, body: libpg_query's tree, for the resolver only. begin, length: its slice of the text in bytes; None
-    where the text varies in its literals and the member is all of it.
+    where the text varies in its literals and the member is all of it. weight: about how many bytes of memory
+    it takes, which may be five hundred times its text.
     """
 
-    __slots__ = ("begin", "body", "changes", "inner", "kind", "length", "name", "node")
+    __slots__ = ("begin", "body", "changes", "inner", "kind", "length", "name", "node", "weight")
 
     def __init__(
         self,
@@ -59,6 +69,7 @@ class Member:
         self.changes = change
         self.begin = begin
         self.length = length
+        self.weight = 0
 
     def text(self, script_text: bytes) -> bytes:
         """This member's slice of the text that its script was parsed from."""
@@ -71,16 +82,17 @@ class Script:
     """What one Query string or Parse holds. Immutable; compared by identity. A text without a statement has
     one member of kind `empty`."""
 
-    __slots__ = ("members",)
+    __slots__ = ("members", "weight")
 
-    def __init__(self, members: tuple[Member, ...]) -> None:
+    def __init__(self, members: tuple[Member, ...], weight: int = 0) -> None:
         self.members = members
+        self.weight = weight
 
 
 _EMPTY = Script((Member("", {}, "empty", None, None, NOTHING),))
 
-_by_text: Generations[bytes, Script] = Generations(4096, 8 << 20)
-_by_skeleton: Generations[bytes, Script] = Generations(4096, 8 << 20)
+_by_text: Generations[bytes, Script] = Generations(4096, KEPT)
+_by_skeleton: Generations[bytes, Script] = Generations(4096, KEPT)
 _ERASED = b"(?:[%c%c]|(?i:null|true|false))" % (NUMBER, STRING)
 """libpg_query takes these words for literals too; in a skeleton they stand as they are."""
 _PARAMETER = re.compile(rb"\$[0-9]+")
@@ -111,11 +123,12 @@ def parse(text: bytes, largest: int = LARGEST) -> Script:
     except UnicodeDecodeError:
         raise SyntaxRefused("statement is not valid UTF-8") from None
     shape = _normalize(text) if bones is not None else None
-    script, shared = _script(_tree(text), text, shape is not None)
+    raw = _raw(text)
+    script, shared = _script(_statements(raw), text, shape is not None, len(raw) * _WEIGHT)
     if shared and bones is not None and shape is not None and _agree(bones, shape):
-        _by_skeleton.put(bones, script, size * 20)
+        _by_skeleton.put(bones, script, script.weight + size)
     else:
-        _by_text.put(text, script, size * 20)
+        _by_text.put(text, script, script.weight + size)
     return script
 
 
@@ -128,7 +141,7 @@ def _agree(bones: bytes, shape: bytes) -> bool:
 def parse_view(text: str) -> Member:
     """The one query of a view's definition. Raises SyntaxRefused; not cached."""
     raw = text.encode()
-    script, _ = _script(_tree(raw), raw, False)
+    script, _ = _script(_statements(_raw(raw)), raw, False, 0)
     if len(script.members) != 1 or script.members[0].node != "SelectStmt":
         raise SyntaxRefused("not one query")
     return script.members[0]
@@ -136,7 +149,7 @@ def parse_view(text: str) -> Member:
 
 def parse_whole(text: bytes) -> Node:
     """The tree of a text of one statement, with places in this text. Raises SyntaxRefused; not cached."""
-    statements = _tree(text)
+    statements = _statements(_raw(text))
     if len(statements) != 1:
         raise SyntaxRefused("not one statement")
     node: Node = statements[0].get("stmt", {})
@@ -167,8 +180,11 @@ def _normalize(text: bytes) -> bytes | None:
         _library.pg_query_free_normalize_result(result)
 
 
-def _tree(text: bytes) -> list[Node]:
-    raw = _parse(text) if len(text) <= _SMALL else _parse_on_a_deep_stack(text)
+def _raw(text: bytes) -> bytes:
+    return _parse(text) if len(text) <= _SMALL else _parse_on_a_deep_stack(text)
+
+
+def _statements(raw: bytes) -> list[Node]:
     try:
         tree = orjson.loads(raw)
         statements = tree.get("stmts", [])
@@ -218,8 +234,8 @@ def _parse_on_a_deep_stack(text: bytes) -> bytes:
 
 
 # -- members -----------------------------------------------------------------------------------------------
-def _script(statements: list[Node], text: bytes, alone: bool) -> tuple[Script, bool]:
-    """The script, and whether it may be shared by texts that differ in their literals."""
+def _script(statements: list[Node], text: bytes, alone: bool, weight: int) -> tuple[Script, bool]:
+    """The script, and whether it may be shared by texts that differ in their literals. weight: of all."""
     if not statements:
         return _EMPTY, False
     try:
@@ -231,7 +247,9 @@ def _script(statements: list[Node], text: bytes, alone: bool) -> tuple[Script, b
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         # a tree of a shape that was not foreseen
         raise SyntaxRefused("statement cannot be analysed") from None
-    return Script(tuple(members)), shared
+    for member in members:
+        member.weight = weight // len(members) + MEMBER
+    return Script(tuple(members), weight + MEMBER * len(members)), shared
 
 
 def _member(node: Node, begin: int | None, length: int) -> Member:

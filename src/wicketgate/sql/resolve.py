@@ -11,7 +11,7 @@ from wicketgate.sql.cache import Generations
 from wicketgate.sql.commands import COMMANDS, command
 from wicketgate.sql.finish import finish
 from wicketgate.sql.holding import HOLDING
-from wicketgate.sql.parse import Member
+from wicketgate.sql.parse import KEPT, Member
 from wicketgate.sql.queries import query, select
 from wicketgate.sql.scope import Columns, Scope
 from wicketgate.sql.session import SESSION
@@ -21,7 +21,7 @@ from wicketgate.sql.writing import change
 
 __all__ = ["Analysis", "Environment", "declared", "resolve", "unite"]
 
-_cache: Generations[tuple[Member, Environment, Analysis | None], Analysis] = Generations(8192)
+_cache: Generations[tuple[Member, Environment, Analysis | None], Analysis] = Generations(8192, KEPT)
 _doubts: Generations[tuple[Analysis, bool], Analysis] = Generations(512)
 
 
@@ -32,7 +32,7 @@ def resolve(member: Member, environment: Environment, inner: Analysis | None = N
     found = _cache.get(key)
     if found is None:
         found = _resolve(member, environment, inner)
-        _cache.put(key, found)
+        _cache.put(key, found, member.weight)  # the key holds the tree
     return found
 
 

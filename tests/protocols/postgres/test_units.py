@@ -412,6 +412,21 @@ def test_many_messages_in_flight_wait(stage: Stage) -> None:
     assert stage.talk.idle()
 
 
+def test_large_statements_in_flight_wait() -> None:
+    """What is known of each is held until it is answered, and takes much more memory than its text."""
+    stage = Stage(1 << 30)
+    wide = "SELECT " + ",".join(["1"] * 1600)
+    stage.client(p.parse(wide) * 100, p.query(wide) * 2)
+    assert stage.talk.pause_client
+    assert 2 < len(stage.talk.state.steps) < 50
+    stage.up = b""
+    for _ in range(100):
+        stage.server(p.PARSED)
+    assert not stage.talk.pause_client
+    stage.server((p.described() + p.done("SELECT 0") + p.ready()) * 2)
+    assert stage.talk.idle()
+
+
 def test_malformed_bytes_end_the_session(stage: Stage) -> None:
     for data in (b"Q\0\0\0\1", b"?\0\0\0\4", b"Q\xff\xff\xff\xff", b"Q\0\0\0\5x", b"B\0\0\0\5x"):
         stage = Stage(stage.size)
