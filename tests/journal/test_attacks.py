@@ -119,6 +119,12 @@ def appended_to_the_control_writer(node: Node) -> None:
     _append(node, "control")
 
 
+def added_bodies(node: Node) -> None:
+    """Of seals: no HEAD speaks of them."""
+    path = node.path("worker1")
+    path.write_bytes(re.sub(rb'("k":"seal"[^\n]*)\n', rb'\1\t{"text":"added"}\n', path.read_bytes()))
+
+
 FORGERIES: list[tuple[Callable[[Node], None], Verdict, set[Fault]]] = [
     (no_control, Verdict.UNWITNESSED, {Fault.UNWITNESSED}),
     (no_control_and_one_session_less, Verdict.UNWITNESSED, {Fault.UNWITNESSED}),
@@ -126,6 +132,7 @@ FORGERIES: list[tuple[Callable[[Node], None], Verdict, set[Fault]]] = [
     (added_writer, Verdict.BROKEN, {Fault.WRITER_STRANGE}),
     (added_writer_that_claims_to_be_new, Verdict.UNWITNESSED, {Fault.UNWITNESSED}),
     (added_offline, Verdict.SOUND, {Fault.OFFLINE}),
+    (added_bodies, Verdict.BROKEN, {Fault.BODY_CHANGED}),
     (appended_to_an_ended_writer, Verdict.BROKEN, {Fault.TAIL_CHANGED, Fault.SESSION_OPEN}),
     (appended_to_the_control_writer, Verdict.BROKEN, {Fault.LINES_STRANGE, Fault.SESSION_OPEN}),
 ]

@@ -141,5 +141,5 @@ def test_a_repeated_statement_is_not_parsed_again(monkeypatch: pytest.MonkeyPatc
     forget()
     first = parse(b"SELECT abalance FROM accounts WHERE aid = 4;")
     monkeypatch.setattr(parsing, "_normalize", None)
-    monkeypatch.setattr(parsing, "_tree", None)
+    monkeypatch.setattr(parsing, "_raw", None)
     assert parse(b"SELECT abalance FROM accounts WHERE aid = 12345;") is first

@@ -119,7 +119,8 @@ class Caller:
         self._buffer += data
         if b"\n" in self._buffer:
             line, _, self._buffer = self._buffer.partition(b"\n")
-            self.outcome = Connected(line) if line == b"OK" else DialFailed(line.decode(), "28P01")
+            refused = DialFailed(line.decode(), "28P01", asked=line == b"no such setting")
+            self.outcome = Connected(line) if line == b"OK" else refused
 
     def bytes_to_send(self) -> bytes:
         out, self._out = self._out, b""
@@ -285,7 +286,8 @@ class Target:
             return
         _, secret, binding = line.decode().split()
         self.bindings.append(binding)
-        writer.write(b"OK\n" if secret == "s3cret" else b"wrong password\n")
+        wrong = b"no such setting\n" if secret == "setting" else b"wrong password\n"
+        writer.write(b"OK\n" if secret == "s3cret" else wrong)
         while line := await reader.readline():
             self.seen.append(line.strip())
             word, _, rest = line.strip().partition(b" ")

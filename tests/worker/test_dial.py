@@ -108,6 +108,8 @@ async def test_a_wrong_password_and_a_dead_target() -> None:
         with pytest.raises(UpstreamFailed) as error:
             await dial(make_dialer(), resource(target.port, "disable"), b"wrong")
         assert error.value.detail == "wrong password (28P01)"
+        with pytest.raises(UpstreamFailed, match="refuses a setting"):
+            await dial(make_dialer(), resource(target.port, "disable"), b"setting")
         port = target.port
     with pytest.raises(UpstreamFailed, match=r"can't be reached"):
         await dial(make_dialer(), resource(port, "disable"))

@@ -125,6 +125,7 @@ class Walk:
             detail = f"the boot clock went back by {(self._boot - line.boot) / 1e9:.3f} s"
             self._note(Fault.CLOCK_BACK, detail, line=line.n)
         self._wall, self._boot = line.wall, line.boot
+        self._check_body(line)
         if line.kind == "seal":
             seal = read_seal(line)
             if seal is None:
@@ -134,7 +135,6 @@ class Walk:
             return
         self._entries.append(Entry(raw.data, line))
         self._traffic.add(line)
-        self._check_body(line)
         if line.session:
             self._check_session(line)
 

@@ -125,10 +125,12 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class DialFailed:
-    """code: the target's own error code, if it gave one. detail: for the operator, holding no secret."""
+    """code: the target's own error code, if it gave one. detail: for the operator, holding no secret.
+    asked: it is for a setting that the client's connection asks for."""
 
     detail: str
     code: str | None = None
+    asked: bool = False
 
 
 class Caller(Protocol):

@@ -6,7 +6,7 @@ from typing import Final
 
 from wicketgate.model.statement import UNKNOWN_FACTS, Effect, Facts
 from wicketgate.sql.cache import Generations
-from wicketgate.sql.member import Member
+from wicketgate.sql.member import KEPT, Member
 from wicketgate.sql.snapshot import Catalog
 
 
@@ -111,7 +111,7 @@ UNKNOWN_ANALYSIS = Analysis(
 """Of a statement about which nothing can be told."""
 
 
-RESOLVED: Final[Generations[tuple[Member, Environment, Analysis | None], Analysis]] = Generations(8192)
+RESOLVED: Final[Generations[tuple[Member, Environment, Analysis | None], Analysis]] = Generations(8192, KEPT)
 """What members mean in environments, as far as that was asked: see resolve.resolve."""
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from wicketgate.sql import secretive
 from wicketgate.sql.changes import is_set_config
 from wicketgate.sql.functions import SINGLE, Doing
 from wicketgate.sql.reading import expression, expressions, predicate, reads
@@ -36,6 +37,8 @@ def _function(walk: Walk, body: Body, scope: Scope) -> Value:
         extra.append(window(walk, body["over"], scope))
     if is_set_config(body):
         _configure(walk, nodes)
+    elif secretive.in_call(name[-1], nodes):
+        walk.redact = True
     routines = readable(walk, name, body, len(values))
     if routines:
         before, walk.opaque = walk.opaque, False
@@ -118,6 +121,8 @@ def _configure(walk: Walk, nodes: list[Node]) -> None:
 
 def setting(walk: Walk, name: str, value: str | None) -> None:
     """A setting is changed, to a literal or to something that can't be told (None)."""
+    if secretive.in_setting(name, value):
+        walk.redact = True
     if not allowed(name):
         walk.unknown(f"setting {canonical(name)}")
         return

@@ -5,6 +5,7 @@ A statement type that does not stand here (or in resolve's own) is unknown.
 from typing import Final
 
 from wicketgate.model.statement import Effect
+from wicketgate.sql import secretive
 from wicketgate.sql.bodies import plainly_clean
 from wicketgate.sql.changes import is_set_config
 from wicketgate.sql.functions import Doing
@@ -132,7 +133,7 @@ def command(state: Walk, name: str, body: Body) -> None:
         state.opaque = True
     if name == "VacuumStmt" and not body.get("is_vacuumcmd"):
         state.commands = {"analyze"}
-    if name in _SECRETIVE or "password" in options(body.get("options")):
+    if name in _SECRETIVE or "password" in options(body.get("options")) or _secretive(name, body):
         state.redact = True
     if name == "CreateSchemaStmt":
         for element in body.get("schemaElts", ()):
@@ -158,6 +159,12 @@ def command(state: Walk, name: str, body: Body) -> None:
         _held_in_types(state)
     if name == "RenameStmt" and body.get("renameType") == "OBJECT_SCHEMA":
         _schema(state, str(body.get("subname", "")))
+
+
+def _secretive(name: str, body: Body) -> bool:
+    if name == "CreateFunctionStmt":
+        return secretive.in_code(options(body.get("options")).get("as"))
+    return "setstmt" in body and secretive.in_set(body["setstmt"])
 
 
 def _verb(verb: str, name: str, body: Body) -> str:

@@ -9,15 +9,19 @@ from wicketgate.sql.changes import Changes
 from wicketgate.sql.skeleton import skeleton
 from wicketgate.sql.tree import Body
 
+KEPT: Final = 32 << 20
+"""Bytes of trees that one generation of a cache keeps: a memory limit of the worker."""
+
 
 class Member:
     """One statement of a script, told from its syntax alone. Immutable; compared by identity.
 
     node, body: libpg_query's tree, for the resolver only. begin, length: its slice of the text in bytes; None
-    where the text varies in its literals and the member is all of it.
+    where the text varies in its literals and the member is all of it. weight: about how many bytes of memory
+    it takes, which may be five hundred times its text.
     """
 
-    __slots__ = ("begin", "body", "changes", "inner", "kind", "length", "name", "node")
+    __slots__ = ("begin", "body", "changes", "inner", "kind", "length", "name", "node", "weight")
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class Member:
         self.changes = change
         self.begin = begin
         self.length = length
+        self.weight = 0
 
     def text(self, script_text: bytes) -> bytes:
         """This member's slice of the text that its script was parsed from."""
@@ -50,14 +55,15 @@ class Script:
     """What one Query string or Parse holds. Immutable; compared by identity. A text without a statement has
     one member of kind `empty`."""
 
-    __slots__ = ("members",)
+    __slots__ = ("members", "weight")
 
-    def __init__(self, members: tuple[Member, ...]) -> None:
+    def __init__(self, members: tuple[Member, ...], weight: int = 0) -> None:
         self.members = members
+        self.weight = weight
 
 
-BY_TEXT: Final[Generations[bytes, Script]] = Generations(4096, 8 << 20)
-BY_SKELETON: Final[Generations[bytes, Script]] = Generations(4096, 8 << 20)
+BY_TEXT: Final[Generations[bytes, Script]] = Generations(4096, KEPT)
+BY_SKELETON: Final[Generations[bytes, Script]] = Generations(4096, KEPT)
 """What texts, and texts of one shape that differ in their literals, were found to hold."""
 
 

@@ -22,11 +22,17 @@ __all__ = ["Changes", "Member", "Script", "SyntaxRefused", "known", "parse"]
 LARGEST = 100_000
 """Bytes of one text that are analysed; more is refused, so that parsing time is bounded."""
 
+MEMBER = 2048
+"""Bytes of memory that a statement takes while it is known, beside its tree."""
+
 _SMALL = 4096
 """Up to here no nesting can be deep enough (two bytes a level) to exhaust a thread's ordinary stack."""
 
 _STACK_PER_BYTE = 1024
 """libpg_query recurses up to once per two bytes of text; measured at less than 600 bytes of stack each."""
+
+_WEIGHT = 12
+"""Bytes of memory that a tree takes for each byte of its JSON: measured at 7 to 13."""
 
 _starting = threading.Lock()
 
@@ -59,11 +65,12 @@ def parse(text: bytes, largest: int = LARGEST) -> Script:
     except UnicodeDecodeError:
         raise SyntaxRefused("statement is not valid UTF-8") from None
     shape = _normalize(text) if bones is not None else None
-    script, shared = _script(_tree(text), text, shape is not None)
+    raw = _raw(text)
+    script, shared = _script(_statements(raw), text, shape is not None, len(raw) * _WEIGHT)
     if shared and bones is not None and shape is not None and _agree(bones, shape):
-        BY_SKELETON.put(bones, script, size * 20)
+        BY_SKELETON.put(bones, script, script.weight + size)
     else:
-        BY_TEXT.put(text, script, size * 20)
+        BY_TEXT.put(text, script, script.weight + size)
     return script
 
 
@@ -76,7 +83,7 @@ def _agree(bones: bytes, shape: bytes) -> bool:
 def parse_view(text: str) -> Member:
     """The one query of a view's definition. Raises SyntaxRefused; not cached."""
     raw = text.encode()
-    script, _ = _script(_tree(raw), raw, False)
+    script, _ = _script(_statements(_raw(raw)), raw, False, 0)
     if len(script.members) != 1 or script.members[0].node != "SelectStmt":
         raise SyntaxRefused("not one query")
     return script.members[0]
@@ -84,7 +91,7 @@ def parse_view(text: str) -> Member:
 
 def parse_whole(text: bytes) -> Node:
     """The tree of a text of one statement, with places in this text. Raises SyntaxRefused; not cached."""
-    statements = _tree(text)
+    statements = _statements(_raw(text))
     if len(statements) != 1:
         raise SyntaxRefused("not one statement")
     node: Node = statements[0].get("stmt", {})
@@ -115,8 +122,11 @@ def _normalize(text: bytes) -> bytes | None:
         _library.pg_query_free_normalize_result(result)
 
 
-def _tree(text: bytes) -> list[Node]:
-    raw = _parse(text) if len(text) <= _SMALL else _parse_on_a_deep_stack(text)
+def _raw(text: bytes) -> bytes:
+    return _parse(text) if len(text) <= _SMALL else _parse_on_a_deep_stack(text)
+
+
+def _statements(raw: bytes) -> list[Node]:
     try:
         tree = orjson.loads(raw)
         statements = tree.get("stmts", [])
@@ -166,8 +176,8 @@ def _parse_on_a_deep_stack(text: bytes) -> bytes:
 
 
 # -- members -----------------------------------------------------------------------------------------------
-def _script(statements: list[Node], text: bytes, alone: bool) -> tuple[Script, bool]:
-    """The script, and whether it may be shared by texts that differ in their literals."""
+def _script(statements: list[Node], text: bytes, alone: bool, weight: int) -> tuple[Script, bool]:
+    """The script, and whether it may be shared by texts that differ in their literals. weight: of all."""
     if not statements:
         return _EMPTY, False
     try:
@@ -179,7 +189,9 @@ def _script(statements: list[Node], text: bytes, alone: bool) -> tuple[Script, b
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         # a tree of a shape that was not foreseen
         raise SyntaxRefused("statement cannot be analysed") from None
-    return Script(tuple(members)), shared
+    for member in members:
+        member.weight = weight // len(members) + MEMBER
+    return Script(tuple(members), weight + MEMBER * len(members)), shared
 
 
 def _member(node: Node, begin: int | None, length: int) -> Member:

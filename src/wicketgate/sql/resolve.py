@@ -31,7 +31,7 @@ def resolve(member: Member, environment: Environment, inner: Analysis | None = N
     found = RESOLVED.get(key)
     if found is None:
         found = _resolve(member, environment, inner)
-        RESOLVED.put(key, found)
+        RESOLVED.put(key, found, member.weight)  # the key holds the tree
     return found
 
 

@@ -1,6 +1,7 @@
 """Statements about the session, and those whose code or tables are taken as they are named."""
 
 from wicketgate.model.statement import Effect
+from wicketgate.sql import secretive
 from wicketgate.sql.analysis import Analysis, Environment
 from wicketgate.sql.calls import setting
 from wicketgate.sql.finish import NOTHING, Resolver, Special, finish
@@ -119,6 +120,8 @@ def _code(
 ) -> Analysis:
     """DO and CALL: code that is not read."""
     walk.commands.add("do" if member.node == "DoStmt" else "call")
+    if secretive.in_code(member.body.get("args")):
+        walk.redact = True
     called = member.body.get("funccall")
     if called:
         expression(walk, {"FuncCall": called}, Scope())

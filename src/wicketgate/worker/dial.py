@@ -17,6 +17,10 @@ from wicketgate.model.resource import Account, Resource, TlsMode
 from wicketgate.model.secret import Secret
 from wicketgate.protocols.base import Call, Caller, Connected, DialFailed, ProtocolSpec
 
+UNREACHED = "The target can't be reached."
+REFUSED_SETTING = "The target refuses a setting that the connection asks for."
+"""What clients are told; why is the operator's to know."""
+
 KEYS_KEPT = 60.0
 """Seconds that what makes dials fast is kept after an account's last session."""
 
@@ -279,7 +283,8 @@ class Dialer:
                 await trunk.changed()
         if isinstance(caller.outcome, DialFailed):
             code = f" ({caller.outcome.code})" if caller.outcome.code else ""
-            raise _failed(f"{caller.outcome.detail}{code}")
+            told = REFUSED_SETTING if caller.outcome.asked else UNREACHED
+            raise UpstreamFailed(told, f"{caller.outcome.detail}{code}")
         if trunk.lost is not None:
             raise _failed(trunk.lost)
 
@@ -314,4 +319,4 @@ class Dialer:
 
 
 def _failed(detail: str) -> GatewayError:
-    return UpstreamFailed("The target can't be reached.", detail)
+    return UpstreamFailed(UNREACHED, detail)

@@ -277,6 +277,17 @@ def test_cleartext_outside_tls_is_not_answered() -> None:
     assert caller.bytes_to_send() == b""
 
 
+@pytest.mark.parametrize("asked", [{"statement_timeout": "soon"}, {}])
+def test_a_setting_that_the_client_asks_for_is_told_apart(asked: dict[str, str]) -> None:
+    """From a target that can't be reached: its client can do something about it."""
+    caller = dial(call(**asked))
+    begun(caller)
+    caller.receive(authentication(0))
+    caller.receive(refusal("22023", "invalid value"))
+    assert failure(caller).code == "22023"
+    assert failure(caller).asked is bool(asked)
+
+
 def test_what_knows_the_password_is_not_quoted() -> None:
     caller = dial(call())
     begun(caller)

@@ -5,10 +5,9 @@ from hypothesis import strategies as st
 
 from protocols.postgres.playbook import CATALOG, make_catalog
 from wicketgate.protocols.postgres.names import (
-    LARGE,
     MOST_ENVIRONMENTS,
     MOST_NAMES,
-    MOST_TEXT,
+    MOST_WEIGHT,
     Names,
     Portal,
     Prepared,
@@ -211,21 +210,37 @@ def test_what_names_something() -> None:
         assert naming_of(member(text)) is None
 
 
-def test_names_and_their_texts_are_bounded() -> None:
+def test_names_and_what_they_hold_are_bounded() -> None:
     names = make()
     for number in range(MOST_NAMES - 1):
         names.put(names.statements, prepared(b"%d" % number, 1))
-    assert not names.full(b"")
+    assert not names.full(0)
     names.put(names.statements, prepared(b"last", 1))
-    assert names.full(b"")
+    assert names.full(0)
+
+
+def test_what_is_read_of_a_text_counts_and_not_the_text_alone() -> None:
+    """A tree takes five hundred times its text: two kilobytes each would be gigabytes of 4096 names."""
     names = make()
-    large = "SELECT 1" + " " * 90_000
-    for number in range(MOST_TEXT // 90_000 + 1):
-        if names.full(large.encode()):
+    wide = "SELECT " + ",".join(["1"] * 900)
+    most = MOST_WEIGHT // (len(wide) * 300)
+    for number in range(most):
+        each = prepared(b"%d" % number, 1, wide)
+        if names.full(each.weight):
             break
-        names.put(names.statements, Prepared(b"%d" % number, 1, member("SELECT 1"), large.encode()))
-    assert names.full(large.encode())
-    assert not names.full(b" " * (LARGE - 1))
+        names.put(names.statements, each)
+    assert 50 < len(names.statements) < most
+    assert names.full(each.weight)
+    # what ended counts no more; the unnamed one is replaced, whatever it was
+    for name in [*names.statements][:2]:
+        ended = names.drop(names.statements, name, 2)
+        assert ended is not None
+        names.confirm(ended)
+    assert not names.full(each.weight)
+    for name in (b"c", b"d"):  # cursors hold what they read, too
+        cursor = member(f"DECLARE {name.decode()} CURSOR FOR {wide}")
+        names.follow(cursor, names.resolve(cursor, names.environment), b"", 3)
+    assert names.full(each.weight)
 
 
 def test_a_newer_catalog_is_another_environment() -> None:

@@ -291,6 +291,29 @@ def test_a_query_in_the_middle_of_a_failed_unit_is_skipped(stage: Stage) -> None
     assert stage.talk.idle()
 
 
+@pytest.mark.parametrize(
+    ("string", "waits"),
+    [
+        ("SELECT 1", p.execute("o")),  # of a portal that was bound by a unit which is not answered
+        ("SET search_path = s1", p.parse("SELECT value FROM t")),  # by a path that is not told
+    ],
+    ids=["a portal", "the path"],
+)
+def test_what_waits_for_a_query_that_the_server_skipped_goes_on(
+    stage: Stage, string: str, waits: bytes
+) -> None:
+    """The string is never answered: the server skips all up to Sync, which must not wait for its answer."""
+    stage.client(p.parse("SELECT 2", "n"), p.SYNC)
+    stage.server(p.PARSED, p.ready())
+    stage.up = stage.down = b""
+    stage.client(p.bind("n", "o"), p.execute("o"), p.query(string), waits, p.SYNC)
+    stage.server(p.error())
+    assert stage.up.endswith(p.SYNC)
+    stage.server(p.ready())
+    assert stage.down == p.error() + p.ready()
+    assert stage.talk.idle()
+
+
 def test_copy_in_by_the_extended_protocol_with_the_sync_sent_at_once(stage: Stage) -> None:
     """libpq: Parse, Bind, Describe, Execute, Sync; then the data, CopyDone, Sync. One Sync is swallowed."""
     text = "COPY orders FROM STDIN"
@@ -386,6 +409,21 @@ def test_many_messages_in_flight_wait(stage: Stage) -> None:
     stage.server(p.PARSED, (p.BOUND + p.done("SELECT 0")) * 4000)
     assert not stage.talk.pause_client
     stage.server((p.BOUND + p.done("SELECT 0")) * 2000, p.ready())
+    assert stage.talk.idle()
+
+
+def test_large_statements_in_flight_wait() -> None:
+    """What is known of each is held until it is answered, and takes much more memory than its text."""
+    stage = Stage(1 << 30)
+    wide = "SELECT " + ",".join(["1"] * 1600)
+    stage.client(p.parse(wide) * 100, p.query(wide) * 2)
+    assert stage.talk.pause_client
+    assert 2 < len(stage.talk.state.steps) < 50
+    stage.up = b""
+    for _ in range(100):
+        stage.server(p.PARSED)
+    assert not stage.talk.pause_client
+    stage.server((p.described() + p.done("SELECT 0") + p.ready()) * 2)
     assert stage.talk.idle()
 
 

@@ -94,7 +94,7 @@ class Answers:
             at = len(data)
         self.pieces = [data[at:]] if at < len(data) else []
         self.size = len(data) - at
-        if self.units.waiting == DEPTH and len(state.steps) <= MOST_STEPS // 2:
+        if self.units.waiting == DEPTH and len(state.steps) <= MOST_STEPS // 2 and not state.heavy():
             self.units.resume(DEPTH)
 
     def go_on(self) -> None:

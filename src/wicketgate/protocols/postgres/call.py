@@ -7,7 +7,7 @@ import hashlib
 import os
 import struct
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from wicketgate.model.resource import TlsMode
@@ -101,10 +101,13 @@ class Caller:
         version = login.PROTOCOL_MAJOR << 16
         self._out.append(struct.pack(">II", len(packet) + 9, version) + packet + b"\0")
 
+    def _asked(self) -> Mapping[str, str]:
+        """The settings that the client asks for."""
+        return self._call.startup.parameters if isinstance(self._call.startup, login.Startup) else {}
+
     def _startup(self) -> dict[str, str]:
-        asked = self._call.startup.parameters if isinstance(self._call.startup, login.Startup) else {}
         # the client's settings first: none of them can stand in for what is ours to say
-        chosen = dict(asked)
+        chosen = dict(self._asked())
         if self._call.resource.sensitive.get(self._call.database):
             # a plan is not the client's to choose here (sql/settings); results are the same without
             chosen = {name: value for name, value in chosen.items() if not listed.chooses_plans(name)}
@@ -179,7 +182,8 @@ class Caller:
             # kept keys may be of a password that was changed there and here: the next dial asks anew
             self._call.keys.pop(self._used, None)
         text = "" if self._knows else shown(fields.get("M", ""), 300)
-        self._end(f"the target refused to sign us in: {code} {text}".rstrip(), code)
+        asked = bool(self._asked()) and code in ("22023", "42704")
+        self._end(f"the target refused to sign us in: {code} {text}".rstrip(), code, asked)
 
     def _await_authentication(self, kind: int, body: bytes) -> None:
         if kind == 118:  # NegotiateProtocolVersion
@@ -358,8 +362,8 @@ class Caller:
         elif kind not in (84, 67):  # RowDescription, CommandComplete
             raise _Failed(f"the target sent message type {kind} while signing us in")
 
-    def _end(self, detail: str, code: str | None = None) -> None:
-        self.outcome = DialFailed(detail, code)
+    def _end(self, detail: str, code: str | None = None, asked: bool = False) -> None:
+        self.outcome = DialFailed(detail, code, asked)
         self.needs_secret = False
         self._resume = None
         self._inbox.take()

@@ -66,8 +66,6 @@ class Extended:
         after = text_end(data, stop + 1, end)
         text = data[stop + 1 : after]
         types = declares(data, after + 1, end)
-        if unusable_name(name) or (name and names.full(text)):
-            return self.refuse_parse(name, UNUSABLE_NAME, unread(text))
         try:
             script = known(text) or parse(text)
         except SyntaxRefused as fault:
@@ -75,6 +73,8 @@ class Extended:
         if len(script.members) > 1:
             return self.refuse_parse(name, SEVERAL_COMMANDS, unread(text))
         member = script.members[0]
+        if unusable_name(name) or (name and names.full(member.weight + len(text))):
+            return self.refuse_parse(name, UNUSABLE_NAME, unread(text))
         if units.meanings.must_probe(member):
             return False
         absent = False
@@ -108,7 +108,7 @@ class Extended:
         step.moved = bool(prepared.held)
         step.sensitive = analysis.sensitive
         names.put(names.statements, prepared)
-        step.entry = prepared
+        state.gives(step, prepared)
         units.parsed = statement
         if state.desk.judged(analysis.facts).review is not None:
             units.delay(step, message)
@@ -143,7 +143,7 @@ class Extended:
             return units.refuse(missing_statement(name), NO_STATEMENT)
         member = prepared.member
         text = prepared.text
-        if portal_name and (unusable_name(portal_name) or names.full(b"")):
+        if portal_name and (unusable_name(portal_name) or names.full(member.weight)):
             return units.refuse(UNUSABLE_NAME, Statement(UNKNOWN_FACTS, text, text, None))
         if not names.told(prepared) and units.meanings.must_probe(member):
             return False

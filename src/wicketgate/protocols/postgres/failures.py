@@ -7,6 +7,7 @@ from wicketgate.masking.detect import Detectors
 from wicketgate.model.decision import Denial
 from wicketgate.protocols.postgres.frames import HEADER, POISON_PARSE, FrameError, error_code, frame
 from wicketgate.protocols.postgres.ledger import EXECUTE, PARSE, QUERY, SYNC, Execution, State, Step
+from wicketgate.protocols.postgres.meanings import UNIT
 from wicketgate.protocols.postgres.messages import error_frame, fields_of, soften, sqlstate
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ class Failures:
         self.skip()
         if state.barrier is not None and state.barrier not in state.steps:
             self.answers.release()
+        if not state.steps:
+            # a Query that the server skipped is never answered: what waits for that is dropped up to Sync
+            self.answers.units.resume(UNIT)
 
     def fatal(self, step: Step | None, data: bytes, at: int, end: int) -> None:
         """The server ends the session, whatever it was doing."""

@@ -21,6 +21,9 @@ from wicketgate.protocols.postgres.types import Names as Tokens
 from wicketgate.sql.member import Member
 from wicketgate.sql.resolve import Analysis
 
+HEAVIEST: Final = 32 << 20
+"""Bytes of memory that the statements in flight may take: a memory limit."""
+
 PARSE: Final = 1
 BIND: Final = 2
 DESCRIBE: Final = 3
@@ -130,6 +133,8 @@ class Step:
         self.moved = False
         """The text that the server got is another than the client's: positions in it say nothing."""
         self.index = 0
+        self.weight = 0
+        """Bytes of memory that its statements take."""
         self.position = 0
         """Where in the client's text a denied statement does not parse: 1-based characters, 0 for nowhere."""
         self.text = b""
@@ -155,6 +160,8 @@ class State:
         self.detection: Detection | None = None
         self.looking: Detectors | None = None
         self.steps: deque[Step] = deque()
+        self.weight = 0
+        """At most what is in flight weighs: what was answered is taken off when it matters."""
         self.up: list[bytes] = []
         self.down: list[bytes] = []
         self.transaction = b"I"
@@ -197,6 +204,18 @@ class State:
     def head(self) -> Step | None:
         """The step whose answer comes next."""
         return self.steps[0] if self.steps else None
+
+    def gives(self, step: Step, entry: Entry) -> None:
+        """A step gives a name its meaning, and holds it until it is answered."""
+        step.entry = entry
+        step.weight = entry.weight
+        self.weight += entry.weight
+
+    def heavy(self) -> bool:
+        """Whether the statements in flight take as much memory as they may."""
+        if self.weight >= HEAVIEST:
+            self.weight = sum([step.weight for step in self.steps])
+        return self.weight >= HEAVIEST
 
     def hides(self) -> bool:
         """Whether the database holds sensitive values, or may."""

@@ -124,7 +124,7 @@ class Meanings:
         names = self.state.names
         if member.changes.temporary and len(names.environment.temporary) >= MOST_TEMPORARY:
             return True
-        return (member.kind == "prepare" or member.kind == "declare") and names.full(b"")
+        return (member.kind == "prepare" or member.kind == "declare") and names.full(member.weight)
 
     def missing(self, member: Member) -> Denial | None:
         """What the server would say of an EXECUTE or FETCH of a name that is not there."""

@@ -18,9 +18,8 @@ from wicketgate.sql.resolve import Analysis, Environment, declared, resolve, uni
 
 MOST_NAMES: Final = 4096
 """Prepared statements, or portals, that one session may hold: a security limit."""
-MOST_TEXT: Final = 16 << 20
-"""Bytes of large prepared statements that one session may hold: a memory limit."""
-LARGE: Final = 4096
+MOST_WEIGHT: Final = 128 << 20
+"""Bytes of memory that the prepared statements and portals of one session may take: a security limit."""
 MOST_TEMPORARY: Final = 4000
 """Names that one session may create: a memory limit."""
 LONGEST_NAME: Final = 63
@@ -51,6 +50,7 @@ class Entry:
         self.pending = True
         self.void = False
         self.gone = False
+        self.weight = 0
         self.was: Entry | None = None
 
 
@@ -66,6 +66,7 @@ class Prepared(Entry):
     ) -> None:
         super().__init__(name, unit)
         self.member = member
+        self.weight = member.weight + len(text)
         self.text = text
         self.types = types
         self.whole: Member | None = None
@@ -101,6 +102,7 @@ class Portal(Entry):
     ) -> None:
         super().__init__(name, unit)
         self.member = member
+        self.weight = member.weight
         self.analysis = analysis
         self.execution = execution
         self.environment = environment
@@ -140,6 +142,7 @@ class Names:
         self.environment = Environment(catalog, None, frozenset(), user, database, read_only)
         self.environments: list[Environment] = [self.environment]
         self.dropped = 0
+        self.weight = 0  # at most: what ended is taken off when it matters
         self.replaced = 0
         """The unit of the last Prepared whose name was given away, that `locks`."""
 
@@ -309,6 +312,7 @@ class Names:
         entry.was = table.get(entry.name)
         if isinstance(entry.was, Prepared) and entry.was.locks:
             self.replaced = entry.was.unit
+        self.weight += entry.weight
         table[entry.name] = entry
 
     def drop(self, table: dict[bytes, Entry], name: bytes, unit: int) -> Entry | None:
@@ -342,17 +346,13 @@ class Names:
                 else:
                     table[entry.name] = was
 
-    def full(self, text: bytes) -> bool:
-        """Whether the session holds as many names as it may, or as much text. text: what would be added."""
+    def full(self, weight: int) -> bool:
+        """Whether the session holds as many names as it may, or as much. weight: of what would be added."""
         if len(self.statements) >= MOST_NAMES or len(self.portals) >= MOST_NAMES:
             return True
-        if len(text) < LARGE:
-            return False
-        held = len(text)
-        for each in self.statements.values():
-            if isinstance(each, Prepared):
-                held += len(each.text)
-        return held > MOST_TEXT
+        if self.weight + weight > MOST_WEIGHT:
+            self.weight = sum([each.weight for each in [*self.statements.values(), *self.portals.values()]])
+        return self.weight + weight > MOST_WEIGHT
 
     def follow(self, member: Member, analysis: Analysis, text: bytes, unit: int) -> list[Entry] | None:
         """What PREPARE, DECLARE, DEALLOCATE, CLOSE and DISCARD by SQL, being forwarded, do to names."""
@@ -360,13 +360,14 @@ class Names:
         name = member.name.encode() if member.name is not None else None
         if kind == "prepare" and member.inner is not None and name is not None:
             prepared = Prepared(name, unit, member.inner, text)
-            prepared.whole = member
+            prepared.whole, prepared.weight = member, member.weight + len(text)
             self.resolved(prepared)
             self.put(self.statements, prepared)
             return [prepared]
         if kind == "declare" and name is not None:
             inner = member.inner if member.inner is not None else member
             cursor = Portal(name, unit, inner, analysis, None, self.environment)
+            cursor.weight = member.weight
             cursor.held = bool(int(member.body.get("options", 0)) & CURSOR_HOLD)
             self.put(self.portals, cursor)
             return [cursor]

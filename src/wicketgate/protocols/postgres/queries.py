@@ -223,6 +223,8 @@ class QueryUnit(Question):
         step = Step(QUERY, state.unit)
         step.executions = self.executions
         step.text = self.text
+        step.weight = sum([member.weight for member in self.members]) + len(self.text)
+        state.weight += step.weight
         step.moved = self.meaning is not self.text
         for execution in self.executions:
             if execution.sensitive:

@@ -17,7 +17,8 @@ NO_STATEMENT: Final = Statement(UNKNOWN_FACTS, b"", b"", None)
 UNUSABLE_NAME: Final = Denial(
     "unsupported",
     "This name can't be used here.",
-    "a reserved name, one over 63 bytes, or too many names",
+    "a reserved name, one over 63 bytes, or too many names, or too much is prepared",
+    "Names have up to 63 bytes; deallocate statements and close cursors that are not needed any more.",
 )
 
 

@@ -209,7 +209,7 @@ class Units:
         if self.refusal is not None:
             self.refuse_frame(kind, self.refusal)
             return end
-        if len(state.steps) >= MOST_STEPS:
+        if len(state.steps) >= MOST_STEPS or state.heavy():
             state.up.append(FLUSH)
             self.waiting = DEPTH
             return at
