@@ -75,3 +75,11 @@ def known(text: bytes) -> Script | None:
         if bones is not None:
             found = BY_SKELETON.get(bones)
     return found
+
+
+def naming_of(member: Member) -> Member | None:
+    """The EXECUTE or FETCH that a member is, or that stands in its EXPLAIN or CREATE TABLE AS."""
+    naming = member
+    while naming.kind in ("explain", "create_as") and naming.inner is not None:
+        naming = naming.inner
+    return naming if naming.kind in ("execute", "fetch") else None

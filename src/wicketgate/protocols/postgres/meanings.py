@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 from wicketgate.model.decision import Denial
 from wicketgate.protocols.postgres.frames import PROBE, RESERVED
 from wicketgate.protocols.postgres.ledger import BIND, CLOSE, EXECUTE, PARSE, SYNC, State, Step
-from wicketgate.protocols.postgres.names import MOST_TEMPORARY, Entry, naming_of
+from wicketgate.protocols.postgres.names import MOST_TEMPORARY, Entry
 from wicketgate.protocols.postgres.reviewing import doubtful
 from wicketgate.sql.changes import NOTHING
-from wicketgate.sql.member import Member
+from wicketgate.sql.member import Member, naming_of
 from wicketgate.sql.resolve import Analysis
 
 if TYPE_CHECKING:

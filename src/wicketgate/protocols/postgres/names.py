@@ -12,8 +12,8 @@ from wicketgate.model.statement import Statement
 from wicketgate.protocols.postgres.returned import NO_TOKENS, Held
 from wicketgate.sql.analysis import RESOLVED, UNKNOWN_ANALYSIS, Inherited
 from wicketgate.sql.catalog import Catalog
-from wicketgate.sql.changes import UNSETTLED
-from wicketgate.sql.parse import Changes, Member
+from wicketgate.sql.changes import UNSETTLED, Changes
+from wicketgate.sql.member import Member, naming_of
 from wicketgate.sql.resolve import Analysis, Environment, declared, resolve, unite
 
 MOST_NAMES: Final = 4096
@@ -387,14 +387,6 @@ class Names:
             if entry is not None:
                 ended.append(entry)
         return ended
-
-
-def naming_of(member: Member) -> Member | None:
-    """The EXECUTE or FETCH that a member is, or that stands in its EXPLAIN or CREATE TABLE AS."""
-    naming = member
-    while naming.kind in ("explain", "create_as") and naming.inner is not None:
-        naming = naming.inner
-    return naming if naming.kind in ("execute", "fetch") else None
 
 
 def _held(entry: Entry) -> bool:

@@ -15,10 +15,11 @@ from wicketgate.model.statement import Effect, Facts
 from wicketgate.protocols.postgres.circumstances import Moment
 from wicketgate.protocols.postgres.frames import SYNC as SYNC_MESSAGE
 from wicketgate.protocols.postgres.ledger import EXECUTE, QUERY, SYNC, State, Step
-from wicketgate.protocols.postgres.names import Entry, Prepared, naming_of
+from wicketgate.protocols.postgres.names import Entry, Prepared
 from wicketgate.protocols.postgres.parameters import form, values_of
 from wicketgate.sql.analysis import Analysis, Environment, unite
 from wicketgate.sql.errors import SyntaxRefused
+from wicketgate.sql.member import naming_of
 from wicketgate.sql.parse import Member, parse
 from wicketgate.sql.sameness import HIDDEN, canonical, highest_parameter, masked, readable, shape, tree
 
