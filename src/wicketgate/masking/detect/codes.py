@@ -220,6 +220,8 @@ def _pension(cell: bytes, start: i64, found: list[Found]) -> None:
     end = start + 15
     if start + 10 > len(cell) or cell[start + 2] != 32 or cell[start + 9] != 32:
         return
+    if _WORD[cell[start + 3]] != 2 or _WORD[cell[start + 8]] != 2:
+        return
     text = cell[start:end].replace(b" ", b"").upper()
     if len(text) != 12:
         return

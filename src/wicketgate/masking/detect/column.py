@@ -46,6 +46,9 @@ class Column:
         self._keeping = repeats.resting == 0
         self._asked: i64 = 0
         self._missed: i64 = 0
+        self._last = ""
+        self._names: list[str] = []
+        self._mark = b""
         self._name = ""
         self._times: i64 = 0
         if repeats.resting > 0:
@@ -118,9 +121,13 @@ class Column:
     def _single(self, value: bytes, found: Found) -> Masked:
         """One finding in a text, as in most cells that hold any."""
         name, start, end = found
-        if name not in self._hidden:
-            return CLEAN
-        masked = alone(value, name, start, end, marker(name, 0))
+        if name is not self._last:  # else it is what was found before, as in most columns
+            if name not in self._hidden:
+                return CLEAN
+            self._last = name
+            self._names = [name]
+            self._mark = marker(name, 0)
+        masked = alone(value, self._names, start, end, self._mark)
         if beside(value, start, end):
             return self._resettled(masked)
         return masked

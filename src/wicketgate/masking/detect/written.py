@@ -74,7 +74,7 @@ def written(value: bytes, edits: list[Edit]) -> Masked:
     """The cell with markers."""
     if len(edits) == 1:
         name, start, end, style = edits[0]
-        return alone(value, name, start, end, marker(name, style))
+        return alone(value, [name], start, end, marker(name, style))
     parts: list[bytes] = []
     names: list[str] = []
     at = 0
@@ -87,13 +87,13 @@ def written(value: bytes, edits: list[Edit]) -> Masked:
     return Masked(b"".join(parts), names)
 
 
-def alone(value: bytes, name: str, start: i64, end: i64, mark: bytes) -> Masked:
-    """The cell with one marker."""
+def alone(value: bytes, names: list[str], start: i64, end: i64, mark: bytes) -> Masked:
+    """The cell with one marker, whose class `names` holds."""
     if end < len(value):
         mark += value[end:]
     if start > 0:
         mark = value[:start] + mark
-    return Masked(mark, [name])
+    return Masked(mark, names)
 
 
 _MARKS: Final[dict[str, bytes]] = {}
