@@ -31,22 +31,14 @@ class Keyed:
         """key: of 32 bytes."""
         self.first: i64 = 0
         self.second: i64 = 0
-        self.v0: i64 = 0
-        self.v1: i64 = 0
-        self.v2: i64 = 0
-        self.v3: i64 = 0
-        self.v4: i64 = 0
-        self.v5: i64 = 0
-        self.v6: i64 = 0
-        self.v7: i64 = 0
-        self.v8: i64 = 0
-        self.v9: i64 = 0
-        self.v10: i64 = 0
-        self.v11: i64 = 0
-        self.v12: i64 = 0
-        self.v13: i64 = 0
-        self.v14: i64 = 0
-        self.v15: i64 = 0
+        self.x0: i64 = 0
+        self.x1: i64 = 0
+        self.x2: i64 = 0
+        self.x3: i64 = 0
+        self.x4: i64 = 0
+        self.x5: i64 = 0
+        self.x6: i64 = 0
+        self.x7: i64 = 0
         self.start0: i64 = 0x6A09E667F3BCC908
         self.start1: i64 = -0x4498517A7B3558C5
         self.start2: i64 = 0x3C6EF372FE94F82B
@@ -66,39 +58,40 @@ class Keyed:
         self.h7: i64 = self.start7
         self.h0 ^= 0x01010000 ^ (_KEY << 8) ^ SIZE
         self.compress(key + bytes(BLOCK - len(key)), 0, BLOCK, 0)
-        self.h0 ^= self.v0 ^ self.v8
-        self.h1 ^= self.v1 ^ self.v9
-        self.h2 ^= self.v2 ^ self.v10
-        self.h3 ^= self.v3 ^ self.v11
-        self.h4 ^= self.v4 ^ self.v12
-        self.h5 ^= self.v5 ^ self.v13
-        self.h6 ^= self.v6 ^ self.v14
-        self.h7 ^= self.v7 ^ self.v15
+        self.h0 ^= self.x0
+        self.h1 ^= self.x1
+        self.h2 ^= self.x2
+        self.h3 ^= self.x3
+        self.h4 ^= self.x4
+        self.h5 ^= self.x5
+        self.h6 ^= self.x6
+        self.h7 ^= self.x7
 
     def digest(self, data: bytes, at: i64, size: i64) -> None:
         """Of `size` bytes at `at`, one at least; BLOCK bytes must stand there, NUL behind the text."""
         self.compress(data, at, BLOCK + size, -1)
-        self.first = self.h0 ^ self.v0 ^ self.v8
-        self.second = self.h1 ^ self.v1 ^ self.v9
+        self.first = self.h0 ^ self.x0
+        self.second = self.h1 ^ self.x1
 
     def compress(self, data: bytes, at: i64, count: i64, last: i64) -> None:
-        """count: bytes so far; last: -1 for the last block, else 0. Leaves its result in v0 to v15."""
-        self.v0 = self.h0
-        self.v1 = self.h1
-        self.v2 = self.h2
-        self.v3 = self.h3
-        self.v4 = self.h4
-        self.v5 = self.h5
-        self.v6 = self.h6
-        self.v7 = self.h7
-        self.v8 = self.start0
-        self.v9 = self.start1
-        self.v10 = self.start2
-        self.v11 = self.start3
-        self.v12 = self.start4 ^ count
-        self.v13 = self.start5
-        self.v14 = self.start6 ^ last
-        self.v15 = self.start7
+        """count: bytes so far; last: -1 for the last block, else 0. Leaves in x0 to x7 what the state's two
+        halves make."""
+        v0 = self.h0
+        v1 = self.h1
+        v2 = self.h2
+        v3 = self.h3
+        v4 = self.h4
+        v5 = self.h5
+        v6 = self.h6
+        v7 = self.h7
+        v8 = self.start0
+        v9 = self.start1
+        v10 = self.start2
+        v11 = self.start3
+        v12 = self.start4 ^ count
+        v13 = self.start5
+        v14 = self.start6 ^ last
+        v15 = self.start7
         m0: i64 = read_i64_le(data, at + 0)
         m1: i64 = read_i64_le(data, at + 8)
         m2: i64 = read_i64_le(data, at + 16)
@@ -115,167 +108,129 @@ class Keyed:
         m13: i64 = read_i64_le(data, at + 104)
         m14: i64 = read_i64_le(data, at + 112)
         m15: i64 = read_i64_le(data, at + 120)
-        self.round(m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15)
-        self.round(m14, m10, m4, m8, m9, m15, m13, m6, m1, m12, m0, m2, m11, m7, m5, m3)
-        self.round(m11, m8, m12, m0, m5, m2, m15, m13, m10, m14, m3, m6, m7, m1, m9, m4)
-        self.round(m7, m9, m3, m1, m13, m12, m11, m14, m2, m6, m5, m10, m4, m0, m15, m8)
-        self.round(m9, m0, m5, m7, m2, m4, m10, m15, m14, m1, m11, m12, m6, m8, m3, m13)
-        self.round(m2, m12, m6, m10, m0, m11, m8, m3, m4, m13, m7, m5, m15, m14, m1, m9)
-        self.round(m12, m5, m1, m15, m14, m13, m4, m10, m0, m7, m6, m3, m9, m2, m8, m11)
-        self.round(m13, m11, m7, m14, m12, m1, m3, m9, m5, m0, m15, m4, m8, m6, m2, m10)
-        self.round(m6, m15, m14, m9, m11, m3, m0, m8, m12, m2, m13, m7, m1, m4, m10, m5)
-        self.round(m10, m2, m8, m4, m7, m6, m1, m5, m15, m11, m9, m14, m3, m12, m13, m0)
-        self.round(m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15)
-        self.round(m14, m10, m4, m8, m9, m15, m13, m6, m1, m12, m0, m2, m11, m7, m5, m3)
+        # twelve rounds written out, four columns and four diagonals each: the C compiler puts `mix` in each
+        # place, and the state stays in registers, where a function a round would have to store it
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m0, m1)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m2, m3)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m4, m5)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m6, m7)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m8, m9)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m10, m11)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m12, m13)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m14, m15)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m14, m10)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m4, m8)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m9, m15)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m13, m6)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m1, m12)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m0, m2)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m11, m7)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m5, m3)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m11, m8)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m12, m0)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m5, m2)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m15, m13)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m10, m14)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m3, m6)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m7, m1)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m9, m4)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m7, m9)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m3, m1)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m13, m12)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m11, m14)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m2, m6)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m5, m10)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m4, m0)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m15, m8)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m9, m0)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m5, m7)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m2, m4)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m10, m15)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m14, m1)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m11, m12)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m6, m8)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m3, m13)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m2, m12)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m6, m10)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m0, m11)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m8, m3)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m4, m13)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m7, m5)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m15, m14)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m1, m9)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m12, m5)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m1, m15)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m14, m13)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m4, m10)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m0, m7)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m6, m3)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m9, m2)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m8, m11)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m13, m11)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m7, m14)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m12, m1)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m3, m9)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m5, m0)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m15, m4)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m8, m6)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m2, m10)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m6, m15)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m14, m9)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m11, m3)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m0, m8)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m12, m2)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m13, m7)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m1, m4)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m10, m5)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m10, m2)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m8, m4)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m7, m6)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m1, m5)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m15, m11)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m9, m14)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m3, m12)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m13, m0)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m0, m1)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m2, m3)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m4, m5)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m6, m7)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m8, m9)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m10, m11)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m12, m13)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m14, m15)
+        v0, v4, v8, v12 = mix(v0, v4, v8, v12, m14, m10)
+        v1, v5, v9, v13 = mix(v1, v5, v9, v13, m4, m8)
+        v2, v6, v10, v14 = mix(v2, v6, v10, v14, m9, m15)
+        v3, v7, v11, v15 = mix(v3, v7, v11, v15, m13, m6)
+        v0, v5, v10, v15 = mix(v0, v5, v10, v15, m1, m12)
+        v1, v6, v11, v12 = mix(v1, v6, v11, v12, m0, m2)
+        v2, v7, v8, v13 = mix(v2, v7, v8, v13, m11, m7)
+        v3, v4, v9, v14 = mix(v3, v4, v9, v14, m5, m3)
+        self.x0 = v0 ^ v8
+        self.x1 = v1 ^ v9
+        self.x2 = v2 ^ v10
+        self.x3 = v3 ^ v11
+        self.x4 = v4 ^ v12
+        self.x5 = v5 ^ v13
+        self.x6 = v6 ^ v14
+        self.x7 = v7 ^ v15
 
-    def round(
-        self,
-        s0: i64,
-        s1: i64,
-        s2: i64,
-        s3: i64,
-        s4: i64,
-        s5: i64,
-        s6: i64,
-        s7: i64,
-        s8: i64,
-        s9: i64,
-        s10: i64,
-        s11: i64,
-        s12: i64,
-        s13: i64,
-        s14: i64,
-        s15: i64,
-    ) -> None:
-        """Eight mixings: four of columns, four of diagonals."""
-        v0 = self.v0
-        v1 = self.v1
-        v2 = self.v2
-        v3 = self.v3
-        v4 = self.v4
-        v5 = self.v5
-        v6 = self.v6
-        v7 = self.v7
-        v8 = self.v8
-        v9 = self.v9
-        v10 = self.v10
-        v11 = self.v11
-        v12 = self.v12
-        v13 = self.v13
-        v14 = self.v14
-        v15 = self.v15
-        v0 += v4 + s0
-        v12 ^= v0
-        v12 = ((v12 >> 32) & _LOW_32) | (v12 << 32)
-        v8 += v12
-        v4 ^= v8
-        v4 = ((v4 >> 24) & _LOW_40) | (v4 << 40)
-        v0 += v4 + s1
-        v12 ^= v0
-        v12 = ((v12 >> 16) & _LOW_48) | (v12 << 48)
-        v8 += v12
-        v4 ^= v8
-        v4 = ((v4 >> 63) & 1) | (v4 << 1)
-        v1 += v5 + s2
-        v13 ^= v1
-        v13 = ((v13 >> 32) & _LOW_32) | (v13 << 32)
-        v9 += v13
-        v5 ^= v9
-        v5 = ((v5 >> 24) & _LOW_40) | (v5 << 40)
-        v1 += v5 + s3
-        v13 ^= v1
-        v13 = ((v13 >> 16) & _LOW_48) | (v13 << 48)
-        v9 += v13
-        v5 ^= v9
-        v5 = ((v5 >> 63) & 1) | (v5 << 1)
-        v2 += v6 + s4
-        v14 ^= v2
-        v14 = ((v14 >> 32) & _LOW_32) | (v14 << 32)
-        v10 += v14
-        v6 ^= v10
-        v6 = ((v6 >> 24) & _LOW_40) | (v6 << 40)
-        v2 += v6 + s5
-        v14 ^= v2
-        v14 = ((v14 >> 16) & _LOW_48) | (v14 << 48)
-        v10 += v14
-        v6 ^= v10
-        v6 = ((v6 >> 63) & 1) | (v6 << 1)
-        v3 += v7 + s6
-        v15 ^= v3
-        v15 = ((v15 >> 32) & _LOW_32) | (v15 << 32)
-        v11 += v15
-        v7 ^= v11
-        v7 = ((v7 >> 24) & _LOW_40) | (v7 << 40)
-        v3 += v7 + s7
-        v15 ^= v3
-        v15 = ((v15 >> 16) & _LOW_48) | (v15 << 48)
-        v11 += v15
-        v7 ^= v11
-        v7 = ((v7 >> 63) & 1) | (v7 << 1)
-        v0 += v5 + s8
-        v15 ^= v0
-        v15 = ((v15 >> 32) & _LOW_32) | (v15 << 32)
-        v10 += v15
-        v5 ^= v10
-        v5 = ((v5 >> 24) & _LOW_40) | (v5 << 40)
-        v0 += v5 + s9
-        v15 ^= v0
-        v15 = ((v15 >> 16) & _LOW_48) | (v15 << 48)
-        v10 += v15
-        v5 ^= v10
-        v5 = ((v5 >> 63) & 1) | (v5 << 1)
-        v1 += v6 + s10
-        v12 ^= v1
-        v12 = ((v12 >> 32) & _LOW_32) | (v12 << 32)
-        v11 += v12
-        v6 ^= v11
-        v6 = ((v6 >> 24) & _LOW_40) | (v6 << 40)
-        v1 += v6 + s11
-        v12 ^= v1
-        v12 = ((v12 >> 16) & _LOW_48) | (v12 << 48)
-        v11 += v12
-        v6 ^= v11
-        v6 = ((v6 >> 63) & 1) | (v6 << 1)
-        v2 += v7 + s12
-        v13 ^= v2
-        v13 = ((v13 >> 32) & _LOW_32) | (v13 << 32)
-        v8 += v13
-        v7 ^= v8
-        v7 = ((v7 >> 24) & _LOW_40) | (v7 << 40)
-        v2 += v7 + s13
-        v13 ^= v2
-        v13 = ((v13 >> 16) & _LOW_48) | (v13 << 48)
-        v8 += v13
-        v7 ^= v8
-        v7 = ((v7 >> 63) & 1) | (v7 << 1)
-        v3 += v4 + s14
-        v14 ^= v3
-        v14 = ((v14 >> 32) & _LOW_32) | (v14 << 32)
-        v9 += v14
-        v4 ^= v9
-        v4 = ((v4 >> 24) & _LOW_40) | (v4 << 40)
-        v3 += v4 + s15
-        v14 ^= v3
-        v14 = ((v14 >> 16) & _LOW_48) | (v14 << 48)
-        v9 += v14
-        v4 ^= v9
-        v4 = ((v4 >> 63) & 1) | (v4 << 1)
-        self.v0 = v0
-        self.v1 = v1
-        self.v2 = v2
-        self.v3 = v3
-        self.v4 = v4
-        self.v5 = v5
-        self.v6 = v6
-        self.v7 = v7
-        self.v8 = v8
-        self.v9 = v9
-        self.v10 = v10
-        self.v11 = v11
-        self.v12 = v12
-        self.v13 = v13
-        self.v14 = v14
-        self.v15 = v15
+
+def mix(a: i64, b: i64, c: i64, d: i64, one: i64, two: i64) -> tuple[i64, i64, i64, i64]:
+    """The function G of RFC 7693, section 3.1."""
+    a += b + one
+    d ^= a
+    d = ((d >> 32) & _LOW_32) | (d << 32)
+    c += d
+    b ^= c
+    b = ((b >> 24) & _LOW_40) | (b << 40)
+    a += b + two
+    d ^= a
+    d = ((d >> 16) & _LOW_48) | (d << 48)
+    c += d
+    b ^= c
+    b = ((b >> 63) & 1) | (b << 1)
+    return a, b, c, d
 
 
 def keyed(key: bytes) -> Keyed | None:

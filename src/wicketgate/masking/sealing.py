@@ -2,9 +2,9 @@
 It must never give a value another token than one that is sealed alone would have.
 """
 
-import binascii
 from typing import Any, Final
 
+from librt.base64 import urlsafe_b64encode
 from librt.strings import (
     BytesWriter,
     read_i32_be,
@@ -43,7 +43,7 @@ def sealed(
     stream: bytes = encrypt(blocks.getvalue())
     first: i64 = len(begin)
     out = _enciphered(values, first, tags.getvalue(), stream, plain.getvalue(), stride)
-    letters = binascii.b2a_base64(out, newline=False).replace(b"+", b"-").replace(b"/", b"_")
+    letters = urlsafe_b64encode(out)
     made: list[bytes] = []
     at: i64 = 0
     for value in values:

@@ -5,8 +5,10 @@ It must never show a value that it could not read: what is not UTF-8, or too sho
 import re
 from typing import Final
 
-from librt.strings import BytesWriter
+from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i32_le, write_i64_le
 from mypy_extensions import i64, u8
+
+from wicketgate.masking.eights import alphanumeric
 
 TRANSFORMS: Final = frozenset({"redact", "null", "last4", "partial", "truncate", "pseudonym"})
 """Names that a policy may use. Some take an option behind a colon: `truncate:month`, `pseudonym:all`."""
@@ -80,32 +82,46 @@ def last4(value: bytes, marker: bytes) -> bytes:
         return marker if value.isascii() else _last4_of_text(value, marker)
     sorts = _SORTS
     count: i64 = 0
-    cut: i64 = size
-    at: i64 = size
-    while at > 0:
-        at -= 1
-        sort: i64 = sorts[value[at]]
+    cut: i64 = size  # where the last four begin
+    while cut > 0 and count < 4:
+        cut -= 1
+        sort: i64 = sorts[value[cut]]
         if sort == _ALPHANUMERIC:
             count += 1
-            if count == 4:
-                cut = at
         elif sort == _FOREIGN:
             return _last4_of_text(value, marker)
         elif sort == _STAR:
             return marker
+    out = BytesWriter()
+    at: i64 = 0
+    while at < cut:
+        if at + 8 <= cut and alphanumeric(read_i64_le(value, at)):
+            write_i64_le(out, _STARS)
+            count += 8
+            at += 8
+            continue
+        code = value[at]
+        sort = sorts[code]
+        if sort == _ALPHANUMERIC:
+            count += 1
+            out.append(u8(42))
+        elif sort == _FOREIGN:
+            return _last4_of_text(value, marker)
+        elif sort == _STAR:
+            return marker
+        else:
+            out.append(u8(code))
+        at += 1
     if count < LAST4_LEAST:
         return marker
-    out = BytesWriter()
-    while at < cut:
-        code = value[at]
-        out.append(u8(42) if sorts[code] == _ALPHANUMERIC else u8(code))
-        at += 1
-    while at < size:
-        out.append(u8(value[at]))
-        at += 1
+    if at + 4 == size:
+        write_i32_le(out, read_i32_le(value, at))
+    else:
+        out.write(value[at:])
     return out.getvalue()
 
 
+_STARS: Final = 0x2A2A2A2A2A2A2A2A
 _ALPHANUMERIC: Final = 1
 _STAR: Final = 2
 _FOREIGN: Final = 3

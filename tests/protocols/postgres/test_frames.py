@@ -8,12 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wicketgate.protocols.postgres.frames import (
-    MARK,
-    NULL,
     POISON_PARSE,
     POISON_QUERY,
     PROBE,
-    VALUE,
     FrameError,
     bind_names,
     columns_of,
@@ -23,10 +20,10 @@ from wicketgate.protocols.postgres.frames import (
     frame_end,
     gather,
     run,
-    splice,
     text_end,
 )
 from wicketgate.protocols.postgres.parameters import recorded
+from wicketgate.protocols.postgres.splicing import MARK, NULL, VALUE, splice
 
 cells = st.one_of(st.none(), st.binary(max_size=40))
 MOST = 1 << 40
@@ -62,7 +59,7 @@ def test_gather_and_splice_agree_with_a_plain_reading(
         [b"*" * (n + 3) for n in range(len(rows))] if kind == VALUE else [] for kind in kinds
     ]
     counts = [0] * len(columns)
-    spliced = splice(data, 0, len(data), width, columns, kinds, marks, values, counts)
+    spliced = splice(data, 0, len(data), width, columns, kinds, marks, values, [], counts, {})
 
     def replaced(column: int, n: int, cell: bytes | None) -> bytes | None:
         if cell is None or column not in columns:
@@ -97,7 +94,7 @@ def test_hostile_rows_raise_nothing_but_frame_errors(noise: bytes, width: int) -
         gather(data, 0, end, width, [width - 1])
     with contextlib.suppress(FrameError):
         end, _ = run(data, 0, 68, 1 << 20, MOST)
-        splice(data, 0, end, width, [width - 1], [MARK], [b"[mark]"], [[]], [0])
+        splice(data, 0, end, width, [width - 1], [MARK], [b"[mark]"], [[]], [], [0], {})
 
 
 @given(st.binary(max_size=120))

@@ -17,7 +17,7 @@ _PHRASES: Final = tuple(
 )
 """Ends of names whose value may be anything that is no plain word."""
 
-_WHOLE_PHRASES: Final = frozenset("pass pw senha haslo hasło".encode().split())
+_WHOLE_PHRASES: Final = frozenset([*"pass pw senha haslo hasło".encode().split(), *_PHRASES])
 _KEYS: Final = tuple(
     b"secret token apikey accesskey privatekey secretkey signingkey encryptionkey accountkey authkey"
     b" masterkey sharedkey credential credentials bearer sharedaccesssignature sessionid xamzsignature"
@@ -66,7 +66,7 @@ def named(cell: bytes, end: i64) -> i64:
     if not parts:
         return NONE
     word = parts[len(parts) - 1]
-    if word.endswith(_PHRASES) or word in _WHOLE_PHRASES:
+    if word in _WHOLE_PHRASES or word.endswith(_PHRASES):
         return PHRASE
     if word.endswith(_KEYS) or word in _WHOLE_KEYS:
         return KEY
@@ -125,7 +125,7 @@ def placeholder(value: bytes) -> bool:
         return True
     if sort == 2:
         return _VARIABLE.fullmatch(value) is not None
-    return 65 <= first <= 90 and value.find(b"_") >= 0 and _CONSTANT.fullmatch(value) is not None
+    return 65 <= first <= 90 and 95 in value and _CONSTANT.fullmatch(value) is not None
 
 
 _FIRST: Final = bytes(1 if code in b"*xX.-_?#" else 2 if code in b"%$:@<{[&" else 0 for code in range(256))
@@ -328,24 +328,24 @@ def _take(cell: bytes, start: i64, end: i64, quoted: bool, phrase: bool, found: 
     value = cell[start:end]
     if placeholder(value) or value[:9] == b"[redacted":
         return
-    if not quoted and (value.find(b"(") >= 0 or value[0] == 61 or value[0] == 62):
+    if not quoted and (40 in value or value[0] == 61 or value[0] == 62):
         return  # code goes on here
     if phrase:
         if quoted and (len(value) > 128 or value.count(b" ") > 4):
             return
     else:
         # tokens are longer than words, and hold more than letters
-        if len(value) < 8 or value.find(b" ") >= 0 or (value.isalpha() and len(value) < 20):
+        if len(value) < 8 or 32 in value or (value.isalpha() and len(value) < 20):
             return
         if not quoted and (value.count(b".") > 3 or value.isdigit()):
             return
         if len(value) < 12 and not random_looking(value, 2.0):
             return
         if value.replace(b"_", b"").replace(b"-", b"").replace(b".", b"").isalpha() and (
-            value.islower() or value.find(b".") >= 0
+            value.islower() or 46 in value
         ):
             return  # a name in code
-    if not quoted and phrase and value.find(b".") >= 0 and _dotted_name(value):
+    if not quoted and phrase and 46 in value and _dotted_name(value):
         return  # `form.password.value`
     found.append(("secret", start, end))
 

@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from wicketgate.masking.detect import assignments, codes, emails, networks, numbers, tokens
 from wicketgate.masking.detect.classes import Found
 from wicketgate.masking.detect.columns import Sense
 from wicketgate.masking.detect.folding import FOLDABLE, fold
+from wicketgate.masking.detect.idle import nothing
 from wicketgate.masking.detect.leaves import (
     ESCAPED,
     ESCAPED_KEY,
@@ -23,6 +23,7 @@ from wicketgate.masking.detect.leaves import (
     json_leaves,
     json_unescaped,
 )
+from wicketgate.masking.detect.survey import Survey, prose
 from wicketgate.masking.detect.wholes import is_moment, is_uuid, whole
 
 QUOTED: Final = 1
@@ -44,6 +45,9 @@ class Cells:
         self._sensing: Final = sensing
         self._extra: Final = extra
         self._found: Final[list[Found]] = []
+        self._survey: Final = Survey()
+        self.surveyed = False
+        """Whether `idle` has looked at the whole text."""
 
     def find(self, cell: bytes, sense: Sense, edits: list[Edit], as_json: bool) -> None:
         """Adds what one cell holds to `edits`, in no order, overlapping maybe.
@@ -64,13 +68,47 @@ class Cells:
             and self._bytea(cell, sense, edits)
         ):
             return
+        self.text(cell, sense, self._found)
+        self._edited(cell, edits, as_json)
+
+    def idle(self, data: bytes, at: i64, end: i64, sense: Sense) -> bool:
+        """Whether there is nothing to find in the cell data[at:end], told without taking it out. Else `find`
+        finds what there is; where `surveyed`, `find_surveyed` does so faster.
+
+        It is for cells without custom classes."""
+        self.surveyed = False
+        if end - at < 3:
+            return True
+        first: i64 = data[at]
+        if first == 123 or first == 91 or first == 34 or first <= 32 or first == 92 or sense.whole:
+            return False
+        if prose(data, at, end):
+            return True
+        survey = self._survey
+        survey.look(data, at, end)
+        if survey.high:
+            return False
+        self.surveyed = True
+        return nothing(survey, data, at, sense)
+
+    def find_surveyed(self, cell: bytes, sense: Sense, found: list[Found]) -> None:
+        """`find` in a text, right behind `idle`."""
+        self._ask(cell, sense, found)
+
+    def _edited(self, cell: bytes, edits: list[Edit], as_json: bool) -> None:
+        """Findings become edits."""
         found = self._found
-        self.text(cell, sense, found)
-        if found:
-            style = QUOTED if as_json and not (first == 34 or first == 123 or first == 91) else 0
+        if not found:
+            return
+        if as_json and cell[0] not in (34, 123, 91):  # a number or a word becomes a string
+            size = len(cell)
+            for data_class, _, _ in found:
+                edits.append((data_class, 0, size, QUOTED))
+        else:
             for data_class, start, end in found:
-                edits.append((data_class, 0 if style else start, size if style else end, style))
-            found.clear()
+                edits.append((data_class, start, end, 0))
+        while found:  # there are few: clearing a list costs more
+            found.pop()
 
     # -- inside of a cell ----------------------------------------------------------------------------------
     def _structured(self, cell: bytes, sense: Sense, edits: list[Edit], depth: i64) -> bool:
@@ -144,150 +182,8 @@ class Cells:
             if self._extra is not None and size > 0:
                 self._extra(cell, sense, found)
             return
-        digits: i64 = 0
-        letters: i64 = 0
-        dots: i64 = 0
-        dashes: i64 = 0
-        colons: i64 = 0
-        signs: i64 = 0
-        equals: i64 = 0
-        high = False
-        run: i64 = 0  # characters since the last one that no key holds
-        spelt = False  # one of them is a letter
-        long: i64 = -1  # where the first run begins that is long enough for a key
-        last: i64 = 0  # what came before: 1 a letter, 2 a digit
-        single = False  # a capital that stands alone so far
-        mixed = False  # letters and digits touch, or a capital stands alone: no plain words and numbers
-        first_digit: i64 = size
-        last_digit: i64 = 0
-        at: i64 = 0
-        word: i64 = 0
-        left: i64 = 0
-        while at < size:
-            # eight bytes a read: an index costs as much as a whole word
-            if left == 0:
-                if size < 8:
-                    word = cell[at]
-                    left = 1
-                else:
-                    left = size - at
-                    if left >= 8:
-                        word = read_i64_le(cell, at)
-                        left = 8
-                    else:  # spaces fill it up
-                        word = (read_i64_le(cell, size - 8) >> ((8 - left) * 8)) & (_ALL >> (62 - left * 8))
-                        word |= _SPACES << (left * 8)
-                    low = word & _LOW
-                    lettered = (word >> 1) & (low + _NOT_NOUGHT) & ~(low + _PAST_Z) & _FIVE
-                    number = word ^ _NOUGHTS
-                    other = ((number & _NIBBLES) + _PAST_NINE) | number | (number >> 1) | (number >> 2)
-                    numeric = ((other & _FOUR) ^ _FOUR) << 1
-                    worded = lettered | numeric
-                    other = ((word & _NIBBLES) + _NIBBLES) | word | (word >> 2)
-                    blank = (((other & _FOUR) ^ _FOUR) << 1) & word
-                    if worded | blank == _FIVE and (word >> 2) & _FIVE == 0:
-                        # letters, digits and spaces, which is most of all text
-                        if lettered & 32:
-                            mixed = mixed or last == 2
-                        elif (numeric & 32 or single) and last == 1:
-                            mixed = True
-                        single = False
-                        capitals = lettered & ~word
-                        if capitals:  # which may stand alone
-                            if numeric == 0 and left == 8:
-                                mixed = mixed or worded != _FIVE
-                            else:
-                                behind = worded << 8
-                                if last != 0:
-                                    behind |= 32
-                                capitals &= ~behind
-                                mixed = mixed or capitals & ~(worded >> 8) & _SEVEN != 0
-                                single = (capitals >> 56) & 32 != 0
-                        if numeric:
-                            if digits == 0:
-                                first_digit = at
-                            last_digit = at + left
-                            digits += ((numeric >> 5) * _ONES >> 56) & 255
-                            if (lettered & (numeric << 8)) | (numeric & (lettered << 8)):
-                                mixed = True
-                        letters += ((lettered >> 5) * _ONES >> 56) & 255
-                        if worded == _FIVE:
-                            run += 8
-                            spelt = spelt or lettered != 0
-                            last = 1 if (lettered >> 56) & 32 else 2
-                        else:
-                            count: i64 = 0
-                            if run + 8 > tokens.LEAST and long < 0:
-                                while (worded >> (count * 8)) & 32:
-                                    count += 1
-                                spelt = spelt or lettered & (_ALL >> (62 - count * 8)) != 0
-                                if run + count >= tokens.LEAST and spelt:
-                                    long = at - run
-                                count = 0
-                            while (worded >> (56 - count * 8)) & 32:
-                                count += 1
-                            run = count
-                            last = 0
-                            spelt = False
-                            if count > 0:
-                                last = 1 if (lettered >> 56) & 32 else 2
-                                spelt = (lettered >> (64 - count * 8)) & _FIVE != 0
-                        at += left
-                        left = 0
-                        continue
-            code: i64 = word & 255
-            word >>= 8
-            left -= 1
-            at += 1
-            if 97 <= code <= 122 or 65 <= code <= 90:
-                letters += 1
-                run += 1
-                spelt = True
-                if last == 2:
-                    mixed = True
-                single = last == 0 and code <= 90
-                last = 1
-                continue
-            if 48 <= code <= 57:
-                if digits == 0:
-                    first_digit = at - 1
-                digits += 1
-                last_digit = at
-                run += 1
-                if last == 1:
-                    mixed = True
-                last = 2
-                continue
-            if single:
-                mixed = mixed or last == 1
-                single = False
-            last = 0
-            if code == 45:
-                dashes += 1
-                run += 1
-                continue
-            if code == 95 or code == 47 or code == 43 or code == 126:
-                run += 1
-                continue
-            if run >= tokens.LEAST and spelt and long < 0:
-                long = at - 1 - run
-            run = 0
-            spelt = False
-            if code == 46:
-                dots += 1
-            elif code == 58:
-                colons += 1
-            elif code == 64 or code == 37:
-                signs += 1
-            elif code == 61:
-                equals += 1
-            elif code >= 128:
-                high = True
-        if run >= tokens.LEAST and spelt and long < 0:
-            long = size - run
-        if single and last == 1:
-            mixed = True
-        if high and FOLDABLE.search(cell) is not None:
+        self._survey.look(cell, 0, size)
+        if self._survey.high and FOLDABLE.search(cell) is not None:
             folded = fold(cell)
             inner: list[Found] = []
             self._plain(folded.text, sense, inner)
@@ -299,23 +195,40 @@ class Cells:
             return
         if self._extra is not None:
             self._extra(cell, sense, found)
-        if signs > 0:
+        self._ask(cell, sense, found)
+
+    def _ask(self, cell: bytes, sense: Sense, found: list[Found]) -> None:
+        """Those finders that may find something in the text that was surveyed."""
+        survey = self._survey
+        size = survey.size
+        digits = survey.digits
+        letters = survey.letters
+        dots = survey.dots
+        dashes = survey.dashes
+        colons = survey.colons
+        if survey.signs > 0:
             emails.find(cell, found)
         if digits >= 4:
-            if size == 36 and dashes == 4 and digits + letters == 32 and is_uuid(cell):
+            if size == 36 and dashes == 4 and digits + letters == 32 and is_uuid(cell, 0):
                 return
-            if 19 <= size <= 32 and colons >= 2 and dashes >= 2 and is_moment(cell) and not sense.birth:
+            if (
+                19 <= size <= 32
+                and colons >= 2
+                and dashes >= 2
+                and is_moment(cell, 0, size)
+                and not sense.birth
+            ):
                 return
             if digits >= 7 or dots >= 3 or (digits >= 5 and letters >= 3) or sense.birth or sense.phone:
-                numbers.find(cell, sense, found, first_digit, last_digit)
-            if mixed and (digits >= 7 or size >= 10):
+                numbers.find(cell, sense, found, survey.first_digit, survey.last_digit)
+            if survey.mixed and (digits >= 7 or size >= 10):
                 codes.find(cell, sense, found, dots >= 2)
-        if equals > 0 or (colons > 0 and letters >= 3):
+        if survey.equals > 0 or (colons > 0 and letters >= 3):
             assignments.find(cell, found)
         if (colons >= 2 and digits + letters >= 2) or (digits + letters >= 12 and (dashes >= 5 or dots >= 2)):
             networks.find(cell, sense, found)
-        if long >= 0:
-            tokens.find(cell, sense, found, long)
+        if survey.long >= 0:
+            tokens.find(cell, sense, found, survey.long)
             if letters >= 16:
                 assignments.headers(cell, found)
         if dashes >= 10 or (colons > 0 and dashes >= 2):
@@ -339,27 +252,6 @@ class Cells:
         tokens.private_keys(cell, found)
         assignments.headers(cell, found)
 
-
-_LOW: Final = 0x1F1F1F1F1F1F1F1F
-_FIVE: Final = 0x2020202020202020
-_ALL: Final = 0x3FFFFFFFFFFFFFFF
-_FOUR: Final = 0x1010101010101010
-_SPACES: Final = 0x2020202020202020
-_NOUGHTS: Final = 0x3030303030303030
-_NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
-_SEVEN: Final = 0x0020202020202020
-_PAST_NINE: Final = 0x0606060606060606
-_PAST_Z: Final = 0x0505050505050505
-_NOT_NOUGHT: Final = 0x1F1F1F1F1F1F1F1F
-_ONES: Final = 0x0101010101010101
-"""For eight bytes at once, none of them above 127; what is found stands in bit 5 of each.
-
-ASCII letters are 64 or 96 and 1 to 26: bit 6 stands, and the low five bits are neither 0 (adding 31 would not
-reach bit 5) nor above 26 (adding 5 would). Of a digit without its 48 at most 9 is left (adding 6 would not
-reach bit 4); a space has bit 5 alone (adding 15 to its low four bits would not reach bit 4).
-
-Bits are made by shifting _ALL right: compiled, a small number shifted left is one of 32 bits, and one above
-2^62 an object."""
 
 _NAME: Final = re.compile(rb"[A-Za-z0-9_$\x80-\xff][A-Za-z0-9_ .$\x80-\xff-]{0,63}")
 """A key that may be a name: any other says nothing of what stands under it."""

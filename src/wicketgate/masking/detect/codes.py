@@ -90,6 +90,15 @@ def find(cell: bytes, sense: Sense, found: list[Found], dotted: bool) -> None:
         _dotted(cell, sense, found)
 
 
+def iban_length(data: bytes, at: i64) -> i64:
+    """How long an IBAN is that begins with the two letters at `at`; 0 where none does."""
+    first: i64 = data[at]
+    second: i64 = data[at + 1]
+    if not _letter(first) or not _letter(second):
+        return 0
+    return _LENGTHS[(first & 31) * 32 + (second & 31)]
+
+
 def _iban(cell: bytes, start: i64) -> i64:
     """Where the IBAN that starts here ends; -1 where there is none. Spaces and dashes may stand in it."""
     first: i64 = cell[start]
@@ -208,10 +217,13 @@ def _dotted(cell: bytes, sense: Sense, found: list[Found]) -> None:
 
 def _pension(cell: bytes, start: i64, found: list[Found]) -> None:
     """65 180539 W 003: a Rentenversicherungsnummer as it is printed."""
-    piece = cell[start : start + 15]
-    text = piece.replace(b" ", b"").upper()
     end = start + 15
-    if len(text) != 12 or piece[2:3] != b" " or piece[9:10] != b" ":
+    if start + 10 > len(cell) or cell[start + 2] != 32 or cell[start + 9] != 32:
+        return
+    if _WORD[cell[start + 3]] != 2 or _WORD[cell[start + 8]] != 2:
+        return
+    text = cell[start:end].replace(b" ", b"").upper()
+    if len(text) != 12:
         return
     if end < len(cell) and _WORD[cell[end]] != 0:
         return
@@ -231,6 +243,8 @@ def _corsica(cell: bytes, start: i64, end: i64, found: list[Found]) -> None:
 
 def _pan(cell: bytes, start: i64, end: i64, sense: Sense, found: list[Found]) -> None:
     """India's PAN has no check digit: only where the words or the column say so."""
+    if _WORD[cell[start + 4]] != 1 or _WORD[cell[start + 5]] != 2 or _WORD[cell[start + 8]] != 2:
+        return
     text = cell[start:end].upper()
     if not (text[:5].isalpha() and text[5:9].isdigit() and text[9:].isalpha() and text[3] in b"ABCFGHJLPT"):
         return

@@ -6,12 +6,13 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from wicketgate.masking.detect.cells import BACKSLASHED, HEX, QUOTED, Cells, Edit
+from wicketgate.masking.detect.cells import Cells, Edit
 from wicketgate.masking.detect.classes import CLASSES, Span
+from wicketgate.masking.detect.column import Column, Repeats
 from wicketgate.masking.detect.columns import Sense, sense
 from wicketgate.masking.detect.custom import Customs
 from wicketgate.masking.detect.engines import Maybe
-from wicketgate.masking.transforms import redacted
+from wicketgate.masking.detect.written import CLEAN, united
 from wicketgate.model.detector import Custom
 
 _REMEMBERED: Final = 4096
@@ -80,6 +81,14 @@ class Detectors:
         hidden = self.classes - shown if shown else self.classes
         return self._mask(values, self._sense(column), hidden, counted, as_json)
 
+    def column(self, name: str, shown: frozenset[str], as_json: bool, repeats: Repeats) -> Column | None:
+        """For the cells of one column in one read, where they lie; None where custom classes are looked for:
+        they are found in many cells at once, by `mask`."""
+        if self._customs is not None:
+            return None
+        hidden = self.classes - shown if shown else self.classes
+        return Column(self._builtin, self._sense(name), hidden, as_json, repeats)
+
     def mask_columns(
         self,
         columns: list[list[bytes | None]],
@@ -113,73 +122,23 @@ class Detectors:
     ) -> list[bytes | None] | None:
         out: list[bytes | None] | None = None
         maybe = self._maybes(values, named)
-        edits: list[Edit] = []
-        plain = maybe is not None
         cells = self._both
         builtin = self._builtin
-        # within these values alone: what is seen is not kept
-        known: dict[bytes, Masked] = {}
-        settled: dict[bytes, Masked] = {}
-        keeping = True
-        asked: i64 = 0
-        missed: i64 = 0
-        nothing = _CLEAN
+        column = Column(cells, named, hidden, as_json, Repeats())
         count: i64 = len(values)
         at: i64 = 0
         while at < count:
             value = values[at]
+            if value is not None:
+                masked = column.masked(cells if maybe is None or at in maybe else builtin, value, False)
+                if masked is not CLEAN:
+                    if out is None:
+                        out = values.copy()
+                    out[at] = masked.text
+                    column.count(masked, counted)
             at += 1
-            if value is None:
-                continue
-            # a dictionary costs as much as a look at a short text
-            long = keeping and len(value) >= _SHORT
-            if long:
-                asked += 1
-            masked = known.get(value) if long else None
-            if masked is None:
-                masked = nothing
-                if plain and maybe is not None and at - 1 not in maybe:
-                    builtin.find(value, named, edits, as_json)
-                else:
-                    cells.find(value, named, edits, as_json)
-                if edits:
-                    kept = united(edits, hidden)
-                    if kept:
-                        masked = written(value, kept)
-                        if tied(value, kept):
-                            last = settled.get(masked.text)
-                            if last is None:
-                                last = self._settled(masked.text, named, hidden, as_json)
-                                settled[masked.text] = last
-                            if last is not nothing:
-                                masked = Masked(last.text, masked.names + last.names)
-                    edits.clear()
-                if long:
-                    known[value] = masked
-                    missed += 1
-                    keeping = missed & _WINDOW != 0 or missed * 4 < asked * 3  # only where cells come again
-            if masked is not nothing:
-                if out is None:
-                    out = values.copy()
-                out[at - 1] = masked.text
-                for name in masked.names:
-                    counted[name] = counted.get(name, 0) + 1
+        column.tell(counted)
         return out
-
-    def _settled(self, value: bytes, named: Sense, hidden: frozenset[str], as_json: bool) -> "Masked":
-        """What becomes of a masked cell until nothing more is found in it: a marker is another neighbour than
-        the value was."""
-        done = _CLEAN
-        turns: i64 = 0
-        while turns < 4:
-            edits = self._edits(value, named, True, hidden, as_json)
-            if not edits:
-                break
-            once = written(value, edits)
-            value = once.text
-            done = Masked(value, done.names + once.names)
-            turns += 1
-        return done
 
     def _edits(
         self, value: bytes, named: Sense, custom: bool, hidden: frozenset[str], as_json: bool
@@ -193,108 +152,3 @@ class Detectors:
         if self._customs is None or self._customs.by_column(named):
             return None
         return set() if self._maybe is None else self._maybe.cells(values)
-
-
-def united(edits: list[Edit], hidden: frozenset[str]) -> list[Edit]:
-    """Those of hidden classes, in order; where they overlap, one for all, named as the longest of them."""
-    if len(edits) == 1:
-        return edits if edits[0][0] in hidden else []
-    kept = [edit for edit in edits if edit[0] in hidden]
-    if len(kept) < 2:
-        return kept
-    kept.sort(key=_start)
-    out: list[Edit] = []
-    name, start, end, style = kept[0]
-    longest = end - start
-    for at in range(1, len(kept)):
-        edit = kept[at]
-        if edit[1] < end:
-            size = edit[2] - edit[1]
-            if size > longest or (size == longest and edit[0] == "secret"):
-                name = edit[0]
-                longest = edit[2] - edit[1]
-            if edit[2] > end:
-                end = edit[2]
-            style |= edit[3]
-        else:
-            out.append((name, start, end, style))
-            name, start, end, style = edit
-            longest = end - start
-    out.append((name, start, end, style))
-    return out
-
-
-def tied(value: bytes, edits: list[Edit]) -> bool:
-    """Whether something stands beside a finding that is read together with it."""
-    size: i64 = len(value)
-    for edit in edits:
-        start: i64 = edit[1]
-        end: i64 = edit[2]
-        if (start > 0 and _ties(value[start - 1])) or (end < size and _ties(value[end])):
-            return True
-    return False
-
-
-def _ties(code: i64) -> bool:
-    # no space, comma, semicolon, quote or closing bracket
-    return code > 32 and code not in (44, 59, 34, 39, 93, 125)
-
-
-def _start(edit: Edit) -> tuple[int, int]:
-    return edit[1], -edit[2]
-
-
-class Masked:
-    """A cell with markers in it, and the classes that they are of."""
-
-    def __init__(self, text: bytes, names: list[str]) -> None:
-        self.text: Final = text
-        self.names: Final = names
-
-
-_CLEAN: Final = Masked(b"", [])
-"""Nothing was found: the cell stays as it is."""
-
-_SHORT: Final = 16
-"""Bytes of the shortest cell that is remembered."""
-
-_WINDOW: Final = 63
-"""One less than the cells after which it is judged whether remembering pays: a power of two."""
-
-
-def written(value: bytes, edits: list[Edit]) -> Masked:
-    """The cell with markers."""
-    if len(edits) == 1:
-        name, start, end, style = edits[0]
-        mark = marker(name, style)
-        if start == 0 and end == len(value):
-            return Masked(mark, [name])
-        return Masked(value[:start] + mark + value[end:], [name])
-    parts: list[bytes] = []
-    names: list[str] = []
-    at = 0
-    for name, start, end, style in edits:
-        names.append(name)
-        parts.append(value[at:start])
-        parts.append(marker(name, style))
-        at = end
-    parts.append(value[at:])
-    return Masked(b"".join(parts), names)
-
-
-_MARKS: Final[dict[str, bytes]] = {}
-
-
-def marker(name: str, style: int) -> bytes:
-    """A class's marker in a style of cells.py."""
-    mark = _MARKS.get(name)
-    if mark is None:
-        mark = redacted(name)
-        if len(_MARKS) < _REMEMBERED:
-            _MARKS[name] = mark
-    if style == 0:
-        return mark
-    if style & QUOTED:
-        quote = b'\\"' if style & BACKSLASHED else b'"'
-        mark = quote + mark + quote
-    return mark.hex().encode() if style & HEX else mark

@@ -82,7 +82,7 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
         end += 1
     if dot < 0 or dot == after or end - dot < 3 or cell[after] == 45 or (end < size and cell[end] == 95):
         return after
-    if end - dot <= 8 or odd:
+    if odd or (end - dot <= 8 and _may_be_file(cell, dot + 1, end)):
         last = cell[dot + 1 : end].lower()
         if odd and last[:4] == b"xn--":
             odd = False
@@ -97,6 +97,27 @@ def _around(cell: bytes, sign: i64, after: i64, size: i64, found: list[Found]) -
         return after
     found.append(("email", start, end))
     return end
+
+
+def _may_be_file(cell: bytes, start: i64, end: i64) -> bool:
+    """False for most that is none of _FILES, without a text of its own."""
+    return _HEADS[_pair(cell, start)] == 1 and _TAILS[_pair(cell, end - 2)] == 1
+
+
+def _pair(cell: bytes, at: i64) -> i64:
+    """Five bits of each of two characters: letters of both cases are alike."""
+    one: i64 = cell[at]
+    two: i64 = cell[at + 1]
+    return (one & 31) * 32 + (two & 31)
+
+
+def _pairs(listed: list[bytes]) -> bytes:
+    known = {(each[0] & 31) * 32 + (each[1] & 31) for each in listed}
+    return bytes(1 if pair in known else 0 for pair in range(32 * 32))
+
+
+_HEADS: Final = _pairs([each[:2] for each in _FILES])
+_TAILS: Final = _pairs([each[-2:] for each in _FILES])
 
 
 def _userinfo(cell: bytes, sign: i64) -> bool:

@@ -107,7 +107,7 @@ def behind(words: Words, cell: bytes, start: i64) -> bool:
         if at + 1 >= end or (at < bottom and bottom > 0):
             return False
         marked = _hash(cell, at + 1, end)
-        if words.marks[marked] == 1 and cell[at + 1 : end].translate(_LETTERS) in words.ones:
+        if words.marks[marked] == 1 and _listed_in(words, cell[at + 1 : end]):
             return True
         if _QUALIFYING[marked] == 0 or cell[at + 1 : end].translate(_LETTERS) not in _QUALIFIERS:
             return False
@@ -132,13 +132,18 @@ def _spoken(words: Words, cell: bytes, low: i64, end: i64) -> bool:
             value = (value * 31 + letter) & _MASK
         elif start >= 0:
             if marks[value] == 1:
-                if cell[start:at].translate(letters) in words.ones and cell.find(b"[redacted") < 0:
+                if _listed_in(words, cell[start:at]) and (91 not in cell or cell.find(b"[redacted") < 0):
                     return True
                 return _among(words, _said(cell[low:end]))
             value = 0
             start = -1
         at += 1
     return False
+
+
+def _listed_in(words: Words, word: bytes) -> bool:
+    # most words are written in lower case: then no copy is made
+    return word in words.ones or word.translate(_LETTERS) in words.ones
 
 
 def _said(piece: bytes) -> list[bytes]:

@@ -52,7 +52,7 @@ def calling(digits: bytes, written: bytes) -> bool:
         return size == 11 and _nanp(digits, 1)
     if first == 55:
         return size == 11
-    if written.find(b"(0)") >= 0:  # the trunk prefix, shown for those who call from within
+    if 40 in written and written.find(b"(0)") >= 0:  # the trunk prefix, shown for those who call from within
         digits = _without_trunk(digits, written)
         size = len(digits)
         if size < 7:

@@ -11,9 +11,7 @@ from wicketgate.masking.detect.classes import Found
 from wicketgate.masking.detect.columns import Sense
 from wicketgate.masking.detect.entropy import random_looking
 from wicketgate.masking.detect.nearby import HASH, SECRET, near
-
-LEAST: Final = 16
-"""Characters of the shortest key that is told by its form."""
+from wicketgate.masking.detect.survey import LEAST_KEY as LEAST
 
 _FORMS: Final = (
     # AWS: access key ids (the unique ids of users and roles are no secrets), Bedrock keys
@@ -119,6 +117,16 @@ def find(cell: bytes, sense: Sense, found: list[Found], first: i64) -> None:
             hooks = _run(cell, start, at, sense, found) or hooks
     if hooks:
         _webhooks(cell, found)
+
+
+def may_begin(data: bytes, at: i64) -> bool:
+    """Whether a key may begin at the word that begins here; LEAST bytes at least follow."""
+    code: i64 = data[at]
+    if code == 101:
+        return data[at + 1] == 121 or _FIRST[code] == 1
+    return _FIRST[code] == 1 and (
+        data[at : at + 4] in _BY_PREFIX or data[at : at + 3] in _BY_PREFIX or data[at : at + 2] in _BY_PREFIX
+    )
 
 
 def private_keys(cell: bytes, found: list[Found]) -> None:

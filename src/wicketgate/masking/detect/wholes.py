@@ -9,20 +9,19 @@ from wicketgate.masking.detect.columns import Sense
 from wicketgate.masking.detect.dates import compact
 
 
-def is_uuid(cell: bytes) -> bool:
-    return cell[8] == 45 and cell[13] == 45 and cell[18] == 45 and cell[23] == 45
+def is_uuid(data: bytes, at: i64) -> bool:
+    """Whether what begins here has a UUID's dashes; 36 bytes at least follow."""
+    return data[at + 8] == 45 and data[at + 13] == 45 and data[at + 18] == 45 and data[at + 23] == 45
 
 
-def is_moment(cell: bytes) -> bool:
-    """`2026-11-21 10:48:53.123+00`, whole."""
-    if cell[4] != 45 or cell[7] != 45 or cell[13] != 58 or cell[16] != 58:
+def is_moment(data: bytes, at: i64, end: i64) -> bool:
+    """`2026-11-21 10:48:53.123+00`, whole; 19 bytes at least."""
+    if data[at + 4] != 45 or data[at + 7] != 45 or data[at + 13] != 58 or data[at + 16] != 58:
         return False
-    if cell[10] != 32 and cell[10] != 84:
+    if data[at + 10] != 32 and data[at + 10] != 84:
         return False
-    size: i64 = len(cell)
-    at: i64 = 0
-    while at < size:
-        code: i64 = cell[at]
+    while at < end:
+        code: i64 = data[at]
         if not (
             48 <= code <= 58
             or code == 45

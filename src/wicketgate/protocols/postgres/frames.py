@@ -9,12 +9,10 @@ from librt.strings import (
     BytesWriter,
     read_i16_be,
     read_i32_be,
-    read_i64_be,
     write_i16_be,
     write_i32_be,
-    write_i64_be,
 )
-from mypy_extensions import i64, u8
+from mypy_extensions import i64
 
 HEADER: Final = 5
 """Bytes of a frame before its body: the type and a length that counts itself."""
@@ -113,117 +111,12 @@ def gather(data: bytes, at: int, end: int, width: int, columns: list[int]) -> li
     return found
 
 
-VALUE: Final = 0
-MARK: Final = 1
-NULL: Final = 2
-"""What stands in a masked cell's place: a value of its own, one mark for all, or NULL."""
-
-SHORT: Final = 256
-"""Bytes up to which copying eight at a time is faster than a slice, which is an object of its own."""
-
-
-def splice(
-    data: bytes,
-    at: int,
-    end: int,
-    width: int,
-    columns: list[int],
-    kinds: list[int],
-    marks: list[bytes],
-    values: list[list[bytes | None]],
-    counts: list[int],
-) -> bytes:
-    """The DataRow frames in data[at:end] with the named columns (ascending positions) replaced; NULL stays.
-
-    kinds: VALUE, MARK or NULL for each. marks, values: what replaces it; for VALUE a cell a row, as `gather`
-    found them. counts: gains the cells of each column that were replaced. Raises FrameError as `gather` does.
-    """
-    out = BytesWriter()
-    here: i64 = at
-    last: i64 = end
-    row: i64 = 0
-    every: i64 = width
-    wanted: i64 = len(columns)
-    # read once a cell: as bytes they cost no call
-    places = shorts(columns)
-    what = bytes(kinds)
-    nulls = [0] * len(columns)
-    while here < last:
-        stop: i64 = here + 1 + i64(read_i32_be(data, here + 1))
-        if stop < here + 7 or i64(read_i16_be(data, here + 5)) != every:
-            raise FrameError("row has another number of columns than announced")
-        start: i64 = len(out)
-        out.append(68)
-        write_i32_be(out, 0)
-        kept: i64 = here + 5
-        cell: i64 = here + 7
-        position: i64 = 0
-        index: i64 = 0
-        while index < wanted:
-            target: i64 = i64(read_i16_be(places, index * 2))
-            while True:
-                if cell + 4 > stop:
-                    raise FrameError("row ends within a column")
-                length: i64 = i64(read_i32_be(data, cell))
-                cell += 4
-                if length < -1 or (length > 0 and cell + length > stop):
-                    raise FrameError("column crosses the end of its row")
-                if position == target:
-                    break
-                if length > 0:
-                    cell += length
-                position += 1
-            if length < 0:
-                nulls[index] += 1
-            else:
-                _copy(out, data, kept, cell - 4)
-                kind: i64 = what[index]
-                if kind == MARK:
-                    mark = marks[index]
-                    write_i32_be(out, len(mark))
-                    out.write(mark)
-                else:
-                    value = values[index][row] if kind == VALUE else None
-                    if value is None:
-                        write_i32_be(out, -1)
-                    else:
-                        write_i32_be(out, len(value))
-                        out.write(value)
-                cell += length
-                kept = cell
-            position += 1
-            index += 1
-        _copy(out, data, kept, stop)
-        size: i64 = len(out) - start - 1
-        out[start + 1] = u8((size >> 24) & 255)
-        out[start + 2] = u8((size >> 16) & 255)
-        out[start + 3] = u8((size >> 8) & 255)
-        out[start + 4] = u8(size & 255)
-        here = stop
-        row += 1
-    for column in range(len(counts)):
-        counts[column] += int(row) - nulls[column]
-    return out.getvalue()
-
-
 def shorts(numbers: list[int]) -> bytes:
     """Two bytes each, as `read_i16_be` reads them."""
     out = BytesWriter()
     for number in numbers:
         write_i16_be(out, number)
     return out.getvalue()
-
-
-def _copy(out: BytesWriter, data: bytes, at: i64, end: i64) -> None:
-    if end - at > SHORT:
-        out.write(data[at:end])
-        return
-    while at + 8 <= end:
-        write_i64_be(out, read_i64_be(data, at))
-        at += 8
-    while at < end:
-        out.append(data[at])
-        at += 1
 
 
 def text_end(data: bytes, at: int, end: int) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from wicketgate.masking.detect import Detectors
+from wicketgate.masking.detect.column import Column, Repeats
 from wicketgate.masking.detect.columns import sense
 from wicketgate.model.decision import Decision
 from wicketgate.protocols.postgres.arrays import Arrays
@@ -31,7 +32,16 @@ class Look(Masker):
         self.document = document
         self.version = version
         self.changed = False
+        self.repeats = Repeats()
         self.counted: dict[str, int] = {}
+
+    def seen(self) -> Column | None:
+        """What looks into the cells of one read where they lie; None where they must be taken out."""
+        return (
+            None
+            if self.version
+            else self.detectors.column(self.column, self.shown, self.document, self.repeats)
+        )
 
     def mask(self, values: list[bytes | None]) -> list[bytes | None]:
         """The cells; the very same list where nothing was found."""

@@ -2,10 +2,12 @@
 A column passes only if it is proven clean; what is not known is masked."""
 
 from wicketgate.masking.detect import Detectors
+from wicketgate.masking.detect.column import Column as Seen
 from wicketgate.model.decision import Decision
-from wicketgate.protocols.postgres.frames import MARK, NULL, VALUE, columns_of, gather, splice
+from wicketgate.protocols.postgres.frames import columns_of, gather
 from wicketgate.protocols.postgres.looks import Look, Looking, column_names
 from wicketgate.protocols.postgres.maskers import Mark, Masker
+from wicketgate.protocols.postgres.splicing import LOOK, MARK, NULL, VALUE, splice
 from wicketgate.protocols.postgres.types import Column, Names
 from wicketgate.sql.analysis import Output
 from wicketgate.sql.catalog import Catalog
@@ -35,7 +37,7 @@ class Plan:
         self.kinds: list[int] = []
         self.marks: list[bytes] = []
         self.valued: list[int] = []
-        """Positions whose cells must be read."""
+        """Positions whose cells must be taken out."""
         for index in range(len(columns)):
             masker = maskers[index]
             mark = b""
@@ -44,62 +46,53 @@ class Plan:
             elif isinstance(masker, Mark):
                 self.kinds.append(MARK)
                 mark = masker.same
+            elif isinstance(masker, Look) and masker.seen() is not None:
+                self.kinds.append(LOOK)
             else:
                 self.kinds.append(VALUE)
                 self.valued.append(columns[index])
             self.marks.append(mark)
 
     def mask(self, data: bytes, at: int, end: int, counted: dict[str, int]) -> bytes:
-        """The DataRow frames in data[at:end], masked. `counted` gains the cells masked by class."""
-        if self.leaves:
-            return self.look(data, at, end, counted)
-        cells = gather(data, at, end, self.width, self.valued) if self.valued else []
-        values: list[list[bytes | None]] = []
-        found = 0
-        for index in range(len(self.columns)):
-            column: list[bytes | None] = []
-            if self.kinds[index] == VALUE:
-                column = self.maskers[index].mask(cells[found])
-                found += 1
-            values.append(column)
-        counts = [0] * len(self.columns)
-        masked = splice(data, at, end, self.width, self.columns, self.kinds, self.marks, values, counts)
-        for index in range(len(counts)):
-            name = self.classes[index]
-            counted[name] = counted.get(name, 0) + counts[index]
-        return masked
-
-    def look(self, data: bytes, at: int, end: int, counted: dict[str, int]) -> bytes:
-        """The same where some columns are looked into: those in which nothing is found stay as they came."""
+        """The DataRow frames in data[at:end], masked. `counted` gains the cells masked by class, and findings
+        where columns are looked into: those in which nothing is found stay as they came."""
         for leaf in self.leaves:
             leaf.counted = counted
-        cells = gather(data, at, end, self.width, self.valued)
+        cells = gather(data, at, end, self.width, self.valued) if self.valued else []
         columns: list[int] = []
         kinds: list[int] = []
         marks: list[bytes] = []
         classes: list[str] = []
         values: list[list[bytes | None]] = []
+        looks: list[Seen | None] = []
         found = 0
         for index in range(len(self.columns)):
+            kind = self.kinds[index]
+            masker = self.maskers[index]
             column: list[bytes | None] = []
-            if self.kinds[index] == VALUE:
+            look: Seen | None = None
+            if kind == VALUE:
                 before = cells[found]
-                column = self.maskers[index].mask(before)
+                column = masker.mask(before)
                 found += 1
-                if column is before:
+                if column is before and not self.classes[index]:
                     continue
+            elif kind == LOOK and isinstance(masker, Look):
+                look = masker.seen()
             columns.append(self.columns[index])
-            kinds.append(self.kinds[index])
+            kinds.append(kind)
             marks.append(self.marks[index])
             classes.append(self.classes[index])
             values.append(column)
+            looks.append(look)
         if not columns:
             return data[at:end]
         counts = [0] * len(columns)
-        masked = splice(data, at, end, self.width, columns, kinds, marks, values, counts)
+        masked = splice(data, at, end, self.width, columns, kinds, marks, values, looks, counts, counted)
         for index in range(len(counts)):
-            if classes[index]:
-                counted[classes[index]] = counted.get(classes[index], 0) + counts[index]
+            name = classes[index]
+            if name:
+                counted[name] = counted.get(name, 0) + counts[index]
         return masked
 
 
