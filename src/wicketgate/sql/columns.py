@@ -13,6 +13,7 @@ from wicketgate.sql.scope import (
     Scope,
     Value,
     combine,
+    together,
     unite_values,
 )
 from wicketgate.sql.tree import Body, Node, split, strings
@@ -60,16 +61,19 @@ def column(walk: Walk, name: str, scope: Scope) -> Value:
     for level in scope.levels():
         walk.work(1 + len(level.items))
         certain = False
+        here: list[Value] = []
         loose: list[Value] = []
         for item in level.items:
             if item.hidden:
                 continue
             listed = item.columns.listed(name)
             if listed is not None:
-                found.append(listed)
+                here.append(listed)
                 certain = certain or not item.doubtful
             elif item.columns.loose is not None:
                 loose.append(item.columns.loose)
+        if here:  # several, where USING has merged them
+            found.append(together(here))
         if certain:
             return unite_values(found)
         found.extend(loose)
