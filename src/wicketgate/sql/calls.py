@@ -9,7 +9,7 @@ from wicketgate.sql.reading import expression, expressions, predicate, reads
 from wicketgate.sql.routines import called, readable
 from wicketgate.sql.scope import CLEAN, COLUMN, VAST, Scope, Value, combine
 from wicketgate.sql.settings import allowed, canonical, chooses_plans, refusal
-from wicketgate.sql.total import ENDLESS, FLAT, GROWING, function_is_total
+from wicketgate.sql.total import ENDLESS, FLAT, GROWING, TOLD_BY_TYPE, function_is_total
 from wicketgate.sql.tree import Body, Node, literal, strings, without_database
 from wicketgate.sql.value import LIGHT
 from wicketgate.sql.walk import Walk
@@ -61,7 +61,10 @@ def _function(walk: Walk, body: Body, scope: Scope) -> Value:
             walk.consume([value], total=True)
         values = [COLUMN if any(value.columns for value in values) else CLEAN]
     elif doing is Doing.PURE:
-        walk.consume(values, function_is_total(walk, name, body, values))
+        total = function_is_total(walk, name, body, values)
+        walk.consume(values, total)
+        if total and name[-1] in TOLD_BY_TYPE and not any(value.doubt for value in values):
+            values = [COLUMN]
     else:
         for value in [*values, *extra]:
             walk.spill(value)

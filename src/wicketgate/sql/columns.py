@@ -13,9 +13,10 @@ from wicketgate.sql.scope import (
     Scope,
     Value,
     combine,
+    together,
     unite_values,
 )
-from wicketgate.sql.tree import Body, split, strings
+from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import SYSTEM_COLUMNS, Walk
 
 
@@ -60,16 +61,19 @@ def column(walk: Walk, name: str, scope: Scope) -> Value:
     for level in scope.levels():
         walk.work(1 + len(level.items))
         certain = False
+        here: list[Value] = []
         loose: list[Value] = []
         for item in level.items:
             if item.hidden:
                 continue
             listed = item.columns.listed(name)
             if listed is not None:
-                found.append(listed)
+                here.append(listed)
                 certain = certain or not item.doubtful
             elif item.columns.loose is not None:
                 loose.append(item.columns.loose)
+        if here:  # several, where USING has merged them
+            found.append(together(here))
         if certain:
             return unite_values(found)
         found.extend(loose)
@@ -152,9 +156,16 @@ def _whole_row(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value:
 def _indirection(walk: Walk, body: Body, scope: Scope) -> Value:
     """`(x).field`, `x[1]`, `(x).*`."""
     argument = body.get("arg", {})
-    value = expression(walk, argument, scope)
+    steps = body.get("indirection", [])
+    value = _field_of_row(walk, argument, steps, scope)
+    if value is not None:
+        steps = steps[1:]
+        if not steps:
+            return value
+    else:
+        value = expression(walk, argument, scope)
     values = [value]
-    for step in body.get("indirection", ()):
+    for step in steps:
         name, inner = split(step)
         if name == "A_Indices":
             values.extend(
@@ -171,3 +182,19 @@ def _indirection(walk: Walk, body: Body, scope: Scope) -> Value:
     # where a value says which element is meant, what comes back tells it
     walk.consume(values, total=not any(index.classes for index in values[1:]))
     return replace(combine([COLUMN, *values]), many=False, odd=False)
+
+
+def _field_of_row(walk: Walk, argument: Node, steps: list[Node], scope: Scope) -> Value | None:
+    """`(t).c` where `t` can be nothing but a FROM item's row: the server reads it as `t.c`. Else None."""
+    parts = strings(argument.get("ColumnRef", {}).get("fields"))
+    field = steps[0].get("String", {}).get("sval") if steps else None
+    if len(parts) != 1 or parts[0] == "*" or not field or parts[0] in SYSTEM_COLUMNS:
+        return None
+    for level in scope.levels():
+        walk.work(1 + len(level.items))
+        columns = [item.columns for item in level.items]
+        if any(each.loose is not None or each.listed(parts[0]) is not None for each in columns):
+            return None
+    if any(item.doubtful for item in items_named(walk, parts, scope)):
+        return None
+    return _qualified(walk, (parts[0], str(field)), scope)

@@ -120,11 +120,12 @@ def _boolean(walk: Walk, body: Body, scope: Scope) -> Value:
 
 @reads("NullTest", "arg nulltesttype argisrow")
 def _null(walk: Walk, body: Body, scope: Scope) -> Value:
-    """Whether it is NULL is shown by its mask as well, and nothing that is not steered makes it NULL."""
+    """Whether it is NULL is shown by its mask as well, and nothing that is not steered makes it NULL. Of a
+    column as it stands it is no secret at all, as its count is none; of what is computed it may be."""
     value = expression(walk, body.get("arg"), scope)
     walk.compared |= value.classes
     walk.sensitive_parameters |= value.parameters if value.classes else NO_PARAMETERS
-    return equality([value])
+    return COLUMN if value.bare and value.columns and not value.doubt else equality([value])
 
 
 def _computed(fields: str, *nodes: str) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from wicketgate.model.statement import Effect
-from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment
+from wicketgate.sql.analysis import UNKNOWN_ANALYSIS, Analysis, Environment, Output
 from wicketgate.sql.bounds import bound
 from wicketgate.sql.changes import analyzes, is_set_config
+from wicketgate.sql.explaining import shows_nothing
 from wicketgate.sql.finish import NOTHING, Resolver, Special, finish, output
 from wicketgate.sql.member import Member
 from wicketgate.sql.queries import query, select
@@ -14,6 +15,7 @@ from wicketgate.sql.scope import Columns, Item, Scope
 from wicketgate.sql.storing import keep_query
 from wicketgate.sql.tree import strings
 from wicketgate.sql.tree import walk as every_node
+from wicketgate.sql.value import NO_CLASSES
 from wicketgate.sql.walk import Walk
 
 
@@ -122,9 +124,11 @@ def _explain(
         return UNKNOWN_ANALYSIS
     explained = resolver(member.inner, environment, inner)
     facts = explained.facts
+    clean = False
     if analyzes(member.body):
         facts = replace(facts, effects=facts.effects | {Effect.READ}, commands=facts.commands | {"explain"})
     else:
+        clean = shows_nothing(member.inner, explained, environment)
         unknown = facts.effects & {Effect.UNKNOWN}
         facts = replace(
             facts,
@@ -138,7 +142,7 @@ def _explain(
         explained,
         facts=replace(facts, returns_rows=True),
         relations=frozenset(),
-        head=(None,),
+        head=(Output(NO_CLASSES, False) if clean else None,),
         tail=(),
         starred=False,
         copied=None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from wicketgate.sql.snapshot import NO_CLASSES, Relation
 from wicketgate.sql.value import (
@@ -125,7 +126,7 @@ def merge(left: Columns, right: Columns, names: tuple[str, ...]) -> Columns:
     for name in names:
         sure = sure and left.names.count(name) == 1 == right.names.count(name)
         found = [value for value in (left.get(name), right.get(name)) if value is not None]
-        value = unite_values(found)
+        value = together(found)
         row.add(name, value if value.columns else replace(value, bare=False, columns=True, constant=False))
     merged = frozenset(names)
     for side in (left, right):
@@ -176,9 +177,30 @@ def overlay(many: list[Columns]) -> Columns:
 def _either(values: tuple[Value, ...]) -> Value:
     """One column of a set operation. Where some branches hold a class and others none, a comparison of what
     comes out would tell the first by the second."""
-    united = unite_values(values)
+    united = together(list(values))
     mixed = bool(united.classes) and not all(value.classes for value in values)
     return replace(united, many=True) if mixed else united
+
+
+def together(values: list[Value]) -> Value:
+    """One column of several, in a set operation or merged by USING. If the server may turn a hidden value
+    into another type for that (a number into a float4), what comes out is computed: many are equal then
+    that were not."""
+    united = unite_values(values)
+    held = {_kind(value) for value in values if value.classes}
+    if not held or held == {_TEXT} or (len({_kind(value) for value in values}) == 1 and 0 not in held):
+        return united
+    return replace(united, many=True)
+
+
+_TEXT: Final = 25
+_VARCHAR: Final = 1043
+
+
+def _kind(value: Value) -> int:
+    """The OID of a value's type, whose length counts for nothing; 0 where it is not known."""
+    oid = value.type & 0xFFFFFFFF
+    return _TEXT if oid == _VARCHAR else oid
 
 
 def _shape(many: list[Columns]) -> list[Value | None]:

@@ -95,6 +95,8 @@ def store(walk: Walk, target: Target, column: str | None, value: Value, whole: b
     walk.stored = True
     walk.sensitive_parameters |= value.parameters
     if whole and value.base and value.classes <= own.classes and not own.doubt:
+        if not all(_holds(relation, column or "", value) for relation in target.item.relations):
+            walk.steer(value)  # whether it fits is an answer, and what is left of it another
         _keyed(walk, target, column or "", value)
         return
     if column is None or not whole or not _keeps(walk, target, column, value):
@@ -190,6 +192,38 @@ def _takes(relation: Relation, at: int, value: Value) -> bool:
     if base_type(value) == oid and value.type >> 32 == modifier + 1:
         return True
     return modifier == -1 and oid in (25, 1043)
+
+
+_WIDER = {
+    21: frozenset({20, 21, 23, 1700}),
+    23: frozenset({20, 23, 1700}),
+    20: frozenset({20, 1700}),
+    700: frozenset({700, 701}),
+    1082: frozenset({1082, 1114, 1184}),
+    1042: frozenset({25, 1043}),
+    25: frozenset({25, 1043}),
+    1043: frozenset({25, 1043}),
+}
+"""Type of a base column -> types without a length that take all its values, each as another."""
+
+
+def _holds(relation: Relation, column: str, value: Value) -> bool:
+    """Whether the column takes every value of that base column, and tells all apart as that one does."""
+    number = relation.numbers.get(column)
+    at = [each for each, _, _ in relation.columns].index(number) if number is not None else -1
+    if at < 0:
+        return False
+    oid = relation.columns[at][2]
+    modifier = relation.modifiers[at] if at < len(relation.modifiers) else 0
+    given = base_type(value)
+    if given == oid:
+        return modifier == -1 or value.type >> 32 == modifier + 1 or _longer(oid, modifier, value)
+    return modifier == -1 and oid in _WIDER.get(given, ())
+
+
+def _longer(oid: int, modifier: int, value: Value) -> bool:
+    """Whether a varchar(n) takes what a shorter one holds."""
+    return oid == 1043 and 0 < value.type >> 32 <= modifier + 1
 
 
 def place_of(walk: Walk, reference: dict[str, object]) -> tuple[str, ...] | None:

@@ -66,6 +66,9 @@ FLAT = frozenset(
 )
 """They make a text, JSON or a number of anything: what comes out is never odd."""
 
+TOLD_BY_TYPE = frozenset({"pg_typeof"})
+"""They tell of the argument's type, which stands in the statement, and nothing of its value."""
+
 _JSON = frozenset(name for name in FLAT if "json" in name)
 
 _TEXTUAL = frozenset("text varchar bpchar name".split())

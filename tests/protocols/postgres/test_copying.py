@@ -66,15 +66,20 @@ MARK = Mark(b"[redacted:email]")
         (CopyFormat(TEXT, 124, b"\\N", 34, 34, False), b"a\\|b||c\n", b"a\\|b|[redacted:email]|c\n"),
         (COMMA, b"1,alice,x\n", b"1,[redacted:email],x\n"),
         (COMMA, b"1,,x\n", b"1,,x\n"),
-        (COMMA, b'1,"",x\n', b'1,"[redacted:email]",x\n'),
-        (COMMA, b'"a,""b\n","x\n,""",\n', b'"a,""b\n","[redacted:email]",\n'),
+        (COMMA, b'1,"",x\n', b"1,[redacted:email],x\n"),
+        (COMMA, b'"a,""b\n","x\n,""",\n', b'"a,""b\n",[redacted:email],\n'),
         (CopyFormat(CSV, 44, b"[redacted:email]", 34, 34, False), b"1,a,\n", b'1,"[redacted:email]",\n'),
         (CopyFormat(CSV, 58, b"", 34, 34, False), b"1:a:\n", b'1:"[redacted:email]":\n'),
         (
             CopyFormat(CSV, 44, b"", 39, 92, False),
             b"'\\'\\\\,',',\\'',x\n",
-            b"'\\'\\\\,','[redacted:email]',x\n",
+            b"'\\'\\\\,',[redacted:email],x\n",
         ),
+        # what is asked for is what quotes go by, and what the mask holds
+        (CopyFormat(CSV, 44, b"", 34, 34, False, True), b'"1","alice",\n', b'"1","[redacted:email]",\n'),
+        (CopyFormat(CSV, 44, b"", 53, 53, False), b"1,555x5,\n", b"1,[redacted:email],\n"),
+        (CopyFormat(CSV, 44, b"", 97, 97, False), b"1,x,\n", b"1,a[redaacted:emaail]a,\n"),
+        (CopyFormat(CSV, 44, b"alice", 34, 34, False), b'1,"alice",x\n', b"1,[redacted:email],x\n"),
     ],
 )
 def test_rows(form: CopyFormat, given_row: bytes, masked: bytes) -> None:
@@ -247,6 +252,7 @@ def test_any_bytes_end_in_rows_or_an_error(text: bytes, form: CopyFormat) -> Non
         ("(FORMAT CSV, HEADER 1, ESCAPE '\\', NULL 'x')", (CSV, b",", b"x", b'"', b"\\", True)),
         ("(FORMAT csv, FORCE_QUOTE *, ENCODING 'UTF-8')", (CSV, b",", b"", b'"', b'"', False)),
         ("(FORMAT csv, FORCE_QUOTE (a))", (CSV, b",", b"", b'"', b'"', False)),
+        ("CSV FORCE QUOTE a, b", (CSV, b",", b"", b'"', b'"', False)),
         ("BINARY", (BINARY, b"\t", b"\\N", b'"', b'"', False)),
         ("(FORMAT 'CSV')", None),
         ("(FORMAT xml)", None),
@@ -280,6 +286,7 @@ def test_options(options: str, form: tuple[Any, ...] | None) -> None:
         found.header,
     )
     assert read == form
+    assert found.forced == ("FORCE" in options)
 
 
 def test_an_announcement_must_agree() -> None:

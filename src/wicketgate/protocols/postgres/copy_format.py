@@ -26,15 +26,25 @@ _ESCAPES: Final = {8: 98, 12: 102, 10: 110, 13: 114, 9: 116, 11: 118}
 
 class CopyFormat:
     """What a COPY's options say of its rows. kind: TEXT, CSV or BINARY. delimiter, quote, escape: one byte.
-    null: how NULL is written. header: the first row holds names."""
+    null: how NULL is written. header: the first row holds names. forced: it asks for quotes (FORCE_QUOTE)."""
 
-    def __init__(self, kind: int, delimiter: int, null: bytes, quote: int, escape: int, header: bool) -> None:
+    def __init__(
+        self,
+        kind: int,
+        delimiter: int,
+        null: bytes,
+        quote: int,
+        escape: int,
+        header: bool,
+        forced: bool = False,
+    ) -> None:
         self.kind = kind
         self.delimiter = delimiter
         self.null = null
         self.quote = quote
         self.escape = escape
         self.header = header
+        self.forced = forced
 
 
 def format_of(statement: Body) -> CopyFormat | None:
@@ -54,7 +64,8 @@ def format_of(statement: Body) -> CopyFormat | None:
         return None
     if "encoding" in found and not encoding_is_utf8(_string(found.pop("encoding")) or ""):
         return None
-    found.pop("force_quote", None)  # what was quoted is quoted again
+    # whichever columns it names: quotes that are not asked for change nothing of a value
+    forced = found.pop("force_quote", None) is not None
     delimiter = _byte(found.pop("delimiter")) if "delimiter" in found else (44 if kind == CSV else 9)
     null = _string(found.pop("null")) if "null" in found else ("" if kind == CSV else "\\N")
     quote = _byte(found.pop("quote")) if "quote" in found else 34
@@ -63,7 +74,7 @@ def format_of(statement: Body) -> CopyFormat | None:
         return None
     if kind == TEXT and null not in ("\\N", ""):
         return None
-    return CopyFormat(kind, delimiter, null.encode(), quote, escape, header)
+    return CopyFormat(kind, delimiter, null.encode(), quote, escape, header, forced)
 
 
 def _string(node: Any) -> str | None:
@@ -171,8 +182,9 @@ def unescaped(cell: bytes) -> bytes:
     return out.getvalue()
 
 
-def write_cell(out: BytesWriter, value: bytes | None, form: CopyFormat, quoted: bool) -> None:
-    """Write a cell. quoted: it was, and shall be again."""
+def write_cell(out: BytesWriter, value: bytes | None, form: CopyFormat) -> None:
+    """Write a masked cell. Whether it stands in quotes is up to the statement and the mask, never to what it
+    hides: with QUOTE '5' they would tell in which values there is a 5."""
     if value is None:
         out.write(form.null)
         return
@@ -187,7 +199,7 @@ def write_cell(out: BytesWriter, value: bytes | None, form: CopyFormat, quoted: 
                 out.append(_BACKSLASH)
             out.append(code)
         return
-    if not quoted and not needs_quotes(value, form):
+    if not form.forced and not needs_quotes(value, form):
         out.write(value)
         return
     out.append(form.quote)

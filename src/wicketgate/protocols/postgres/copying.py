@@ -11,7 +11,6 @@ from mypy_extensions import i64, u8
 
 from wicketgate.protocols.postgres.copy_format import (
     BINARY,
-    CSV,
     NEWLINE,
     CopyFormat,
     cell_end,
@@ -301,7 +300,7 @@ def build(
                 if value is columns[index][row]:
                     out.write(text[begin : spans[span + 1]])
                 elif not binary:
-                    write_cell(out, value, form, form.kind == CSV and text[begin] == form.quote)
+                    write_cell(out, value, form)
                 elif value is None:
                     write_i32_be(out, -1)
                 else:
