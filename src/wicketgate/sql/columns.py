@@ -16,6 +16,7 @@ from wicketgate.sql.scope import (
     together,
     unite_values,
 )
+from wicketgate.sql.total import function_is_total
 from wicketgate.sql.tree import Body, Node, split, strings
 from wicketgate.sql.walk import SYSTEM_COLUMNS, Walk
 
@@ -152,6 +153,20 @@ def _whole_row(walk: Walk, parts: tuple[str, ...], scope: Scope) -> Value:
     return combine([COLUMN, *(item.columns.everything() for item in found)])
 
 
+def _runs_totally(walk: Walk, field: str, argument: Node, value: Value) -> bool:
+    """Whether `(x).field` can't fail whatever x is, and gives NULL for no other reason than a NULL: it may be
+    a cast (`(x).int4`), or a call."""
+    doing, others = walk.catalog.function(field, walk.schemas)
+    is_type = field in walk.catalog.types or field in walk.catalog.builtin_types
+    if is_type:
+        walk.cast({"names": [{"String": {"sval": field}}]})
+    if field in ("text", "varchar", "bpchar", "name") and not others:
+        return True  # anything can be written out
+    if doing is None and not others and not is_type and f"{field}()" not in walk.temporary:
+        return True
+    return function_is_total(walk, (field,), {"args": [argument]}, [value])
+
+
 @reads("A_Indirection", "arg indirection")
 def _indirection(walk: Walk, body: Body, scope: Scope) -> Value:
     """`(x).field`, `x[1]`, `(x).*`."""
@@ -165,6 +180,7 @@ def _indirection(walk: Walk, body: Body, scope: Scope) -> Value:
     else:
         value = expression(walk, argument, scope)
     values = [value]
+    total = True
     for step in steps:
         name, inner = split(step)
         if name == "A_Indices":
@@ -177,10 +193,11 @@ def _indirection(walk: Walk, body: Body, scope: Scope) -> Value:
             doing, others = walk.catalog.function(field, walk.schemas)
             if others or doing not in (None, Doing.PURE) or f"{field}()" in walk.temporary:
                 walk.does(walk.call((field,)), field)
+            total = _runs_totally(walk, field, argument, value) and total
         elif name != "A_Star":
             walk.unknown(f"syntax {name}")
     # where a value says which element is meant, what comes back tells it
-    walk.consume(values, total=not any(index.classes for index in values[1:]))
+    walk.consume(values, total and not any(index.classes for index in values[1:]))
     return replace(combine([COLUMN, *values]), many=False, odd=False)
 
 
