@@ -2,6 +2,8 @@
 A field that is not named here makes the statement unknown.
 """
 
+from dataclasses import replace
+
 from wicketgate.model.statement import Effect
 from wicketgate.sql import expressions as registered
 from wicketgate.sql.bounds import aggregates, bound, proven_limit
@@ -18,6 +20,7 @@ from wicketgate.sql.scope import (
     Columns,
     Scope,
     Value,
+    converted,
     overlay,
     unite_values,
 )
@@ -138,7 +141,8 @@ def compared(walk: Walk, link: Body, branches: list[Columns]) -> None:
         walk.compare([*every, *(branch.loose for branch in branches if branch.loose is not None)])
     else:
         for values in zip(*(branch.values for branch in branches), strict=False):
-            walk.compare(values)
+            turned = converted(list(values))
+            walk.compare([replace(each, many=True) if turned and each.classes else each for each in values])
     walk.interleaves = before
 
 

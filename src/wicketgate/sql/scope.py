@@ -183,14 +183,18 @@ def _either(values: tuple[Value, ...]) -> Value:
 
 
 def together(values: list[Value]) -> Value:
-    """One column of several, in a set operation or merged by USING. If the server may turn a hidden value
-    into another type for that (a number into a float4), what comes out is computed: many are equal then
-    that were not."""
+    """One column of several, in a set operation or merged by USING."""
     united = unite_values(values)
+    return replace(united, many=True) if converted(values) else united
+
+
+def converted(values: list[Value]) -> bool:
+    """Whether the server may turn a hidden value into another type where it puts these into one column (a
+    number into a float4). What comes out is computed then: many are equal that were not."""
     held = {_kind(value) for value in values if value.classes}
-    if not held or held == {_TEXT} or (len({_kind(value) for value in values}) == 1 and 0 not in held):
-        return united
-    return replace(united, many=True)
+    if not held or held == {_TEXT}:
+        return False
+    return 0 in held or len({_kind(value) for value in values}) > 1
 
 
 _TEXT: Final = 25
